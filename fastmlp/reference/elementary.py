@@ -1,0 +1,154 @@
+"""exp, expm1, log, log1p, sigmoid and tanh from + - * /, comparisons, selects and bits: no libm.
+
+Each is defined in float64: a range reduction, then a Taylor series by Horner's rule. The float32 functions are
+the float64 ones rounded once. Every literal and every operation below is float64, in the order written.
+"""
+
+import math
+
+import numpy as np
+
+LOG2_E = 1.4426950408889634
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # ln 2 = LN2_HIGH + LN2_LOW; k * LN2_HIGH is exact for |k| < 2^20
+LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
+ROUNDER = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer, which then stands in the low bits
+EXP_SERIES = [1.0 / math.factorial(n) for n in range(13, 1, -1)]  # 1/13!, ..., 1/2!
+LOG_SERIES = [2.0 / (2 * n + 1) for n in range(11, 0, -1)]  # 2/23, ..., 2/3
+
+
+def exp(z):
+    """e to the power z."""
+    return _in_float64(_exp, z)
+
+
+def expm1(z):
+    """e to the power z, minus 1, exact to the last bits also for small z."""
+    return _in_float64(_expm1, z)
+
+
+def log(z):
+    """The natural logarithm; -inf at 0, NaN below."""
+    return _in_float64(_log, z)
+
+
+def log1p(z):
+    """log(1 + z), exact to the last bits also for small z."""
+    return _in_float64(_log1p, z)
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z))."""
+    return _in_float64(_sigmoid, z)
+
+
+def tanh(z):
+    """(exp(z) - exp(-z)) / (exp(z) + exp(-z))."""
+    return _in_float64(_tanh, z)
+
+
+def _in_float64(function, z):
+    z = np.asarray(z)
+    with np.errstate(all="ignore"):
+        return function(z.astype(np.float64)).astype(z.dtype)
+
+
+def _exp(x):
+    x = np.where(x > 710.0, 710.0, x)
+    x = np.where(x < -746.0, -746.0, x)
+    k, r, rest = _reduce(x)
+    # Two factors, because 2^k itself may lie outside the range of float64 where e^x does not.
+    half = (k * 0.5 + ROUNDER) - ROUNDER
+    return ((1.0 + (r + rest)) * _power_of_two(half)) * _power_of_two(k - half)
+
+
+def _expm1(x):
+    big = x > 700.0
+    t, t_error = _expm1_in_two_parts(np.where(big, 0.0, x))
+    result = np.where(x == 0, x, t + t_error)
+    return np.where(big, _exp(x), result)
+
+
+def _expm1_in_two_parts(x):
+    """(t, e) with t + e = e^x - 1 to more than 53 bits, for x <= 700: 2^k (e^r - 1) + (2^k - 1)."""
+    k, r, rest = _reduce(np.where(x < -60.0, -60.0, x))
+    scale = _power_of_two(k)
+    expm1_r = r + rest
+    expm1_r_error = (r - expm1_r) + rest
+    offset = scale - 1.0
+    product = scale * expm1_r
+    t = offset + product
+    return t, ((offset - t) + product) + scale * expm1_r_error
+
+
+def _reduce(x):
+    """(k, r, rest) with x = k ln 2 + r + (a rounding error), k whole, |r| <= ln 2 / 2, and e^(x - k ln 2) = 1 + r + rest."""
+    k = (x * LOG2_E + ROUNDER) - ROUNDER
+    high = x - k * LN2_HIGH
+    low = k * LN2_LOW
+    r = high - low
+    error = (high - r) - low
+    series = EXP_SERIES[0]
+    for coefficient in EXP_SERIES[1:]:
+        series = series * r + coefficient
+    return k, r, (r * r) * series + (error + error * r)
+
+
+def _power_of_two(k):
+    """2^k for a whole number k, -1022 <= k <= 1023, put together from its bits."""
+    return (((k + ROUNDER).view(np.int64) + 1023) << 52).view(np.float64)
+
+
+def _log(x):
+    subnormal = x < 2.0**-1022
+    scaled = np.where(subnormal, x * 2.0**54, x)
+    # x = 2^k m with sqrt(1/2) <= m < sqrt(2); the added constant carries into the exponent where m would be larger.
+    bits = scaled.view(np.int64)
+    shifted = bits + (0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
+    exponent = (shifted >> 52) & 0xFFF
+    m = ((shifted & 0xFFFFFFFFFFFFF) + 0x3FE6A09E667F3BCD).view(np.float64)
+    k = (exponent + ROUNDER_BITS).view(np.float64) - (ROUNDER + 1023.0)
+    k = np.where(subnormal, k - 54.0, k)
+    # log m = 2 atanh(s) = 2 (s + s^3/3 + s^5/5 + ...), written so that the leading term f is exact.
+    f = m - 1.0
+    s = f / (2.0 + f)
+    s2 = s * s
+    series = LOG_SERIES[0]
+    for coefficient in LOG_SERIES[1:]:
+        series = series * s2 + coefficient
+    half_f2 = (0.5 * f) * f
+    result = k * LN2_HIGH - ((half_f2 - (s * (half_f2 + s2 * series) + k * LN2_LOW)) - f)
+    result = np.where(x == 0, -np.inf, result)
+    result = np.where(x < 0, np.nan, result)
+    return np.where((x == np.inf) | (x != x), x, result)
+
+
+ROUNDER_BITS = np.array(ROUNDER).view(np.int64)
+
+
+def _log1p(x):
+    u = 1.0 + x
+    # What the rounding of 1 + x lost, given back to first order: log(u + e) = log u + e / u.
+    error = np.where(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
+    result = _log(u) + error / u
+    result = np.where(x == 0, x, result)
+    return np.where((u == 0) | (u == np.inf), _log(u), result)
+
+
+def _sigmoid(x):
+    t = _exp(np.where(x < 0, x, -x))  # e^-|x|: no overflow on either side
+    return np.where(x < 0, t, 1.0) / (1.0 + t)
+
+
+def _tanh(x):
+    magnitude = np.where(x < 0, -x, x)
+    magnitude = np.where(magnitude > 22.0, 22.0, magnitude)
+    # With t = e^2|x| - 1: tanh |x| = t / (t + 2) = 1 - 2 / (t + 2), the first for small t, the second for large t.
+    t, t_error = _expm1_in_two_parts(2.0 * magnitude)
+    small = t < 2.0
+    denominator = t + 2.0
+    quotient = np.where(small, t, 2.0) / denominator
+    # To first order, what the errors of numerator and denominator do to the quotient; 1 / (t + 2) = (1 - tanh) / 2.
+    denominator_error = ((2.0 - denominator) + t) + t_error
+    correction = (t_error - quotient * denominator_error) * ((1.0 - quotient) * 0.5)
+    positive = np.where(small, quotient + correction, 1.0 - quotient)
+    return np.where(x == 0, x, np.where(x < 0, -positive, positive))
