@@ -1,0 +1,16 @@
+"""fastmlp trains and runs multilayer perceptrons on CPUs, with the same bits on every one of them."""
+
+__version__ = "0.1.0"
+
+from . import backends, datasets
+from .activations import ACTIVATIONS
+from .config import config, show_config
+from .losses import LOSSES
+from .network import MLP, Gradients
+from .training import Evaluation, History
+
+__all__ = [
+    "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "config", "datasets", "show_config",
+]  # fmt: skip
+
+backends.warn_if_slow()

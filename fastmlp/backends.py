@@ -1,0 +1,70 @@
+"""Which implementation computes: chosen by argument, by FASTMLP_BACKEND, else the compiled one where it was built."""
+
+import os
+import warnings
+from typing import Callable, NamedTuple
+
+HOW_TO_COMPILE = (
+    "install a C compiler (for example `apt install gcc`) and then reinstall fastmlp, or install a wheel, "
+    "which needs no compiler"
+)
+
+
+class Backend(NamedTuple):
+    """A name, and engine(layer_sizes, activations, loss, parameters, n_threads): see fastmlp.reference.Engine."""
+
+    name: str
+    engine: Callable
+
+
+def load(name=None):
+    """The backend called name ("reference" or "compiled"); None stands for FASTMLP_BACKEND or the fastest built.
+
+    Raises ValueError for an unknown name, and ImportError for a backend that this installation lacks.
+    """
+    asked_by = "backend"
+    if name is None:
+        name, asked_by = os.environ.get("FASTMLP_BACKEND") or None, "the environment variable FASTMLP_BACKEND"
+    if name is None:
+        name = "compiled" if kernels() else "reference"
+    if not isinstance(name, str):
+        raise TypeError(f"{asked_by} must be one of {', '.join(BACKENDS)}, not {name!r}")
+    if name not in BACKENDS:
+        raise ValueError(f"{asked_by} must be one of {', '.join(BACKENDS)}, not {name!r}")
+    return Backend(name, BACKENDS[name]())
+
+
+def kernels():
+    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error."""
+    try:
+        from . import kernels
+    except ModuleNotFoundError:
+        return None
+    return kernels if kernels.__file__ else None  # a bare folder of sources
+
+
+def warn_if_slow():
+    """Say so if nobody chose the reference and yet it will compute."""
+    if not os.environ.get("FASTMLP_BACKEND") and load().name == "reference":
+        warnings.warn(
+            f"fastmlp is running on its slow NumPy reference, because its compiled kernels were not built here. "
+            f"To get them, {HOW_TO_COMPILE}. FASTMLP_BACKEND=reference chooses the reference without this warning.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _reference():
+    from .reference import Engine
+
+    return Engine
+
+
+def _compiled():
+    built = kernels()
+    if built is None:
+        raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
+    return built.Engine
+
+
+BACKENDS = {"reference": _reference, "compiled": _compiled}

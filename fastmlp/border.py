@@ -1,0 +1,257 @@
+"""The border: arguments are checked and converted here, once, and nothing is checked again below.
+
+Every error names the argument, what it was and what was expected. Converted inputs and targets are what
+fastmlp.reference.Engine asks for; arrays that already are so pass without a copy.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+
+from .activations import ACTIVATIONS
+from .losses import LOSSES
+
+BLOCK = 4096  # rows checked for NaN and infinity at a time, to bound the memory for it
+
+
+def describe(value):
+    """A value as an error message shows it: an array by its shape and dtype."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def integer(name, value, low, high=None):
+    """value as an int in [low, high)."""
+    expected = f"{name} must be an integer of at least {low}" + (f" and below {high}" if high is not None else "")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{expected}, not {describe(value)}") from None
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    if number < low or high is not None and number >= high:
+        raise ValueError(f"{expected}, not {describe(value)}")
+    return number
+
+
+def learning_rate(value, dtype):
+    """value as a float that is finite and not negative, also once it is rounded to the network's dtype."""
+    expected = f"learning_rate must be a finite number of at least 0, not {describe(value)}"
+    if isinstance(value, (str, bytes, bool)):
+        raise TypeError(expected)
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(expected) from None
+    except OverflowError:
+        raise ValueError(expected) from None
+    with np.errstate(over="ignore"):
+        rounded = dtype.type(rate)
+    if not (rate >= 0 and math.isfinite(rate)):
+        raise ValueError(expected)
+    if not np.isfinite(rounded):
+        raise ValueError(f"learning_rate {rate!r} is too large for {dtype.name}")
+    return rate
+
+
+def choice(name, value, options):
+    """value if it is one of the options, which are strings."""
+    expected = f"{name} must be one of {', '.join(options)}, not {describe(value)}"
+    if not isinstance(value, str):
+        raise TypeError(expected)
+    if value not in options:
+        raise ValueError(expected)
+    return value
+
+
+def layer_sizes(value):
+    """Sizes as a tuple of ints, input first."""
+    expected = f"layer_sizes must be two or more integers of at least 1, input first, not {describe(value)}"
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(expected)
+    sizes = tuple(integer(f"layer_sizes[{i}]", size, 1) for i, size in enumerate(value))
+    if len(sizes) < 2:
+        raise ValueError(expected)
+    return sizes
+
+
+def network_dtype(value):
+    """float32 or float64, as a dtype in the machine's byte order."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        raise TypeError(f"dtype must be float32 or float64, not {describe(value)}") from None
+    if value is None or dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, not {describe(value)}")
+    return dtype
+
+
+def layer_activations(activation, output_activation, loss, sizes):
+    """The activation of every layer, from one name or one a hidden layer, and the output's (None: the loss's own)."""
+    hidden = len(sizes) - 2
+    if isinstance(activation, str):
+        names = (activation,) * hidden
+        choice("activation", activation, ACTIVATIONS)
+    elif isinstance(activation, Sequence):
+        names = tuple(activation)
+    else:
+        raise TypeError(f"activation must be a name, or a list of one a hidden layer, not {describe(activation)}")
+    if len(names) != hidden:
+        raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
+    hidden_options = [name for name in ACTIVATIONS if name != "softmax"]
+    for name in names:
+        choice("activation", name, hidden_options)
+
+    suited = LOSSES[loss].output_activations
+    output = suited[0] if output_activation is None else choice("output_activation", output_activation, ACTIVATIONS)
+    if output not in suited:
+        losses = " or ".join(name for name in LOSSES if output in LOSSES[name].output_activations)
+        raise ValueError(
+            f"output_activation {output!r} does not go with loss {loss!r}: "
+            f"that needs {' or '.join(suited)}, and {output} needs loss {losses}"
+        )
+    if output == "softmax" and sizes[-1] == 1:
+        raise ValueError("output_activation 'softmax' needs at least 2 outputs, not 1: its only output would be 1")
+    return (*names, output)
+
+
+def inputs(name, value, n_in, dtype):
+    """(x, single): x (rows, n_in) in dtype or uint8, and whether it was one sample without an axis of rows.
+
+    A sample is (n_in,), or of any shape with n_in elements, such as (28, 28) where n_in is 784.
+    """
+    x = _numbers(name, value)
+    if x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
+        single, rows = False, len(x)
+    elif x.ndim >= 1 and x.size == n_in:
+        single, rows = True, 1
+    else:
+        raise ValueError(
+            f"{name} must have shape (rows, {n_in}) or ({n_in},), or hold images of {n_in} values, "
+            f"not shape {x.shape}"
+        )
+    return _rows_in_line(_converted(x, dtype, pixels=True).reshape(rows, n_in)), single
+
+
+def batch(name, value, n_in, dtype):
+    """Inputs of at least one row, as training takes them: (rows, n_in) in dtype or uint8."""
+    x, single = inputs(name, value, n_in, dtype)
+    if single or not len(x):
+        raise ValueError(f"{name} must have shape (rows, {n_in}) with at least one row, not {np.shape(value)}")
+    return x
+
+
+def targets(name, value, x_name, rows, architecture):
+    """Targets for x: labels as int64 (rows,), other targets as (rows, n_out) in the network's dtype."""
+    n_out, output = architecture.layer_sizes[-1], architecture.activations[-1]
+    y = _numbers(name, value)
+    if y.ndim == 0 or len(y) != rows:
+        raise ValueError(f"{name} must have one entry for each of the {rows} rows of {x_name}, not shape {y.shape}")
+    if y.ndim == 1 and y.dtype.kind in "iub" and (n_out > 1 or output == "sigmoid"):
+        return _labels(name, y, max(n_out, 2))
+    if y.shape not in ((rows, n_out), (rows,) if n_out == 1 else None):
+        raise ValueError(
+            f"{name} must be integer labels of shape ({rows},) or numbers of shape ({rows}, {n_out}), "
+            f"not {describe(y)}"
+        )
+    y = _rows_in_line(_converted(y, architecture.dtype).reshape(rows, n_out))
+    if LOSSES[architecture.loss].compares_probabilities:
+        _check_probabilities(name, y, output)
+    return y
+
+
+def have_classes(y, output_activation):
+    """Whether converted targets name classes: labels, one-hot rows, or zeros and ones for one sigmoid output."""
+    if y.ndim == 1:
+        return True
+    ones = y == 1
+    if not (ones | (y == 0)).all():
+        return False
+    if y.shape[1] == 1:
+        return output_activation == "sigmoid"
+    return bool((np.count_nonzero(ones, axis=1) == 1).all())
+
+
+def finite(name, array):
+    """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns)."""
+    if array.dtype.kind != "f":
+        return
+    for start in range(0, len(array), BLOCK):
+        good = np.isfinite(array[start : start + BLOCK])
+        if not good.all():
+            row, column = (int(i) for i in np.argwhere(~good)[0])
+            raise ValueError(
+                f"{name} must be finite, but row {start + row}, column {column} "
+                f"is {array[start + row, column]} as {array.dtype.name}"
+            )
+
+
+def output(out, shape, dtype, x, parameters):
+    """Check the array that results are to be written into."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array of shape {shape} and dtype {dtype}, not {describe(out)}")
+    if out.dtype != dtype:
+        raise TypeError(f"out must have dtype {dtype}, not {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}, not {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writable, but it is read-only")
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError(f"out must be C-contiguous and aligned, but its strides are {out.strides}")
+    if isinstance(x, np.ndarray) and np.shares_memory(out, x):
+        raise ValueError("out must not share memory with x")
+    if np.shares_memory(out, parameters):
+        raise ValueError("out must not share memory with the network's parameters")
+
+
+def _numbers(name, value):
+    """value as an array of real numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array of numbers, not {describe(value)}: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, not dtype {array.dtype}: {describe(value)}")
+    return array
+
+
+def _converted(array, dtype, pixels=False):
+    if pixels and array.dtype == np.uint8:
+        return array
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, and training refuses that
+        return array if array.dtype == dtype else array.astype(dtype, order="C")
+
+
+def _rows_in_line(array):
+    """The array, or a C copy of it where its rows are not contiguous, ascending and aligned."""
+    itemsize = array.dtype.itemsize
+    row_step, step = array.strides
+    in_line = (step == itemsize or array.shape[1] == 1) and (row_step >= 0 or len(array) == 1) and array.flags.aligned
+    return array if in_line else np.array(array, order="C")
+
+
+def _labels(name, y, n_classes):
+    if len(y) and not (0 <= y.min() and y.max() < n_classes):
+        row = int(np.argmax((y < 0) | (y >= n_classes)))
+        raise ValueError(f"{name} must be labels from 0 to {n_classes - 1}, but row {row} is {y[row]}")
+    return y.astype(np.int64, copy=False)
+
+
+def _check_probabilities(name, y, output_activation):
+    in_range = (y >= 0) & (y <= 1)
+    if not in_range.all():
+        row, column = (int(i) for i in np.argwhere(~in_range)[0])
+        raise ValueError(
+            f"{name} must be probabilities from 0 to 1 for this loss, but row {row}, column {column} "
+            f"is {y[row, column]}"
+        )
+    if output_activation == "softmax":
+        totals = y.sum(axis=1, dtype=np.float64)
+        astray = np.abs(totals - 1) > 1e-3
+        if astray.any():
+            row = int(np.argmax(astray))
+            raise ValueError(f"{name} must have rows that sum to 1 for this loss, but row {row} sums to {totals[row]}")

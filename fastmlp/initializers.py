@@ -1,0 +1,40 @@
+"""Initial weights: uniform in [-limit, limit), the same bits on every machine; biases start at zero."""
+
+import math
+
+import numpy as np
+
+from .activations import ACTIVATIONS
+from .layout import layer_views
+
+
+def glorot_uniform(n_in, n_out):
+    """limit = sqrt(6 / (n_in + n_out)) (Glorot and Bengio 2010)."""
+    return math.sqrt(6 / (n_in + n_out))
+
+
+def he_uniform(n_in, n_out):
+    """limit = sqrt(6 / n_in), for layers with relu (He et al. 2015)."""
+    return math.sqrt(6 / n_in)
+
+
+INITIALIZERS = {"glorot_uniform": glorot_uniform, "he_uniform": he_uniform}
+
+WEIGHTS, SHUFFLES = 0, 1  # which stream of the seed a draw comes from
+
+
+def initialize(parameters, layer_sizes, activations, seed):
+    """Fill the flat array: w = (2 u - 1) limit in float64, rounded once to the array's dtype; b = 0.
+
+    The uniform u of layer i come from RandomState([seed, 0, i]), a stream that NumPy keeps frozen.
+    """
+    for layer, ((weights, bias), activation) in enumerate(zip(layer_views(parameters, layer_sizes), activations)):
+        limit = INITIALIZERS[ACTIVATIONS[activation].initializer](*weights.shape)
+        u = np.random.RandomState([seed, WEIGHTS, layer]).random_sample(weights.shape)
+        weights[...] = (2.0 * u - 1.0) * limit
+        bias[...] = 0
+
+
+def shuffled_rows(n_rows, seed, epoch):
+    """The order in which an epoch (counted from 0 over the network's life) takes the rows: int64 (n_rows,)."""
+    return np.random.RandomState([seed, SHUFFLES, epoch]).permutation(n_rows).astype(np.int64, copy=False)

@@ -1,0 +1,174 @@
+"""Networks in files: npz without pickle, written beside and renamed, and checked throughout when read.
+
+A file holds two arrays: header, JSON as bytes, and parameters, the flat array in little-endian order.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import zipfile
+
+import numpy as np
+
+from . import border
+from .layout import n_parameters
+
+FORMAT, VERSION = "fastmlp network", 1
+LARGEST_HEADER = 2**20
+
+# The start of an npy file as NumPy writes a one-dimensional array. It is matched, not evaluated.
+NPY_START = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..)"
+    rb"(?P<text>{'descr': '(?P<dtype>[^']{1,9})', 'fortran_order': False, 'shape': \((?P<size>\d{1,18}),\), } *\n)",
+    re.DOTALL,
+)
+
+# What zipfile and the checks here raise for files of other content.
+DAMAGE = (
+    zipfile.BadZipFile, ValueError, TypeError, KeyError, EOFError, NotImplementedError, RuntimeError, OverflowError,
+    OSError,
+)  # fmt: skip
+
+
+def save(net, path):
+    """Write net to path; see MLP.save."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "layer_sizes": net.layer_sizes,
+        "activations": net.layer_activations,
+        "loss": net.loss,
+        "dtype": net.dtype.name,
+        "seed": net.seed,
+        "epochs_trained": net.epochs_trained,
+        "is_classifier": net.is_classifier,
+        "sha256": net.hash(),
+    }
+    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    parameters = net.parameters.astype(net.dtype.newbyteorder("<"), copy=False)
+    with _replacing(path) as file:
+        np.savez(file, header=encoded, parameters=parameters)
+
+
+def load(network_class, path, backend=None, n_threads=None):
+    """The network saved at path; see MLP.load."""
+    path = _path(path)
+    with open(path, "rb") as file:
+        try:
+            header, architecture, parameters = _read(network_class, file)
+        except DAMAGE as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # the disk's trouble, not the file's
+                raise
+            reason = str(error) or type(error).__name__
+            raise ValueError(f"{path!r} is damaged or not a network saved by fastmlp: {reason}") from error
+    net = network_class.__new__(network_class)
+    net._assemble(architecture, header["seed"], backend, n_threads)
+    net._restore(parameters, header["epochs_trained"], header["is_classifier"])
+    return net
+
+
+def _read(network_class, file):
+    """(header, architecture, parameters), from a file that may hold anything."""
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        if sorted(members) != ["header.npy", "parameters.npy"] or len(archive.infolist()) != 2:
+            raise ValueError("it does not hold the arrays header and parameters")
+        for info in members.values():
+            # Stored members cannot unfold into more memory than the file itself takes.
+            if info.header_offset >= size:
+                raise ValueError(f"{info.filename} begins after the file's end")
+            if info.compress_type != zipfile.ZIP_STORED or not info.file_size == info.compress_size <= size:
+                raise ValueError(f"{info.filename} is compressed, or longer than the file")
+        if members["header.npy"].file_size > LARGEST_HEADER:
+            raise ValueError("its header is too long")
+        header = _parsed(_array(archive.read("header.npy"), np.dtype(np.uint8)).tobytes())
+        architecture = _architecture(network_class, header)
+        little_endian = architecture.dtype.newbyteorder("<")
+        needed = n_parameters(architecture.layer_sizes) * little_endian.itemsize
+        if not needed < members["parameters.npy"].file_size <= size:
+            raise ValueError(f"its layers need {needed} bytes of parameters, which it does not hold")
+        parameters = _array(archive.read("parameters.npy"), little_endian)
+    if parameters.size != n_parameters(architecture.layer_sizes):
+        raise ValueError(f"its layers need {n_parameters(architecture.layer_sizes)} parameters, not {parameters.size}")
+    if hashlib.sha256(parameters.data).hexdigest() != header["sha256"]:
+        raise ValueError("its parameters do not have the checksum in its header")
+    return header, architecture, parameters
+
+
+def _array(member, dtype):
+    """The one-dimensional array of this dtype in the bytes of an npy file."""
+    start = NPY_START.match(member)
+    if not start or int.from_bytes(start["length"], "little") != len(start["text"]):
+        raise ValueError("an array does not begin as the npy file of one dimension does")
+    length = len(member) - start.end()
+    if start["dtype"] != dtype.str.encode() or int(start["size"]) * dtype.itemsize != length:
+        raise ValueError(f"an array of {start['size'].decode()} elements {start['dtype']!r} has {length} bytes")
+    return np.frombuffer(member, dtype, offset=start.end())
+
+
+def _parsed(text):
+    try:
+        header = json.loads(text)
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"its header does not say {FORMAT!r}")
+    if header.get("version") != VERSION:
+        raise ValueError(f"its format has version {header.get('version')!r}, and this fastmlp reads version {VERSION}")
+    border.integer("seed", header["seed"], 0, 2**32)
+    border.integer("epochs_trained", header["epochs_trained"], 0)
+    if not any(header["is_classifier"] is value for value in (None, True, False)):
+        raise ValueError(f"is_classifier is {header['is_classifier']!r}")
+    return header
+
+
+def _architecture(network_class, header):
+    activations = header["activations"]
+    dtype = border.choice("dtype", header["dtype"], ("float32", "float64"))
+    if not isinstance(activations, list) or not activations:
+        raise ValueError(f"activations is {border.describe(activations)}")
+    return network_class._architecture_of(
+        header["layer_sizes"], activations[:-1], activations[-1], header["loss"], dtype
+    )
+
+
+@contextlib.contextmanager
+def _replacing(path):
+    """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
+    target = os.path.realpath(_path(path))  # a symbolic link stays, and what it names is replaced
+    beside = os.path.join(os.path.dirname(target), f".fastmlp-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(beside)
+        raise
+    _sync_folder(os.path.dirname(target))
+
+
+def _sync_folder(folder):
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some file systems cannot; the file itself is safe
+    finally:
+        os.close(descriptor)
+
+
+def _path(path):
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"path must be a string or a path, not {border.describe(path)}") from None
