@@ -115,7 +115,7 @@ class MLP:
         """
         sizes, _, _, dtype = self._architecture
         # The common case goes straight through: the checks below take longer than a small network.
-        if type(x) is np.ndarray and out is None and x.ndim == 2 and x.dtype is dtype:
+        if type(x) is np.ndarray and out is None and x.ndim == 2 and x.dtype == dtype:
             rows, columns = x.shape
             if rows and columns == sizes[0] and x.flags.num & IN_LINE == IN_LINE:
                 out = np.empty((rows, sizes[-1]), dtype)

@@ -1,0 +1,288 @@
+"""What a network gives: shapes, bits, gradients, and that its arrays are live."""
+
+import copy
+import hashlib
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import MLP, reference
+from fastmlp.activations import ACTIVATIONS
+from fastmlp.backends import kernels
+from fastmlp.losses import LOSSES
+
+needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
+
+
+@pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels)])
+def backend(request):
+    return request.param
+
+
+def small(backend="reference", **options):
+    return MLP([6, 5, 4], backend=backend, **{"seed": 1, "output_activation": "sigmoid", **options})
+
+
+def data(rows=7, seed=0):
+    random = np.random.RandomState(seed)
+    return random.random_sample((rows, 6)).astype(np.float32), random.randint(0, 4, rows)
+
+
+def test_the_digit_network_of_the_readme():
+    net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, backend="reference")
+    assert net.n_parameters == 13002
+    assert [w.shape for w in net.weights] == [(784, 16), (16, 16), (16, 10)]
+    assert [b.shape for b in net.biases] == [(16,), (16,), (10,)]
+    assert net.hash() == "c514bb239ea55d7972621f2041b53ccc4755596d10253e10fd99036d8d1277a6"
+    assert repr(net) == (
+        "MLP([784, 16, 16, 10], sigmoid -> sigmoid -> sigmoid, loss='squared_error', dtype='float32', "
+        "13002 parameters, backend='reference')"
+    )
+
+
+def test_weights_are_views_of_the_flat_parameters(backend):
+    net = small(backend)
+    expected = np.concatenate([a.ravel() for pair in zip(net.weights, net.biases) for a in pair])
+    assert net.parameters.tobytes() == expected.tobytes()
+    assert net.parameters.ctypes.data % 64 == 0
+    net.biases[1][2] = 50
+    assert net.parameters[-2] == 50
+    assert net(np.zeros(6))[2] == 1  # the backend computes with the same memory
+    with pytest.raises(AttributeError):
+        net.parameters = np.zeros(net.n_parameters)
+
+
+def test_the_public_hash_is_of_the_little_endian_parameters_in_order():
+    net = small(dtype="float64")
+    flat = b"".join(a.astype("<f8").tobytes() for pair in zip(net.weights, net.biases) for a in pair)
+    assert net.hash() == hashlib.sha256(flat).hexdigest()
+
+
+def test_forward_is_the_dense_layers_one_after_another(backend):
+    net, (x, _) = small(backend, activation="relu", dtype="float64"), data()
+    a = x.astype(np.float64)
+    for w, b, name in zip(net.weights, net.biases, ("relu", "sigmoid")):
+        a = reference.dense_forward(a, w, b, name)
+    assert net(x).tobytes() == net.forward(x).tobytes() == a.tobytes()
+    activations = net.activations(x)
+    assert [layer.shape for layer in activations] == [(7, 6), (7, 5), (7, 4)]
+    assert activations[0].tobytes() == x.astype(np.float64).tobytes()
+    assert activations[2].tobytes() == a.tobytes()
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        lambda x: x.tolist(),
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(">f4"),
+        np.asfortranarray,
+        lambda x: x[::-1].copy()[::-1],
+        lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+        lambda x: np.concatenate([x, x], axis=1)[:, :6],
+        lambda x: x.reshape(7, 2, 3),
+        lambda x: np.frombuffer(b"?" + x.tobytes(), np.float32, offset=1).reshape(7, 6),
+    ],
+)
+def test_inputs_of_any_layout_give_the_same_bits(backend, as_given):
+    net, (x, _) = small(backend), data()
+    assert net(as_given(x)).tobytes() == net(x).tobytes()
+
+
+def test_rows_in_line_pass_without_a_copy():
+    net, (x, y) = small(), data()
+    seen = []
+    net._engine.forward = lambda x, out: seen.append(x)
+    wide = np.concatenate([x, x], axis=1)
+    net(wide[:, :6])
+    net(np.zeros((3, 6), np.uint8))
+    assert np.shares_memory(seen[0], wide) and seen[1].dtype == np.uint8
+
+
+def test_pixels_are_divided_by_255(backend):
+    net = small(backend)
+    pixels = np.arange(42, dtype=np.uint8).reshape(7, 6) * 6
+    assert net(pixels).tobytes() == net(pixels.astype(np.float32) / np.float32(255)).tobytes()
+    assert net(pixels.astype(np.int64)).tobytes() == net(pixels.astype(np.float32)).tobytes()
+
+
+def test_one_sample(backend):
+    net, (x, _) = small(backend), data()
+    for sample in (x[0], x[0].reshape(2, 3), x[0].reshape(2, 3, 1)):
+        assert net(sample).shape == (4,)
+        assert net(sample).tobytes() == net(x)[0].tobytes()
+    assert [a.shape for a in net.activations(x[0])] == [(6,), (5,), (4,)]
+    one_image = net(x[:1].reshape(1, 2, 3))
+    assert one_image.shape == (1, 4) and one_image.tobytes() == net(x)[:1].tobytes()
+
+
+def test_zero_rows(backend):
+    net = small(backend)
+    assert net(np.zeros((0, 6), np.float32)).shape == (0, 4)
+    assert net(np.zeros((0, 2, 3))).shape == (0, 4)
+    assert [a.shape for a in net.activations(np.zeros((0, 6)))] == [(0, 6), (0, 5), (0, 4)]
+    assert net.predict(np.zeros((0, 6))).shape == (0, 4)
+
+
+def test_nan_and_infinity_pass_through_forward(backend):
+    net = MLP([2, 1], backend=backend, seed=0)
+    net.weights[0][...] = 1
+    with np.errstate(invalid="raise", over="raise"):
+        assert np.isnan(net([np.nan, 1.0])[0])
+        assert net([np.inf, 1.0])[0] == np.inf
+        assert net([1e300, 1.0])[0] == np.inf
+
+
+def test_out_is_written_and_returned(backend):
+    net, (x, _) = small(backend), data()
+    out = np.empty((7, 4), np.float32)
+    assert net.forward(x, out=out) is out
+    assert out.tobytes() == net(x).tobytes()
+    one = np.empty(4, np.float32)
+    assert net.forward(x[0], out=one) is one and one.tobytes() == out[0].tobytes()
+
+
+COMBINATIONS = [
+    (hidden, output, loss)
+    for loss in LOSSES
+    for output in LOSSES[loss].output_activations
+    for hidden in ("identity", "relu", "sigmoid", "tanh")
+]
+
+
+@pytest.mark.parametrize("hidden, output, loss", COMBINATIONS)
+def test_gradients_against_finite_differences(backend, hidden, output, loss):
+    net = MLP([3, 4, 3], hidden, output, loss, dtype="float64", seed=3, backend=backend)
+    random = np.random.RandomState(5)
+    for b in net.biases:
+        b[...] = random.random_sample(b.shape) * 0.5 + 0.1  # away from relu's corner
+    x, y = random.random_sample((5, 3)), random.random_sample((5, 3))
+    if loss == "cross_entropy":
+        y /= y.sum(axis=1, keepdims=True)
+    value, gradients = net.gradients(x, y)
+    assert value == net.evaluate(x, y).loss
+    assert gradients.weights[1].shape == (4, 3) and np.shares_memory(gradients.weights[1], gradients.parameters)
+    assert gradients.biases[0].shape == (4,) and np.shares_memory(gradients.biases[0], gradients.parameters)
+    step = 1e-6
+    for i in range(0, net.n_parameters, 3):
+        kept = net.parameters[i]
+        net.parameters[i] = kept + step
+        above = net.evaluate(x, y).loss
+        net.parameters[i] = kept - step
+        below = net.evaluate(x, y).loss
+        net.parameters[i] = kept
+        assert gradients.parameters[i] == pytest.approx((above - below) / (2 * step), rel=1e-5, abs=1e-8)
+
+
+def test_labels_one_hot_and_real_targets_agree(backend):
+    net, (x, labels) = small(backend), data()
+    one_hot = np.eye(4)[labels]
+    results = [net.gradients(x, y) for y in (labels, labels.astype(np.uint8), labels.tolist(), one_hot, one_hot > 0)]
+    assert len({loss for loss, _ in results}) == 1
+    assert len({gradients.parameters.tobytes() for _, gradients in results}) == 1
+
+
+def test_one_output_takes_targets_in_any_form(backend):
+    net = MLP([6, 1], loss="binary_cross_entropy", seed=0, backend=backend)
+    x, _ = data(4)
+    forms = [0, 1, 1, 0], [False, True, True, False], [0.0, 1.0, 1.0, 0.0], [[0.0], [1.0], [1.0], [0.0]]
+    assert len({net.gradients(x, y)[1].parameters.tobytes() for y in forms}) == 1
+    assert all(net.evaluate(x, y).accuracy is not None for y in forms)
+    assert net.evaluate(x, [0.2, 1.0, 1.0, 0.0]).accuracy is None
+    regression = MLP([6, 1], seed=0, backend=backend)
+    assert regression.gradients(x, [3, 5, -2, 7])[0] == regression.gradients(x, [3.0, 5.0, -2.0, 7.0])[0]
+
+
+def test_evaluate_counts_the_rows_predicted_right(backend):
+    net, (x, labels) = small(backend), data()
+    net.train_step(x, labels, 0.0)
+    evaluation = net.evaluate(x, labels)
+    assert evaluation.n_correct == np.count_nonzero(net.predict(x) == labels)
+    assert evaluation.accuracy == evaluation.n_correct / evaluation.n and evaluation.n == 7
+    assert net.evaluate(x, np.full((7, 4), 0.5))[1:] == (None, None, 7)
+
+
+def test_predict_gives_classes_where_there_are_classes(backend):
+    x, labels = data()
+    net = small(backend)
+    assert net.is_classifier is None
+    assert net.predict(x).tobytes() == net(x).tobytes()
+    net.train_step(x, labels, 0.1)
+    assert net.is_classifier is True
+    assert net.predict(x).dtype == np.int64
+    assert net.predict(x).tolist() == net(x).argmax(axis=1).tolist()
+    assert net.predict(x[0]) == net.predict(x)[0] and np.ndim(net.predict(x[0])) == 0
+
+    regression = small(backend)
+    regression.train_step(x, np.full((7, 4), 0.5), 0.1)
+    assert regression.is_classifier is False
+    assert regression.predict(x).shape == (7, 4)
+    assert small(backend, output_activation=None, loss="cross_entropy").is_classifier is True
+
+
+def test_a_single_sigmoid_output_decides_at_one_half():
+    net = MLP([6, 1], loss="binary_cross_entropy", seed=0, backend="reference")
+    x, _ = data()
+    net.fit(x, [0, 1, 1, 0, 1, 0, 1], epochs=1, verbose=0)
+    assert net.predict(x).tolist() == [int(a > 0.5) for a in net(x)[:, 0]]
+
+
+@pytest.mark.parametrize(
+    "loss, output", [("squared_error", "identity"), ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")]
+)
+def test_the_loss_chooses_the_output_activation(loss, output):
+    assert MLP([2, 3, 2], loss=loss, backend="reference").layer_activations == ("sigmoid", output)
+
+
+def test_one_activation_a_hidden_layer(backend):
+    net = MLP([6, 5, 4, 3], activation=["relu", "tanh"], backend=backend)
+    assert net.layer_activations == ("relu", "tanh", "identity")
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_are_independent_and_alive(backend, duplicate):
+    net, (x, y) = small(backend), data()
+    net.fit(x, y, epochs=1, verbose=0)
+    twin = duplicate(net)
+    assert twin.hash() == net.hash() and repr(twin) == repr(net)
+    assert twin.epochs_trained == 1 and twin.is_classifier and twin.history == net.history
+    before = net.hash()
+    twin.fit(x, y, epochs=1, verbose=0)
+    assert net.hash() == before != twin.hash()
+    net.fit(x, y, epochs=1, verbose=0)
+    assert net.hash() == twin.hash()
+    assert np.shares_memory(twin.weights[0], twin.parameters)
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden, output, loss", COMBINATIONS)
+def test_backends_agree_in_bits(hidden, output, loss, dtype):
+    x, y = data(33)
+    runs = []
+    for backend in ("reference", "compiled"):
+        net = MLP([6, 5, 4], hidden, output, loss, dtype, seed=2, backend=backend)
+        history = net.fit(x, y, epochs=2, batch_size=8, verbose=0)
+        evaluation = net.evaluate(x, y)
+        runs.append((net.hash(), history.loss, history.accuracy, evaluation, net(x).tobytes()))
+    assert runs[0] == runs[1]
+
+
+def test_the_registries_number_what_the_kernels_implement():
+    assert [(a.name, a.number) for a in ACTIVATIONS.values()] == [
+        ("identity", 0), ("relu", 1), ("sigmoid", 2), ("tanh", 3), ("softmax", 4),
+    ]  # fmt: skip
+    assert [(loss.name, loss.number) for loss in LOSSES.values()] == [
+        ("squared_error", 0), ("cross_entropy", 1), ("binary_cross_entropy", 2),
+    ]  # fmt: skip
+
+
+def test_every_public_name_is_documented():
+    for name in fastmlp.__all__:
+        assert inspect.getdoc(getattr(fastmlp, name)), name
+    for name, member in vars(MLP).items():
+        if not name.startswith("_"):
+            assert inspect.getdoc(member), name

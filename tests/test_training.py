@@ -1,0 +1,287 @@
+"""fit: the same bits however it is cut up, what it records and prints, and how Ctrl-C ends it."""
+
+import signal
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP, reference, training
+from fastmlp.backends import kernels
+from fastmlp.initializers import shuffled_rows
+
+needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
+
+
+@pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels)])
+def backend(request):
+    return request.param
+
+
+def network(backend="reference", **options):
+    return MLP([6, 5, 4], output_activation="sigmoid", seed=1, backend=backend, **options)
+
+
+@pytest.fixture
+def data():
+    random = np.random.RandomState(0)
+    return random.random_sample((50, 6)).astype(np.float32), random.randint(0, 4, 50)
+
+
+def test_fit_takes_the_steps_that_its_definition_says(backend, data):
+    x, y = data
+    net, by_hand = network(backend), network(backend)
+    history = net.fit(x, y, epochs=2, batch_size=8, learning_rate=0.5, verbose=0)
+    for epoch in range(2):
+        order = shuffled_rows(50, 1, epoch)
+        losses, correct = [], 0
+        for start in range(0, 50, 8):
+            rows = order[start : start + 8]
+            for row in rows:
+                evaluation = by_hand.evaluate(x[row][None], y[row][None])
+                losses.append(evaluation.loss)
+                correct += evaluation.n_correct
+            by_hand.train_step(x[rows], y[rows], 0.5)
+        assert history.loss[epoch] == reference.ordered_sum(np.array(losses)) / 50
+        assert history.accuracy[epoch] == correct / 50
+    assert net.hash() == by_hand.hash()
+    assert net.epochs_trained == history.epochs == 2
+
+
+def test_train_step_subtracts_the_gradient_and_returns_the_loss_before(backend, data):
+    net = network(backend)
+    loss, gradients = net.gradients(*data)
+    expected = net.parameters - np.float32(3.0) * gradients.parameters
+    assert net.train_step(*data, learning_rate=3.0) == loss
+    assert net.parameters.tobytes() == expected.tobytes()
+
+
+def test_epochs_count_over_several_fits(backend, data):
+    whole, parts = network(backend), network(backend)
+    losses = whole.fit(*data, epochs=5, batch_size=7, verbose=0).loss
+    first = parts.fit(*data, epochs=2, batch_size=7, verbose=0)
+    second = parts.fit(*data, epochs=3, batch_size=7, verbose=0)
+    assert whole.hash() == parts.hash()
+    assert losses == first.loss + second.loss
+    assert parts.history is second and parts.epochs_trained == 5
+
+
+def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
+    monkeypatch.setattr(training, "SLICE_SECONDS", 0)
+    short = network(backend)
+    short_losses = short.fit(*data, epochs=2, batch_size=3, verbose=0).loss
+    monkeypatch.setattr(training, "SLICE_SECONDS", 1e9)
+    long = network(backend)
+    assert long.fit(*data, epochs=2, batch_size=3, verbose=0).loss == short_losses
+    assert long.hash() == short.hash()
+
+
+def test_slices_are_whole_batches_that_cover_every_row(monkeypatch):
+    for seconds in (0, 1e-6, 1e9):
+        monkeypatch.setattr(training, "SLICE_SECONDS", seconds)
+        bounds = list(training._Slices(8).of(1001))
+        assert [start for start, _ in bounds] == [0] + [stop for _, stop in bounds[:-1]]
+        assert bounds[-1][1] == 1001 and all(start % 8 == 0 for start, _ in bounds)
+
+
+def test_a_batch_above_the_number_of_rows_is_one_batch(backend, data):
+    one, larger = network(backend), network(backend)
+    one.fit(*data, epochs=1, batch_size=50, verbose=0)
+    larger.fit(*data, epochs=1, batch_size=10**30, verbose=0)
+    assert one.hash() == larger.hash()
+
+
+def test_without_shuffling_rows_come_in_their_order(backend, data):
+    net, by_hand = network(backend), network(backend)
+    net.fit(*data, epochs=1, batch_size=20, shuffle=False, verbose=0)
+    for start in (0, 20, 40):
+        by_hand.train_step(data[0][start : start + 20], data[1][start : start + 20], 0.1)
+    assert net.hash() == by_hand.hash()
+
+
+def test_no_epochs_leave_the_network_alone(data):
+    net = network()
+    before = net.hash()
+    assert net.fit(*data, epochs=0).epochs == 0
+    assert (net.hash(), net.epochs_trained, net.is_classifier) == (before, 0, None)
+
+
+def test_history_with_validation(backend, data):
+    net = network(backend)
+    history = net.fit(*data, epochs=2, validation_data=data, verbose=0)
+    evaluation = net.evaluate(*data)
+    assert history["val_loss"][-1] == evaluation.loss and history["val_accuracy"][-1] == evaluation.accuracy
+    assert set(dict(history)) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert all(len(values) == 2 for values in dict(history).values())
+    assert history.interrupted_rows is None
+    with pytest.raises(KeyError):
+        history["nothing"]
+
+
+def test_history_without_classes(data):
+    history = network().fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=0)
+    assert history.accuracy == history.val_loss == history.val_accuracy == []
+
+
+def test_training_on_its_own_weights_sees_them_as_they_were(backend):
+    net, twin = (MLP([5, 5], seed=0, backend=backend) for _ in range(2))
+    copied = twin.weights[0].copy()
+    net.fit(net.weights[0], net.weights[0], epochs=2, batch_size=1, verbose=0)
+    twin.fit(copied, copied, epochs=2, batch_size=1, verbose=0)
+    assert net.hash() == twin.hash()
+
+
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 511, 512, 5000])
+def test_the_mean_loss_has_the_bits_of_the_ordered_sum(rows):
+    losses = np.random.RandomState(rows).random_sample(rows) * 10.0 ** np.arange(rows).__mod__(7)
+    assert training.ordered_mean(losses) == float(reference.ordered_sum(losses)) / rows
+    losses[rows // 2] = np.inf
+    assert training.ordered_mean(losses) == np.inf
+
+
+class Terminal:
+    """A stream that says it is a terminal and keeps what is written."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("verbose, lines", [(0, 0), (1, 0), (2, 3)])
+def test_lines_off_the_terminal(data, capsys, verbose, lines):
+    network().fit(*data, epochs=3, verbose=verbose)
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == lines and captured.err == ""
+
+
+@pytest.mark.parametrize("verbose, lines", [(0, 0), (1, 3), (True, 3), (False, 0)])
+def test_lines_on_a_terminal(data, monkeypatch, verbose, lines):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    network().fit(*data, epochs=3, verbose=verbose)
+    assert len(sys.stdout.text.splitlines()) == lines
+
+
+def test_progress_goes_to_a_terminal_on_standard_error(data, monkeypatch):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    network().fit(*data, epochs=1, verbose=1)
+    assert "epoch 1/1" in sys.stderr.text
+
+
+def test_what_a_line_says(data, capsys):
+    net = network()
+    history = net.fit(*data, epochs=1, verbose=2)
+    assert capsys.readouterr().out.startswith(
+        f"epoch 1/1  loss {history.loss[0]:.6f}  {round(history.accuracy[0] * 50)} / 50  "
+    )
+    history = net.fit(*data, epochs=1, verbose=2, validation_data=(data[0][:9], data[1][:9]))
+    evaluation = net.evaluate(data[0][:9], data[1][:9])
+    assert f"validation loss {evaluation.loss:.6f}  {evaluation.n_correct} / 9  " in capsys.readouterr().out
+    net.fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=2)
+    assert " / 50" not in capsys.readouterr().out
+
+
+class InterruptingEngine:
+    """Presses Ctrl-C in the middle of its n-th slice, as a signal arrives while the kernels run."""
+
+    def __init__(self, engine, slices):
+        self.engine, self.slices = engine, slices
+
+    def train(self, *arguments):
+        self.slices -= 1
+        if self.slices == 0:
+            signal.raise_signal(signal.SIGINT)
+        self.engine.train(*arguments)
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+
+def test_interrupt_ends_training_after_a_slice_of_steps(backend, data, monkeypatch):
+    monkeypatch.setattr(training, "SLICE_SECONDS", 0)  # one batch a slice
+    net = network(backend)
+    net._engine = InterruptingEngine(net._engine, slices=5 + 2)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(*data, epochs=4, batch_size=10, verbose=0)
+    assert net.history.epochs == net.epochs_trained == len(net.history.seconds) == len(net.history.accuracy) == 1
+    assert net.history.interrupted_rows == 20
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    by_hand = network(backend)
+    by_hand.fit(*data, epochs=1, batch_size=10, verbose=0)
+    for rows in shuffled_rows(50, 1, 1)[:20].reshape(2, 10):
+        by_hand.train_step(data[0][rows], data[1][rows], 0.1)
+    assert net.hash() == by_hand.hash()
+    net._engine = net._engine.engine
+    assert net.fit(*data, epochs=1, verbose=0).epochs == 1  # it can go on
+
+
+def test_interrupt_in_the_last_slice_completes_the_epoch(data, monkeypatch):
+    monkeypatch.setattr(training, "SLICE_SECONDS", 0)
+    net = network()
+    net._engine = InterruptingEngine(net._engine, slices=5)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(*data, epochs=4, batch_size=10, verbose=0, validation_data=data)
+    assert net.history.epochs == net.epochs_trained == len(net.history.val_loss) == 1
+    assert net.history.interrupted_rows is None
+
+
+def test_a_handler_of_the_programs_own_stays(data):
+    calls = []
+    signal.signal(signal.SIGINT, lambda *_: calls.append(True))
+    try:
+        net = network()
+        net._engine = InterruptingEngine(net._engine, slices=1)
+        assert net.fit(*data, epochs=1, verbose=0).epochs == 1
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert calls == [True]
+
+
+def test_fit_in_another_thread_gives_the_same_bits(backend, data):
+    net, twin = network(backend), network(backend)
+    worker = threading.Thread(target=net.fit, args=data, kwargs={"epochs": 2, "verbose": 0})
+    worker.start()
+    worker.join()
+    twin.fit(*data, epochs=2, verbose=0)
+    assert net.hash() == twin.hash()
+
+
+def test_two_trainers_of_one_network(data):
+    net = network()
+    errors = []
+
+    class Reentrant(InterruptingEngine):
+        def train(self, *arguments):
+            for again in (lambda: net.fit(*data, verbose=0), lambda: net.train_step(*data, 0.1)):
+                try:
+                    again()
+                except RuntimeError as error:
+                    errors.append(str(error))
+            self.engine.train(*arguments)
+
+    net._engine = Reentrant(net._engine, 0)
+    net.fit(*data, epochs=1, batch_size=50, verbose=0)
+    assert len(errors) == 2 and all("trained by another thread" in error for error in errors)
+    assert net.history.epochs == 1
+    net._engine = net._engine.engine
+    net.fit(*data, epochs=1, verbose=0)
+
+
+def test_it_learns(backend):
+    random = np.random.RandomState(0)
+    x = random.random_sample((200, 2)).astype(np.float32)
+    y = (x[:, 0] > x[:, 1]).astype(int)
+    net = MLP([2, 8, 2], "tanh", loss="cross_entropy", seed=0, backend=backend)
+    history = net.fit(x, y, epochs=15, batch_size=10, learning_rate=0.5, verbose=0)
+    assert history.loss[-1] < 0.5 * history.loss[0]
+    assert net.evaluate(x, y).accuracy > 0.93
