@@ -40,7 +40,7 @@ def kernels():
         from . import kernels
     except ModuleNotFoundError:
         return None
-    return kernels if kernels.__file__ else None  # a bare folder of sources
+    return kernels
 
 
 def warn_if_slow():

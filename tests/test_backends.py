@@ -1,0 +1,171 @@
+"""Which backend runs, on how many threads, and what is said about it."""
+
+import math
+import os
+import subprocess
+import sys
+import types
+
+import pytest
+
+import fastmlp
+from fastmlp import MLP, backends, reference, threads
+from fastmlp.backends import kernels
+
+needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
+
+FACTS = {"compiler": "gcc 12.2", "openmp": True, "isas_built": ["portable", "avx2"], "isa": "avx2"}
+
+
+@pytest.fixture
+def without_kernels(monkeypatch):
+    monkeypatch.setattr(backends, "kernels", lambda: None)
+    monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
+
+
+@pytest.fixture
+def with_kernels(monkeypatch):
+    """Kernels that are the reference under another name."""
+    stand_in = types.SimpleNamespace(Engine=reference.Engine, config=lambda: dict(FACTS))
+    monkeypatch.setattr(backends, "kernels", lambda: stand_in)
+    monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
+    return stand_in
+
+
+def test_the_argument_comes_before_the_environment(with_kernels, monkeypatch):
+    assert backends.load().name == "compiled"
+    monkeypatch.setenv("FASTMLP_BACKEND", "reference")
+    assert backends.load().name == "reference"
+    assert backends.load("compiled") == ("compiled", with_kernels.Engine)
+    assert MLP([2, 2]).backend == "reference" and MLP([2, 2], backend="compiled").backend == "compiled"
+
+
+def test_the_reference_stands_in_where_nothing_was_compiled(without_kernels):
+    assert backends.load() == ("reference", reference.Engine)
+
+
+def test_unknown_and_missing_backends(without_kernels, monkeypatch):
+    with pytest.raises(ValueError, match="backend must be one of reference, compiled, not 'gpu'"):
+        MLP([2, 2], backend="gpu")
+    with pytest.raises(TypeError, match="backend must be one of"):
+        MLP([2, 2], backend=3)
+    with pytest.raises(ImportError, match="'compiled' was not built.*install a C compiler"):
+        MLP([2, 2], backend="compiled")
+    monkeypatch.setenv("FASTMLP_BACKEND", "fast")
+    with pytest.raises(ValueError, match="FASTMLP_BACKEND must be one of reference, compiled, not 'fast'"):
+        MLP([2, 2])
+
+
+def test_the_warning_comes_only_where_nobody_chose(without_kernels, monkeypatch, recwarn):
+    with pytest.warns(RuntimeWarning, match="slow NumPy reference.*install a C compiler"):
+        backends.warn_if_slow()
+    recwarn.clear()
+    monkeypatch.setenv("FASTMLP_BACKEND", "reference")
+    backends.warn_if_slow()
+    assert not recwarn
+
+
+def test_the_warning_comes_once_and_at_import(tmp_path):
+    code = (
+        "import sys; sys.modules['fastmlp.kernels'] = None\n"  # importing it raises ModuleNotFoundError
+        "import fastmlp\n"
+        "fastmlp.MLP([2, 2]); fastmlp.MLP([2, 2])([0, 0]); fastmlp.show_config()"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("FASTMLP_BACKEND", "PYTHONWARNINGS")}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stderr.count("RuntimeWarning: fastmlp is running on its slow NumPy reference") == 1
+    assert "backend           reference" in run.stdout
+
+
+def test_trouble_with_the_kernels_is_not_taken_for_their_absence(monkeypatch):
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == "fastmlp.kernels":
+                raise ImportError("FASTMLP_ISA=avx1024 is not an instruction set")
+
+    monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "fastmlp.kernels", raising=False)
+    monkeypatch.delattr(fastmlp, "kernels", raising=False)
+    with pytest.raises(ImportError, match="avx1024"):
+        backends.load()
+
+
+@needs_kernels
+def test_built_kernels_are_the_default(monkeypatch):
+    monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
+    assert MLP([2, 2]).backend == "compiled"
+    assert set(kernels().config()) == set(FACTS)
+
+
+def test_show_config(with_kernels, monkeypatch, capsys):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert fastmlp.config() | FACTS == fastmlp.config()
+    fastmlp.show_config()
+    shown = capsys.readouterr().out
+    for words in (fastmlp.__version__, "gcc 12.2", "portable, avx2; chosen: avx2", "compiled", "3 unless told"):
+        assert words in shown
+
+
+def test_show_config_says_that_a_build_without_openmp_has_one_thread(with_kernels, monkeypatch, capsys):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with_kernels.config = lambda: {**FACTS, "openmp": False}
+    assert fastmlp.config()["threads"] == 1
+    fastmlp.show_config()
+    assert "OpenMP            no: this build works on one thread" in capsys.readouterr().out
+
+
+def test_show_config_without_kernels(without_kernels, capsys):
+    assert fastmlp.config()["isa"] is None and fastmlp.config()["backend"] == "reference"
+    fastmlp.show_config()
+    assert "the compiled kernels were not built" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value, expected", [("3", 3), (" 5,2 ", 5), ("0", 7), ("-1", 7), ("many", 7), ("", 7)])
+def test_omp_num_threads_comes_first_if_it_is_valid(monkeypatch, value, expected):
+    monkeypatch.setattr(threads, "_processors", lambda: 7)
+    monkeypatch.setattr(threads, "cpu_quota", lambda: math.inf)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert threads.default_threads() == expected
+    assert MLP([2, 2], backend="reference").n_threads == expected
+    assert MLP([2, 2], backend="reference", n_threads=2).n_threads == 2
+
+
+@pytest.mark.parametrize("processors, quota, expected", [(8, 1.5, 2), (2, 8.0, 2), (4, math.inf, 4), (4, 0.1, 1)])
+def test_threads_by_processors_and_quota(monkeypatch, processors, quota, expected):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "_processors", lambda: processors)
+    monkeypatch.setattr(threads, "cpu_quota", lambda: quota)
+    assert threads.default_threads() == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity masks here")
+def test_the_affinity_mask_counts(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 6})
+    assert threads._processors() == 3
+
+
+@pytest.mark.parametrize(
+    "membership, files, quota",
+    [
+        ("0::/a/b\n", {"a/b/cpu.max": "250000 100000", "a/cpu.max": "max 100000"}, 2.5),
+        ("0::/a/b\n", {"a/b/cpu.max": "400000 100000", "a/cpu.max": "150000 100000"}, 1.5),
+        ("0::/../elsewhere\n", {"cpu.max": "50000 100000"}, 0.5),
+        ("0::/\n", {}, math.inf),
+        ("4:cpu,cpuacct:/d\n3:memory:/d\n",
+         {"cpu,cpuacct/d/cpu.cfs_quota_us": "300000", "cpu,cpuacct/d/cpu.cfs_period_us": "100000"}, 3.0),
+        ("4:cpu:/d\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, math.inf),
+        ("3:memory:/d\n", {"cpu.max": "100000 100000"}, math.inf),
+    ],
+)  # fmt: skip
+def test_quotas_of_control_groups(tmp_path, membership, files, quota):
+    (tmp_path / "membership").write_text(membership)
+    for name, contents in files.items():
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(contents + "\n")
+    assert threads.cpu_quota(tmp_path / "root", tmp_path / "membership") == quota
+
+
+def test_no_control_groups(tmp_path):
+    assert threads.cpu_quota(tmp_path, tmp_path / "missing") == math.inf

@@ -1,0 +1,256 @@
+"""Files: every bit comes back, a crash leaves no half a file, and nothing but a sound file is taken for a network."""
+
+import io
+import json
+import os
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fastmlp import MLP
+
+
+def trained(dtype="float32"):
+    net = MLP([6, 5, 4], "relu", "sigmoid", dtype=dtype, seed=7, backend="reference")
+    x = np.random.RandomState(0).random_sample((20, 6))
+    net.fit(x, np.arange(20) % 4, epochs=2, verbose=0)
+    return net
+
+
+@pytest.fixture
+def saved(tmp_path):
+    trained().save(tmp_path / "net.npz")
+    return tmp_path / "net.npz"
+
+
+def load(path):
+    return MLP.load(path, backend="reference")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_bit_comes_back(tmp_path, dtype):
+    net = trained(dtype)
+    net.parameters[:4] = np.nan, -0.0, np.inf, 5e-324
+    path = tmp_path / "a network without suffix"
+    net.save(str(path))
+    assert os.listdir(tmp_path) == [path.name]
+    twin = load(path)
+    assert twin.parameters.tobytes() == net.parameters.tobytes()
+    for name in ("layer_sizes", "layer_activations", "loss", "dtype", "seed", "epochs_trained", "is_classifier"):
+        assert getattr(twin, name) == getattr(net, name)
+    assert np.shares_memory(twin.weights[0], twin.parameters)
+
+
+def test_training_goes_on_as_if_never_saved(saved):
+    net, twin = trained(), load(saved)
+    x, y = np.random.RandomState(1).random_sample((30, 6)), np.arange(30) % 4
+    net.fit(x, y, epochs=2, verbose=0)
+    twin.fit(x, y, epochs=2, verbose=0)
+    assert net.hash() == twin.hash()
+
+
+def test_the_same_network_makes_the_same_file(saved, tmp_path):
+    load(saved).save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == saved.read_bytes()
+
+
+def test_the_file_is_plain_npz(saved):
+    with np.load(saved, allow_pickle=False) as arrays:
+        assert sorted(arrays) == ["header", "parameters"]
+        assert arrays["parameters"].tobytes() == trained().parameters.tobytes()
+        assert json.loads(arrays["header"].tobytes())["layer_sizes"] == [6, 5, 4]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_failing_save_leaves_the_old_file(saved, tmp_path, monkeypatch, broken):
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    before = saved.read_bytes()
+    monkeypatch.setattr(os, broken, fail)
+    with pytest.raises(OSError, match="the disk is full"):
+        MLP([3, 2], backend="reference").save(saved)
+    assert saved.read_bytes() == before and os.listdir(tmp_path) == ["net.npz"]
+
+
+def test_a_link_stays_a_link(saved, tmp_path):
+    link = tmp_path / "link.npz"
+    link.symlink_to(saved)
+    MLP([3, 2], seed=0, backend="reference").save(link)
+    assert link.is_symlink() and load(saved).layer_sizes == (3, 2)
+
+
+def test_paths(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "missing.npz")
+    for call in (trained().save, load):
+        with pytest.raises(TypeError, match="path must be"):
+            call(3)
+    with pytest.raises(FileNotFoundError):
+        trained().save(tmp_path / "no folder" / "net.npz")
+
+
+def refuses(path, contents, *words):
+    path.write_bytes(contents)
+    with pytest.raises(ValueError) as caught:
+        load(path)
+    assert str(path) in str(caught.value) and "damaged or not a network saved by fastmlp" in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def archive(compression=zipfile.ZIP_STORED, **members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as target:
+        for name, contents in members.items():
+            target.writestr(f"{name}.npy", contents)
+    return file.getvalue()
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def rebuilt(path, parameters=None, **changes):
+    """The file at path with other values in its header, and perhaps other parameters."""
+    with np.load(path) as arrays:
+        header = {**json.loads(arrays["header"].tobytes()), **changes}
+        parameters = npy(arrays["parameters"]) if parameters is None else parameters
+    return archive(header=npy(np.frombuffer(json.dumps(header).encode(), np.uint8)), parameters=parameters)
+
+
+def test_a_rebuilt_file_loads(saved):
+    original = load(saved).hash()
+    saved.write_bytes(rebuilt(saved))
+    assert load(saved).hash() == original
+
+
+@pytest.mark.parametrize(
+    "changes, word",
+    [
+        ({"format": "another"}, "fastmlp network"),
+        ({"version": 2}, "version 2"),
+        ({"layer_sizes": [6, 5, 5]}, "parameters"),
+        ({"layer_sizes": [6, 10**12, 4]}, "parameters"),
+        ({"layer_sizes": "654"}, "layer_sizes"),
+        ({"layer_sizes": [6, 5.0, 4]}, "layer_sizes[1]"),
+        ({"activations": ["relu"]}, "activation"),
+        ({"activations": []}, "activations"),
+        ({"activations": ["relu", "softmax"]}, "softmax"),
+        ({"activations": [["relu"], "sigmoid"]}, "activation"),
+        ({"loss": {}}, "loss"),
+        ({"dtype": "float64"}, "parameters"),
+        ({"dtype": "O"}, "dtype"),
+        ({"seed": -1}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"epochs_trained": 1.5}, "epochs_trained"),
+        ({"is_classifier": 1}, "is_classifier"),
+        ({"sha256": "0" * 64}, "checksum"),
+        ({"sha256": None}, "checksum"),
+    ],
+)
+def test_headers_that_do_not_hold(saved, changes, word):
+    refuses(saved, rebuilt(saved, **changes), word)
+
+
+def test_parameters_that_do_not_hold(saved):
+    parameters = load(saved).parameters
+    for other in (
+        npy(parameters[:-1]),
+        npy(np.append(parameters, np.float32(0))),
+        npy(parameters.astype(">f4")),
+        npy(parameters.astype(np.float64)),
+        npy(parameters[None]),
+        npy(parameters) + b"\0" * 4,
+        npy(parameters)[:-4],
+        npy(parameters).replace(b"'shape'", b"'shapE'"),
+        npy(parameters).replace(b"False", b"open "),
+        b"",
+        b"\x93NUMPY" + b"\xff" * 300,
+    ):
+        refuses(saved, rebuilt(saved, other))
+
+
+def test_foreign_files(saved, tmp_path):
+    sound = saved.read_bytes()
+    header, parameters = npy(np.zeros(3, np.uint8)), npy(np.zeros(3, np.float32))
+    deep = npy(np.frombuffer(b"[" * 100_000, np.uint8))
+    for contents in (
+        b"",
+        b"not a zip file",
+        npy(np.zeros(59, np.float32)),
+        archive(other=header),
+        archive(header=header, parameters=parameters, more=header),
+        archive(header=header, parameters=parameters),
+        archive(header=deep, parameters=parameters),
+        archive(header=npy(np.frombuffer(b"[]", np.uint8)), parameters=parameters),
+        archive(zipfile.ZIP_DEFLATED, header=header, parameters=parameters),
+        sound[: len(sound) // 2],
+        sound[:-1],
+        sound[1:],
+        sound[100:],
+    ):
+        refuses(saved, contents)
+
+
+def test_pickles_are_never_opened(saved, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "exploded"),)
+
+    file = io.BytesIO()
+    np.savez(file, header=np.array([Bomb()], object), parameters=np.zeros(59, np.float32))
+    refuses(saved, file.getvalue())
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_small_file_cannot_take_much_memory(saved):
+    zeros = npy(np.zeros(10**8, np.uint8))
+    bomb = archive(zipfile.ZIP_DEFLATED, header=zeros, parameters=zeros)
+    sizes = rebuilt(saved, layer_sizes=[6, 2**40, 4])
+    array = npy(load(saved).parameters)
+    claim = array.replace(b"(59,), }" + b" " * 9, b"(99999999999,), }")
+    assert claim != array and len(claim) == len(array)
+    claims = rebuilt(saved, claim)
+    del zeros
+    tracemalloc.start()
+    try:
+        for contents in (bomb, sizes, claims):
+            refuses(saved, contents)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+def test_damage_anywhere_is_found_or_harmless(tmp_path, place, bit, cut):
+    path = tmp_path / "net.npz"
+    net = trained_once()
+    net.save(path)
+    contents = bytearray(path.read_bytes())
+    position = int(place * len(contents))
+    if cut:
+        del contents[position:]
+    else:
+        contents[position] ^= 1 << bit
+    path.write_bytes(contents)
+    try:
+        twin = load(path)
+    except ValueError as error:
+        assert str(path) in str(error)
+    else:  # a bit of a time stamp, say
+        assert not cut
+        assert twin.hash() == net.hash() and twin.seed == net.seed and repr(twin) == repr(net)
+
+
+def trained_once(kept=[]):
+    if not kept:
+        kept.append(trained())
+    return kept[0]
