@@ -238,7 +238,7 @@ def _labels(name, y, n_classes):
     if len(y) and not (0 <= y.min() and y.max() < n_classes):
         row = int(np.argmax((y < 0) | (y >= n_classes)))
         raise ValueError(f"{name} must be labels from 0 to {n_classes - 1}, but row {row} is {y[row]}")
-    return y.astype(np.int64, copy=False)
+    return np.require(y, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _check_probabilities(name, y, output_activation):

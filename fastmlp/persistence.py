@@ -36,6 +36,8 @@ DAMAGE = (
 
 def save(net, path):
     """Write net to path; see MLP.save."""
+    # A copy, so that parameters and checksum agree even while another thread trains the network.
+    parameters = net.parameters.astype(net.dtype.newbyteorder("<"))
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -46,10 +48,9 @@ def save(net, path):
         "seed": net.seed,
         "epochs_trained": net.epochs_trained,
         "is_classifier": net.is_classifier,
-        "sha256": net.hash(),
+        "sha256": hashlib.sha256(parameters.data).hexdigest(),
     }
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    parameters = net.parameters.astype(net.dtype.newbyteorder("<"), copy=False)
     with _replacing(path) as file:
         np.savez(file, header=encoded, parameters=parameters)
 

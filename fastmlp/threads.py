@@ -36,8 +36,8 @@ def cpu_quota(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):
 
 
 def _group_quota(group):
-    version2 = _lines(group / "cpu.max")
-    fields = version2[0].split() if version2 else _lines(group / "cpu.cfs_quota_us") + _lines(group / "cpu.cfs_period_us")
+    fields = " ".join(_lines(group / "cpu.max")).split()
+    fields = fields or _lines(group / "cpu.cfs_quota_us") + _lines(group / "cpu.cfs_period_us")
     if len(fields) == 2 and all(field.isdecimal() for field in fields) and int(fields[0]) and int(fields[1]):
         return int(fields[0]) / int(fields[1])
     return math.inf  # "max" and -1 stand for no limit

@@ -73,7 +73,7 @@ BAD_Y = {
     "a scalar": (1, ValueError, "y must have one entry for each", "()"),
     "a label too large": ([0, 1, 4, 0, 9], ValueError, "y must be labels from 0 to 3", "row 2 is 4"),
     "a label too small": ([0, 1, 0, -1, 0], ValueError, "y must be labels from 0 to 3", "row 3 is -1"),
-    "an enormous label": (np.full(5, 2**64 - 1, np.uint64), ValueError, "y must be labels from 0 to 3", str(2**64 - 1)),
+    "a label beyond int64": (np.full(5, 2**64 - 1, np.uint64), ValueError, "y must be labels from 0 to 3", "is 184467"),
     "labels as floats": (Y.astype(float), ValueError, "y must be integer labels of shape (5,)", "(5, 4)", "float64"),
     "too narrow": (np.zeros((5, 3)), ValueError, "y must be integer labels", "(5, 4)", "(5, 3)"),
     "labels in a column": (Y[:, None], ValueError, "y must be integer labels", "(5, 1)"),
@@ -92,7 +92,7 @@ def test_bad_targets(net, call, y, error, words):
 @pytest.mark.parametrize("call", TRAINERS.values(), ids=TRAINERS)
 def test_no_rows_to_train_on(net, call):
     refuses(net, lambda: call(net, X[:0], Y[:0]), ValueError, "x must have shape (rows, 6) with at least one row")
-    refuses(net, lambda: call(net, X[0], Y[:1]), ValueError, "x must have shape (rows, 6) with at least one row", "(6,)")
+    refuses(net, lambda: call(net, X[0], Y[:1]), ValueError, "x must have shape (rows, 6)", "one row, not (6,)")
 
 
 @pytest.mark.parametrize("call", [TRAINERS["fit"], TRAINERS["train_step"]], ids=["fit", "train_step"])
@@ -100,7 +100,8 @@ def test_no_rows_to_train_on(net, call):
 def test_training_data_that_is_not_finite(net, call, value):
     real = np.full((5, 4), 0.5)
     refuses(net, lambda: call(net, with_value(X, (3, 2), value), Y), ValueError, "x must be finite", "row 3, column 2")
-    refuses(net, lambda: call(net, X, with_value(real, (4, 1), value)), ValueError, "y must be finite", "row 4, column 1")
+    real[4, 1] = value
+    refuses(net, lambda: call(net, X, real), ValueError, "y must be finite", "row 4, column 1")
 
 
 def test_training_data_that_is_not_finite_after_the_first_block(net):
@@ -203,7 +204,7 @@ def test_out_that_overlaps():
     x, out = memory[:16].reshape(4, 4), memory[8:].reshape(4, 4)
     refuses(net, lambda: net.forward(x, out=out), ValueError, "out must not share memory with x")
     assert (memory == 1).all()
-    refuses(net, lambda: net.forward(x.copy(), out=net.weights[0]), ValueError, "out must not share memory", "parameters")
+    refuses(net, lambda: net.forward(x.copy(), out=net.weights[0]), ValueError, "out must not share", "parameters")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_bad_layer_sizes(sizes, error, words):
     "options, error, words",
     [
         ({"activation": "sine"}, ValueError, "activation must be one of identity, relu, sigmoid, tanh"),
-        ({"activation": "softmax"}, ValueError, "activation must be one of identity, relu, sigmoid, tanh, not 'softmax'"),
+        ({"activation": "softmax"}, ValueError, "one of identity, relu, sigmoid, tanh, not 'softmax'"),
         ({"activation": None}, TypeError, "activation must be a name"),
         ({"activation": ["relu", "relu"]}, ValueError, "activation must be one name, or 1"),
         ({"activation": [3]}, TypeError, "activation must be one of"),

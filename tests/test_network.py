@@ -83,6 +83,7 @@ def test_forward_is_the_dense_layers_one_after_another(backend):
         lambda x: x[::-1].copy()[::-1],
         lambda x: np.repeat(x, 2, axis=1)[:, ::2],
         lambda x: np.concatenate([x, x], axis=1)[:, :6],
+        lambda x: np.concatenate([x, x], axis=1)[:, 6:],
         lambda x: x.reshape(7, 2, 3),
         lambda x: np.frombuffer(b"?" + x.tobytes(), np.float32, offset=1).reshape(7, 6),
     ],

@@ -124,6 +124,28 @@ def test_history_without_classes(data):
     assert history.accuracy == history.val_loss == history.val_accuracy == []
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_rows_and_targets_of_any_layout_train_alike(backend, data, shuffle):
+    def trained(x, y):
+        net = network(backend)
+        net.fit(x, y, epochs=1, batch_size=7, shuffle=shuffle, verbose=0)
+        return net.hash()
+
+    x, y = data
+    expected = trained(x, y)
+    wide = np.concatenate([x, x], axis=1)
+    for same_x in (wide[:, 6:], x[::-1].copy()[::-1], np.asfortranarray(x), x.reshape(50, 3, 2), x.astype(float)):
+        assert trained(same_x, y) == expected
+    labels = y.astype(np.int64)
+    unaligned = np.frombuffer(b"?" + labels.tobytes(), np.int64, offset=1)
+    one_hot = np.eye(4, dtype=np.float32)[y]
+    for same_y in (labels[::-1].copy()[::-1], np.repeat(labels, 2)[::2], unaligned, y.astype(np.uint8), one_hot,
+                   np.asfortranarray(one_hot), one_hot[::-1].copy()[::-1]):  # fmt: skip
+        assert trained(x, same_y) == expected
+    one_row = np.broadcast_to(x[0], x.shape)
+    assert trained(one_row, y) == trained(one_row.copy(), y)
+
+
 def test_training_on_its_own_weights_sees_them_as_they_were(backend):
     net, twin = (MLP([5, 5], seed=0, backend=backend) for _ in range(2))
     copied = twin.weights[0].copy()
