@@ -103,6 +103,24 @@ def test_rows_in_line_pass_without_a_copy():
     assert np.shares_memory(seen[0], wide) and seen[1].dtype == np.uint8
 
 
+def test_the_backend_gets_rows_that_ascend_and_are_aligned():
+    net, (x, _) = small(), data()
+    labels = np.arange(7) % 4
+    seen = []
+    net._engine.forward = lambda x, out: seen.append(x)
+    net._engine.evaluate = lambda x, y, losses, correct: seen.extend((x, y, losses.fill(0)))
+    unaligned = np.frombuffer(b"?" + x.tobytes(), np.float32, offset=1).reshape(7, 6)
+    for layout in (x[::-1], unaligned, x[:, ::-1], np.asfortranarray(x)):
+        net(layout)
+        assert seen[-1].flags.aligned and seen[-1].strides[1] == 4 and seen[-1].strides[0] >= 0
+        assert seen[-1].tobytes() == layout.tobytes()
+    unaligned = np.frombuffer(b"?" + labels.tobytes(), np.int64, offset=1)
+    for layout in (labels[::-1], unaligned, np.repeat(labels, 2)[::2]):
+        net.evaluate(x, layout)
+        assert seen[-2].flags.aligned and seen[-2].strides == (8,)
+        assert seen[-2].tolist() == layout.tolist()
+
+
 def test_pixels_are_divided_by_255(backend):
     net = small(backend)
     pixels = np.arange(42, dtype=np.uint8).reshape(7, 6) * 6

@@ -199,6 +199,12 @@ def test_foreign_files(saved, tmp_path):
         refuses(saved, contents)
 
 
+def test_compressed_arrays_are_refused_before_they_unfold(saved):
+    with zipfile.ZipFile(saved) as members:
+        contents = {name.removesuffix(".npy"): members.read(name) for name in members.namelist()}
+    refuses(saved, archive(zipfile.ZIP_DEFLATED, **contents), "compressed")
+
+
 def test_pickles_are_never_opened(saved, tmp_path):
     class Bomb:
         def __reduce__(self):
