@@ -1,0 +1,89 @@
+"""The compiled backend: fastmlp.reference's functions and Engine, for the best instruction set of this processor.
+
+Each instruction set and element type is an extension module of its own (see kernels.pyx); this file picks the set at
+import, or takes the one that FASTMLP_ISA names (avx512, avx2 or portable), and passes each call on by dtype. Importing
+it raises ModuleNotFoundError where no extension was built.
+"""
+
+import importlib
+import importlib.util
+import os
+
+import numpy as np
+
+ISAS = ("avx512", "avx2", "portable")  # the best first
+_built = [isa for isa in ISAS if importlib.util.find_spec(f"{__name__}.{isa}_float32")]
+if not _built:
+    raise ModuleNotFoundError("fastmlp was installed without its compiled kernels", name=f"{__name__}.portable_float32")
+
+
+def modules(isa):
+    """The modules of one instruction set: {dtype: module}. ValueError if it is unknown, not built or not supported."""
+    if isa not in ISAS:
+        raise ValueError(f"FASTMLP_ISA is {isa!r}, expected one of {', '.join(ISAS)}")
+    if isa not in _built:
+        raise ValueError(f"FASTMLP_ISA is {isa!r}, but this build of fastmlp has only {', '.join(_built)}")
+    if not runs_here(isa):
+        raise ValueError(f"FASTMLP_ISA is {isa!r}, but this processor does not have it")
+    found = [importlib.import_module(f".{isa}_{dtype}", __name__) for dtype in ("float32", "float64")]
+    for module in found:
+        _check(module)
+    return {module.dtype: module for module in found}
+
+
+def runs_here(isa):
+    """Whether this processor runs the code built for an instruction set."""
+    return isa == "portable" or importlib.import_module(f".{_built[-1]}_float32", __name__).cpu_supports(isa)
+
+
+def available():
+    """The instruction sets that were built and run here, the best first."""
+    return [isa for isa in _built if runs_here(isa)]
+
+
+def _check(module):
+    """Refuse a module whose compiler contracted, reassociated or approximated what it was given."""
+    T = module.dtype.type
+    third, tiny, eps = T(1) / T(3), np.finfo(T).smallest_subnormal, np.finfo(T).eps
+    good = (
+        module.fma(T(1) + eps, T(1) - eps, T(-1)) == -(eps * eps)
+        and module.fma(tiny, T(0.5), tiny) == T(2) * tiny
+        and module.output_gradient("squared_error", "identity", np.full((3, 1), T(1)), np.zeros((3, 1), T))[0, 0] == third
+        and _update_rounds_twice(module, T)
+        and module.ordered_sum(np.array([T(1) / eps, T(1), T(1), -T(1) / eps, T(0.25)])) == _plain_sum(T, eps)
+    )
+    if not good:
+        raise ImportError(
+            f"{module.__name__} was compiled with flags that change its arithmetic (compiler: {module.compiler}): "
+            "build fastmlp again without -ffast-math, -Ofast and the like in CFLAGS"
+        )
+
+
+def _update_rounds_twice(module, T):
+    # (1 + e)(1 - e) = 1 - e^2 rounds to 1 before the subtraction; a contracted update would leave e^2.
+    eps = np.finfo(T).eps
+    w = np.full(64, T(1))
+    module.sgd_update(w, np.full(64, T(1) + eps), T(1) - eps)
+    return not w.any()
+
+
+def _plain_sum(T, eps):
+    s = T(0)
+    for value in (T(1) / eps, T(1), T(1), -T(1) / eps, T(0.25)):
+        s = s + value
+    return s
+
+
+isa = os.environ.get("FASTMLP_ISA") or available()[0]
+_modules = modules(isa)
+
+
+def config():
+    """Facts about the build: compiler, openmp, isas_built, isa."""
+    module = _modules[np.dtype(np.float32)]
+    return {"compiler": module.compiler, "openmp": module.openmp, "isas_built": list(_built), "isa": isa}
+
+
+def Engine(layer_sizes, activations, loss, parameters, n_threads=1):
+    """The compiled Engine for the parameters' dtype; see fastmlp.reference.Engine."""
+    return _modules[parameters.dtype].Engine(layer_sizes, activations, loss, parameters, n_threads)

@@ -1,0 +1,281 @@
+# The Engine of fastmlp.reference.training, compiled: it lays out a Job, allocates its arrays, and opens the team.
+
+cdef enum:
+    SHARE_PAYS = 400_000        # products a thread must have of its own before a team is worth opening
+    INFERENCE_ROWS = 384        # rows that go through all layers at a time
+    PIXEL_ROWS = 96             # fewer where they are unpacked first: these lie in the second-level cache then
+
+cdef bint forked = False        # OpenMP's threads do not live on in a forked child, and it would wait for them
+cdef bint forked_said = False
+
+
+def _after_fork():
+    global forked
+    forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+cdef class Engine:
+    """A network's computation over its flat parameter array; see fastmlp.reference.Engine."""
+
+    cdef Layer* layers
+    cdef int n_layers, loss, n_threads
+    cdef Py_ssize_t products            # a forward pass's, for one row
+    cdef cnp.ndarray parameters
+    cdef void* workspace                # kept between calls of train
+    cdef Py_ssize_t workspace_rows
+    cdef bint workspace_gathers
+
+    def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
+        cdef real* p = data_of(parameters)
+        cdef int i
+        self.parameters = parameters
+        self.n_layers = <int>len(activations)
+        self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
+        if self.layers == NULL:
+            raise MemoryError
+        self.loss = loss_number(loss)
+        self.n_threads = n_threads if has_openmp() else 1
+        for i in range(self.n_layers):
+            layer = &self.layers[i]
+            layer.n_in, layer.n_out = layer_sizes[i], layer_sizes[i + 1]
+            layer.activation = number_of(activations[i])
+            layer.weights, layer.bias = p, p + layer.n_in * layer.n_out
+            p += (layer.n_in + 1) * layer.n_out
+            self.products += layer.n_in * layer.n_out
+
+    def __dealloc__(self):
+        free(self.layers)
+        free(self.workspace)
+
+    def forward(self, x, cnp.ndarray out):
+        """Write the outputs for x into out (rows, n_out)."""
+        cdef Job job
+        self.describe(&job, FORWARD, x)
+        job.out = data_of(out)
+        self.split_rows(&job)
+
+    def evaluate(self, x, y, cnp.ndarray losses, correct):
+        """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
+        cdef Job job
+        self.describe(&job, EVALUATE, x)
+        y = self.describe_targets(&job, y, losses, correct)
+        self.split_rows(&job)
+
+    def activations(self, x):
+        """Every layer's activations, input first: a list of arrays (rows, size)."""
+        cdef int i
+        cdef real scale = 255
+        if x.dtype == np.uint8:
+            x = x.astype(dtype) / dtype.type(255)
+        results = [x]
+        start = 0
+        for i in range(self.n_layers):
+            n_in, n_out = self.layers[i].n_in, self.layers[i].n_out
+            middle, stop = start + n_in * n_out, start + (n_in + 1) * n_out
+            weights, bias = self.parameters[start:middle].reshape(n_in, n_out), self.parameters[middle:stop]
+            a = sum_of_products(results[i], weights, bias)
+            apply_activation(self.layers[i].activation, a)
+            results.append(a)
+            start = stop
+        return results
+
+    def gradients(self, x, y, cnp.ndarray gradients):
+        """Write d(mean loss)/d(parameters) into the flat array gradients; return the mean loss."""
+        cdef Job job
+        cdef real* g = data_of(gradients)
+        cdef int i
+        cdef Py_ssize_t rows = x.shape[0]
+        cdef cnp.ndarray losses = np.empty(rows)
+        cdef void* memory
+        self.describe(&job, GRADIENT, x)
+        y = self.describe_targets(&job, y, losses, None)
+        job.batch_size = rows
+        layers = <Layer*>malloc(self.n_layers * sizeof(Layer))
+        memory = NULL if layers == NULL else self.allocate(&job, layers, self.team_for(rows, 3))
+        if memory == NULL:
+            free(layers)
+            raise MemoryError
+        for i in range(self.n_layers):
+            layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
+            g += (layers[i].n_in + 1) * layers[i].n_out
+        run_team(&job, self.team_for(rows, 3))
+        free(memory)
+        free(layers)
+        return double_sum(<const double*>job.losses, rows) / rows
+
+    def train(self, x, y, order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, learning_rate,
+              cnp.ndarray losses, correct):
+        """Steps of gradient descent on the rows order[start:stop]; see fastmlp.reference.Engine.train."""
+        cdef Job job
+        cdef int team
+        batch_size = min(batch_size, stop - start)
+        team = self.team_for(batch_size, 3)
+        self.describe(&job, TRAIN, x)
+        y = self.describe_targets(&job, y, losses, correct)
+        job.start, job.stop, job.batch_size = start, stop, batch_size
+        job.rate = learning_rate
+        if order is not None:
+            job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
+        if self.workspace == NULL or batch_size != self.workspace_rows or (
+                (job.order != NULL or job.x.coded) and not self.workspace_gathers):
+            free(self.workspace)
+            self.workspace = NULL
+        job.layers = self.layers
+        self.workspace = self.allocate(&job, self.layers, self.n_threads)
+        if self.workspace == NULL:
+            raise MemoryError
+        self.workspace_rows = batch_size
+        self.workspace_gathers = job.order != NULL or job.x.coded
+        run_team(&job, team)
+
+    cdef describe(self, Job* job, Mode mode, x):
+        cdef cnp.ndarray inputs = x
+        memset(job, 0, sizeof(Job))
+        job.mode, job.n_layers, job.loss, job.layers = mode, self.n_layers, self.loss, self.layers
+        job.x.data, job.x.stride = <const char*>cnp.PyArray_DATA(inputs), inputs.strides[0]
+        job.x.coded = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8
+        job.stop = inputs.shape[0]
+
+    cdef describe_targets(self, Job* job, y, cnp.ndarray losses, correct):
+        # Returns the array of targets that the job points into, for the caller to keep.
+        if y.ndim == 2 and y.strides[1] != sizeof(real):
+            y = contiguous(y)
+        cdef cnp.ndarray targets = y
+        job.y.data, job.y.stride = <const char*>cnp.PyArray_DATA(targets), targets.strides[0]
+        job.y.coded = targets.ndim == 1
+        job.losses = <double*>cnp.PyArray_DATA(losses)
+        job.correct = NULL if correct is None else <uint8_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
+        return y
+
+    cdef int team_for(self, Py_ssize_t rows, int passes):
+        cdef Py_ssize_t worth = rows * self.products * passes // SHARE_PAYS
+        cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(worth, <Py_ssize_t>1))
+        if team > 1 and forked:
+            say_forked()
+            return 1
+        return team
+
+    cdef split_rows(self, Job* job):
+        # Inference: every thread takes its own rows through all layers, in arrays of its own.
+        cdef Py_ssize_t rows = job.stop
+        cdef int team = <int>min(<Py_ssize_t>self.team_for(rows, 1), max(rows, <Py_ssize_t>1)), i
+        cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
+        cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
+        cdef Job* own
+        cdef void** memory = <void**>(jobs + team * of_job)
+        cdef bint failed = jobs == NULL
+        if rows == 0:
+            free(jobs)
+            return
+        if not failed:
+            for i in range(team):
+                own = <Job*>(jobs + i * of_job)
+                memcpy(own, job, sizeof(Job))
+                own.start, own.stop = rows * i // team, rows * (i + 1) // team
+                own.batch_size = min(own.stop - own.start, PIXEL_ROWS if job.x.coded else INFERENCE_ROWS)
+                memory[i] = self.allocate(own, <Layer*>(own + 1), 1)
+                failed = failed or memory[i] == NULL
+        if not failed:
+            with nogil:
+                if team == 1:
+                    run(<Job*>jobs, 0, 1)
+                else:
+                    with parallel(num_threads=team):
+                        run_own(jobs, of_job, team, threadid(), team_size())
+        if jobs != NULL:
+            for i in range(team):
+                free(memory[i])
+        free(jobs)
+        if failed:
+            raise MemoryError
+
+    cdef void* allocate(self, Job* job, Layer* layers, int team):
+        # One block of memory for all arrays of a job, laid out over `layers`; NULL if there is none. The block that
+        # train keeps is laid out again at each call, since pointers into the job are the call's own.
+        cdef Py_ssize_t rows = job.batch_size, n_in = self.layers[0].n_in, total = 0, widest = 0, largest = 0
+        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, x_size = 0
+        cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
+        cdef real* p
+        cdef void* memory = self.workspace if job.mode == TRAIN else NULL
+        cdef int i
+        for i in range(self.n_layers):
+            total += padded(rows * self.layers[i].n_out)
+            widest = max(widest, self.layers[i].n_out)
+            largest = max(largest, self.layers[i].n_in * self.layers[i].n_out)
+        if job.x.coded or job.order != NULL:
+            x_size = padded(rows * n_in)
+        if learns or rows >= PACKING_PAYS:
+            job.scratch_size = padded(STRIP_BUFFER + 2 * widest)
+        if job.mode != TRAIN or rows <= CHUNK:
+            largest = 0
+        if memory == NULL:
+            memory = malloc(64 + sizeof(real) * (x_size + 2 * padded(rows * n_out) + (2 if learns else 1) * total
+                                                 + padded(largest) + team * job.scratch_size))
+        if memory == NULL:
+            return NULL
+        p = <real*>((<size_t>memory + 63) // 64 * 64)
+        if layers != self.layers:
+            memcpy(layers, self.layers, self.n_layers * sizeof(Layer))
+        job.layers = layers
+        job.x_batch = p
+        p += x_size
+        job.y_batch = p
+        p += padded(rows * n_out)
+        job.z = p
+        p += padded(rows * n_out)
+        job.scratch = p
+        p += team * job.scratch_size
+        for i in range(self.n_layers):
+            layers[i].a = p
+            p += padded(rows * layers[i].n_out)
+            if learns:
+                layers[i].grad_z = p
+                p += padded(rows * layers[i].n_out)
+        if job.mode == TRAIN:
+            for i in range(self.n_layers):
+                layers[i].grad_w = p
+        return memory
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept:
+    return (n + 15) // 16 * 16      # every array begins on a cache line
+
+
+cdef void run_team(Job* job, int team):
+    with nogil:
+        if team == 1:
+            run(job, 0, 1)
+        else:
+            with parallel(num_threads=team):
+                run(job, threadid(), team_size())
+
+
+cdef void run_own(char* jobs, size_t of_job, int count, int thread, int team) noexcept nogil:
+    # OpenMP may give fewer threads than were asked for: each takes every team-th job.
+    cdef int i
+    for i from thread <= i < count by team:
+        run(<Job*>(jobs + i * of_job), 0, 1)
+
+
+cdef double double_sum(const double* values, Py_ssize_t n) noexcept:
+    cdef double total = 0, s
+    cdef Py_ssize_t start, k
+    for start from 0 <= start < n by CHUNK:
+        s = 0
+        for k in range(start, min(start + CHUNK, n)):
+            s = s + values[k]
+        total = total + s
+    return total
+
+
+cdef say_forked():
+    global forked_said
+    if not forked_said:
+        forked_said = True
+        warnings.warn("fastmlp runs on one thread in a forked process: OpenMP's threads stayed with the parent. "
+                      "The results are the same; start processes by spawn or forkserver to use more threads.",
+                      RuntimeWarning, stacklevel=2)

@@ -1,0 +1,257 @@
+# The layer functions of fastmlp.reference, compiled: the same names, arguments and bits.
+
+cdef inline real* data_of(cnp.ndarray array) noexcept:
+    return <real*>cnp.PyArray_DATA(array)
+
+
+cdef cnp.ndarray contiguous(array):
+    # The array itself where it lies in C order in this module's type, otherwise a copy that does.
+    return np.ascontiguousarray(array, dtype)
+
+
+cdef object strided(array):
+    # An array of any layout whose strides are whole numbers of elements.
+    array = np.asarray(array, dtype)
+    if any(stride % array.itemsize for stride in array.strides) or not array.flags.aligned:
+        array = array.copy()
+    return array
+
+
+def sum_of_products(a, b, seed, out=None):
+    """total[i, j] = seed[j] + sum_k a[i, k] b[k, j]; any layouts. See fastmlp.reference.sum_of_products."""
+    a, b = strided(a), strided(b)
+    cdef cnp.ndarray x = a, w = b
+    cdef Py_ssize_t m = a.shape[0], n = b.shape[1]
+    cdef cnp.ndarray start = contiguous(np.broadcast_to(np.asarray(seed, dtype), (n,)))
+    cdef cnp.ndarray total = np.empty((m, n), dtype) if out is None else out
+    cdef Product p
+    cdef fp_environment environment
+    cdef real* buffer = <real*>malloc(STRIP_BUFFER * sizeof(real))
+    if buffer == NULL:
+        raise MemoryError
+    p.terms = a.shape[1]
+    p.a, p.a_row, p.a_col = data_of(x), x.strides[0] // <Py_ssize_t>sizeof(real), x.strides[1] // <Py_ssize_t>sizeof(real)
+    p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
+    p.seed, p.c, p.c_row, p.weights = data_of(start), data_of(total), n, NULL
+    with nogil:
+        environment = fp_enter()
+        multiply(&p, 0, m, 0, n, buffer)
+        fp_leave(environment)
+    free(buffer)
+    return total
+
+
+def dense_forward(x, weights, bias, activation="identity", out=None):
+    """a = f(x W + b), (rows, n_out); written into out where given. See fastmlp.reference.dense_forward."""
+    cdef cnp.ndarray a = sum_of_products(x, weights, bias, out)
+    apply_activation(number_of(activation), a)
+    return a
+
+
+def dense_backward(x, weights, grad_z, input_gradient=True):
+    """(grad_w, grad_b, grad_x) of one layer from grad_z = dL/dz. See fastmlp.reference.dense_backward."""
+    x, weights, grad_z = np.asarray(x), np.asarray(weights), np.asarray(grad_z)
+    grad_w = sum_of_products(x.T, grad_z, 0)
+    grad_b = ordered_sum(grad_z.T)
+    grad_x = sum_of_products(grad_z, weights.T, 0) if input_gradient else None
+    return grad_w, grad_b, grad_x
+
+
+def dense_update(x, weights, bias, grad_z, learning_rate):
+    """The gradients of one layer and their step of gradient descent at once, in place.
+
+    weights (n_in, n_out) and bias (n_out,) are C-contiguous; W = W - learning_rate x^T grad_z, and b likewise.
+    """
+    x = strided(x)
+    cdef cnp.ndarray inputs = x, w = weights, b = bias, g = contiguous(grad_z)
+    cdef Py_ssize_t n = w.shape[1], rows = x.shape[0]
+    cdef Layer layer
+    cdef Job job
+    cdef fp_environment environment
+    cdef real* scratch = <real*>malloc((STRIP_BUFFER + 2 * n + w.size) * sizeof(real))
+    if scratch == NULL:
+        raise MemoryError
+    if x.strides[1] != sizeof(real):
+        inputs = contiguous(x)
+    cdef const real* first = data_of(inputs)
+    cdef Py_ssize_t inputs_row = inputs.strides[0] // <Py_ssize_t>sizeof(real)
+    job.mode, job.rate = TRAIN, learning_rate
+    layer.n_in, layer.n_out = w.shape[0], n
+    layer.weights, layer.bias, layer.grad_z = data_of(w), data_of(b), data_of(g)
+    layer.grad_w = scratch + STRIP_BUFFER + 2 * n
+    with nogil:
+        environment = fp_enter()
+        differentiate(&job, &layer, first, inputs_row, rows, scratch, 0, 1)
+        fp_leave(environment)
+    free(scratch)
+
+
+def activate(activation, z):
+    """a = f(z), a new array; softmax row by row. See fastmlp.reference.activate."""
+    cdef cnp.ndarray a = np.array(z, dtype, order="C")
+    apply_activation(number_of(activation), a)
+    return a
+
+
+cdef void apply_activation(int activation, cnp.ndarray a):
+    cdef fp_environment environment
+    cdef real* z = data_of(a)
+    cdef Py_ssize_t n = a.shape[a.ndim - 1] if a.ndim > 1 else 1, size = a.size
+    if size == 0:
+        return
+    with nogil:
+        environment = fp_enter()
+        activate_block(activation, z, size // n, n, n)
+        fp_leave(environment)
+
+
+def activation_gradient(activation, a, grad_a):
+    """dL/dz = dL/da f'(z), a new array. See fastmlp.reference.activation_gradient."""
+    cdef cnp.ndarray outputs = contiguous(a), g = np.array(grad_a, dtype, order="C")
+    cdef fp_environment environment = fp_enter()
+    gate_run(number_of(activation), data_of(outputs), data_of(g), g.size)
+    fp_leave(environment)
+    return g
+
+
+def output_gradient(loss, activation, a, y):
+    """dL/dz at the output. See fastmlp.reference.output_gradient."""
+    cdef cnp.ndarray outputs = contiguous(a), targets = contiguous(y), g = np.empty_like(outputs)
+    cdef fp_environment environment = fp_enter()
+    output_gradient_run(loss_number(loss), number_of(activation), data_of(outputs), data_of(targets), data_of(g),
+                        g.size, a.shape[0])
+    fp_leave(environment)
+    return g
+
+
+def row_losses(loss, z, a, y):
+    """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
+    cdef cnp.ndarray pre = contiguous(z), outputs = contiguous(a), targets = contiguous(y)
+    cdef cnp.ndarray losses = np.empty(pre.shape[0])
+    cdef Py_ssize_t n = pre.shape[1], r
+    cdef int number = loss_number(loss)
+    cdef fp_environment environment = fp_enter()
+    for r in range(pre.shape[0]):
+        (<double*>cnp.PyArray_DATA(losses))[r] = row_loss(number, data_of(pre) + r * n, data_of(outputs) + r * n,
+                                                          data_of(targets) + r * n, n)
+    fp_leave(environment)
+    return losses
+
+
+def ordered_sum(values):
+    """The sum over the last axis, in order and in chunks. See fastmlp.reference.ordered_sum."""
+    values = np.asarray(values)
+    if values.ndim == 2 and values.T.flags.c_contiguous:
+        return sum_over_rows(values.T)
+    cdef cnp.ndarray terms = contiguous(values), totals = np.empty(values.shape[: values.ndim - 1], dtype)
+    cdef Py_ssize_t n = values.shape[values.ndim - 1], i
+    cdef fp_environment environment = fp_enter()
+    for i in range(totals.size):
+        data_of(totals)[i] = sum_in_order(data_of(terms) + i * n, n)
+    fp_leave(environment)
+    return totals[()]
+
+
+cdef sum_over_rows(values):
+    cdef cnp.ndarray terms = contiguous(values), sums = np.empty((2, values.shape[1]), dtype)
+    cdef Py_ssize_t rows = values.shape[0], n = values.shape[1]
+    cdef fp_environment environment = fp_enter()
+    sum_rows(data_of(terms), rows, n, data_of(sums), data_of(sums) + n, n)
+    fp_leave(environment)
+    return sums[1]
+
+
+def sgd_update(parameters, gradients, learning_rate):
+    """w = w - learning_rate * g, in place, for flat C-contiguous arrays. See fastmlp.reference.sgd_update."""
+    cdef cnp.ndarray w = parameters, g = contiguous(gradients)
+    cdef fp_environment environment = fp_enter()
+    sgd_run(data_of(w), data_of(g), learning_rate, w.size)
+    fp_leave(environment)
+
+
+def fma(a, b, c):
+    """a * b + c with one rounding, as the register tile computes it; the arguments broadcast."""
+    a, b, c = np.broadcast_arrays(np.asarray(a, dtype), np.asarray(b, dtype), np.asarray(c, dtype))
+    cdef cnp.ndarray x = contiguous(a), y = contiguous(b), z = contiguous(c), result = np.empty(a.shape, dtype)
+    cdef fp_environment environment = fp_enter()
+    fma_run(data_of(x), data_of(y), data_of(z), data_of(result), result.size)
+    fp_leave(environment)
+    return result[()]
+
+
+cdef extern from *:
+    """
+    static void fma_run(const real *a, const real *b, const real *c, real *out, ptrdiff_t n) {
+        for (ptrdiff_t i = 0; i < n; i += LANES) {
+            lanes l = first_lanes(n - i);
+            store_lanes(out + i, l, fma_vec(load_lanes(a + i, l), load_lanes(b + i, l), load_lanes(c + i, l)));
+        }
+    }
+    """
+    void fma_run(const real* a, const real* b, const real* c, real* out, Py_ssize_t n) noexcept nogil
+
+
+cdef enum Function:
+    EXP, EXPM1, LOG, LOG1P
+
+
+cdef elementwise(int function, z):
+    cdef cnp.ndarray x = contiguous(z), result = np.empty(np.shape(z), dtype)
+    cdef const real* p = data_of(x)
+    cdef real* out = data_of(result)
+    cdef Py_ssize_t i, n = result.size
+    cdef fp_environment environment
+    with nogil:
+        environment = fp_enter()
+        if function == EXP:
+            for i in range(n):
+                out[i] = <real>exp64(<double>p[i])
+        elif function == EXPM1:
+            for i in range(n):
+                out[i] = <real>expm1_64(<double>p[i])
+        elif function == LOG:
+            for i in range(n):
+                out[i] = <real>log64(<double>p[i])
+        else:
+            for i in range(n):
+                out[i] = <real>log1p_64(<double>p[i])
+        fp_leave(environment)
+    return result[()]
+
+
+def exp(z):
+    """e to the power z."""
+    return elementwise(EXP, z)
+
+
+def expm1(z):
+    """e to the power z, minus 1."""
+    return elementwise(EXPM1, z)
+
+
+def log(z):
+    """The natural logarithm."""
+    return elementwise(LOG, z)
+
+
+def log1p(z):
+    """log(1 + z)."""
+    return elementwise(LOG1P, z)
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z))."""
+    return activate("sigmoid", z)
+
+
+def tanh(z):
+    """The hyperbolic tangent."""
+    return activate("tanh", z)
+
+
+cdef int number_of(activation) except -1:
+    return ("identity", "relu", "sigmoid", "tanh", "softmax").index(activation)
+
+
+cdef int loss_number(loss) except -1:
+    return ("squared_error", "cross_entropy", "binary_cross_entropy").index(loss)

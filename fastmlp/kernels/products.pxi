@@ -1,0 +1,132 @@
+# Sums of products: the one blocked loop nest behind the forward pass, both gradients and the fused update.
+#
+# C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256
+# (see tile.h). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written.
+# Any strides will do. B is copied into strips that lie in order where its columns are not contiguous, or where
+# enough rows share a strip to pay for the copy.
+
+cdef enum:
+    CHUNK = 256
+    ROW_BLOCK = 384         # rows of A that stay in the second-level cache while the strips of B pass
+    PACKING_PAYS = 24       # rows from which a copied strip is cheaper than a strided one
+    STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
+
+
+cdef struct Product:
+    Py_ssize_t terms
+    const real* a           # IN   A[i, k] = a[i * a_row + k * a_col]
+    Py_ssize_t a_row, a_col
+    const real* b           # IN   B[k, j] = b[k * b_row + j * b_col]
+    Py_ssize_t b_row, b_col
+    const real* seed        # IN   (n,), or NULL for +0
+    real* c                 # OUT  C[i, j] = c[i * c_row + j]
+    Py_ssize_t c_row
+    real* weights           # IN OUT, or NULL: after the last chunk weights = weights - (rate * C), rows c_row apart;
+    const real* rate        #      C then only keeps totals between chunks
+
+
+cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1,
+                   real* buffer) noexcept nogil:
+    cdef Py_ssize_t row, rows, k, terms, column, columns
+    cdef int vecs, most_vecs, chunks
+    if p.terms == 0:
+        for row in range(r0, r1):
+            for column in range(c0, c1):
+                p.c[row * p.c_row + column] = p.seed[column] if p.seed else <real>0
+        return
+    for row from r0 <= row < r1 by ROW_BLOCK:
+        rows = min(ROW_BLOCK, r1 - row)
+        most_vecs = widest_tile(rows)
+        k = 0
+        while k < p.terms:
+            terms = min(CHUNK, p.terms - k)
+            chunks = 1
+            if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1:
+                chunks = chunks_side_by_side(rows, (c1 - c0 + LANES - 1) // LANES, p.terms - k)
+            column = c0
+            while column < c1:
+                columns = min(most_vecs * LANES, c1 - column)
+                vecs = <int>((columns + LANES - 1) // LANES)
+                multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer)
+                column += columns
+            k += terms * chunks
+
+
+cdef inline int widest_tile(Py_ssize_t rows) noexcept nogil:
+    # The most vectors a tile may be wide with this many rows in it, or with the most rows that such a tile holds.
+    cdef int vecs
+    if rows <= 8:
+        for vecs in range(MAX_VECS, 2, -1):
+            if strips[rows][vecs][1] != NULL:
+                return vecs
+    return 2
+
+
+cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t terms) noexcept nogil:
+    cdef int chunks = <int>min(<Py_ssize_t>MAX_CHUNKS, terms // CHUNK)
+    if chunks > 1 and strips[rows][vecs][chunks] != NULL:
+        return chunks
+    return 1
+
+
+cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms,
+                         int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer) noexcept nogil:
+    cdef Strip s
+    cdef Py_ssize_t most_rows, tiles, larger, tile_height
+    cdef bint first = k == 0, final = k + terms * chunks == p.terms
+    s.terms = terms
+    s.a = p.a + row * p.a_row + k * p.a_col
+    s.a_row, s.a_col = p.a_row, p.a_col
+    if p.b_col != 1 or (rows >= PACKING_PAYS and p.b_row > vecs * LANES):
+        pack(p, k, terms, column, columns, vecs * LANES, buffer)
+        s.b, s.b_row = buffer, vecs * LANES
+    else:
+        s.b, s.b_row = p.b + k * p.b_row + column, p.b_row
+    s.last = first_lanes(columns - (vecs - 1) * LANES)
+    s.seed = p.seed + column if p.seed else NULL
+    s.c_row = s.carried_row = p.c_row
+    s.c = p.c + row * p.c_row + column
+    s.carried = NULL if first else s.c
+    s.rate = NULL
+    if p.weights and final:
+        s.c = p.weights + row * p.c_row + column
+        s.rate = p.rate
+
+    # Tiles of equal height, or nearly: a small last tile would cost as much time as a full one.
+    most_rows = tile_rows[vecs]
+    if rows <= 8 and rows > most_rows and strips[rows][vecs][1] != NULL:
+        most_rows = rows
+    tiles = (rows + most_rows - 1) // most_rows
+    tile_height = rows // tiles
+    larger = rows - tile_height * tiles
+    if larger:
+        s.tiles = larger
+        run_strip(<int>tile_height + 1, vecs, chunks, &s)
+        advance(&s, larger * (tile_height + 1))
+    if tile_height:
+        s.tiles = tiles - larger
+        run_strip(<int>tile_height, vecs, chunks, &s)
+
+
+cdef inline void advance(Strip* s, Py_ssize_t rows) noexcept nogil:
+    s.a += rows * s.a_row
+    s.c += rows * s.c_row
+    if s.carried:
+        s.carried += rows * s.carried_row
+
+
+cdef void pack(const Product* p, Py_ssize_t k, Py_ssize_t terms, Py_ssize_t column, Py_ssize_t columns,
+               Py_ssize_t width, real* strip) noexcept nogil:
+    # OUT strip[t * width + j] = B[k + t, column + j]; columns beyond the last are zero and never stored.
+    cdef Py_ssize_t t, j
+    cdef const real* b = p.b + k * p.b_row + column * p.b_col
+    if p.b_col == 1:
+        for t in range(terms):
+            memcpy(strip + t * width, b + t * p.b_row, columns * sizeof(real))
+    else:
+        for j in range(columns):
+            for t in range(terms):
+                strip[t * width + j] = b[t * p.b_row + j * p.b_col]
+    if columns < width:
+        for t in range(terms):
+            memset(strip + t * width + columns, 0, (width - columns) * sizeof(real))

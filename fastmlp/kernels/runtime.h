@@ -1,0 +1,97 @@
+/* What a kernel needs of the machine: the floating-point environment, a barrier, and what the CPU can do. */
+#ifndef FASTMLP_RUNTIME_H
+#define FASTMLP_RUNTIME_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+#define give_way() sched_yield()
+#else
+#define give_way() ((void)0)
+#endif
+
+/* Round to nearest, no flushing of subnormals; enter returns what to give to leave. */
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+typedef uint32_t fp_environment;
+static inline fp_environment fp_enter(void) { fp_environment old = _mm_getcsr(); _mm_setcsr(0x1F80); return old; }
+static inline void fp_leave(fp_environment old) { _mm_setcsr(old); }
+#define pause_cpu() _mm_pause()
+#elif defined(__aarch64__)
+typedef uint64_t fp_environment;
+static inline fp_environment fp_enter(void) {
+    fp_environment old;
+    __asm__ volatile("mrs %0, fpcr\n\tmsr fpcr, xzr" : "=r"(old) : : "memory");
+    return old;
+}
+static inline void fp_leave(fp_environment old) { __asm__ volatile("msr fpcr, %0" : : "r"(old) : "memory"); }
+#define pause_cpu() __asm__ volatile("yield")
+#else
+#include <fenv.h>
+typedef fenv_t fp_environment;
+static inline fp_environment fp_enter(void) { fenv_t old; fegetenv(&old); fesetenv(FE_DFL_ENV); return old; }
+static inline void fp_leave(fp_environment old) { fesetenv(&old); }
+#define pause_cpu() ((void)0)
+#endif
+
+/* A spinning barrier for a team that is inside one parallel region. */
+typedef struct {
+    int waiting, round;
+} Barrier;
+
+static inline void barrier_wait(Barrier *b, int team) {
+    if (team == 1) return;
+    int round = __atomic_load_n(&b->round, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&b->waiting, 1, __ATOMIC_ACQ_REL) == team) {
+        __atomic_store_n(&b->waiting, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (int spins = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; spins++) {
+        if (spins < 4000) pause_cpu();
+        else give_way();  /* more threads than cores: let the one we wait for run */
+    }
+}
+
+static inline int has_openmp(void) {
+#if defined(_OPENMP)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+static inline int team_size(void) {
+#if defined(_OPENMP)
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+static inline int cpu_has(const char *isa) {
+#if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
+    __builtin_cpu_init();
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa[3] == '2') return avx2;
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#else
+    (void)isa;
+    return 0;
+#endif
+}
+
+#if defined(__clang__)
+#define COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define COMPILER "gcc " __VERSION__
+#else
+#define COMPILER "an unnamed compiler"
+#endif
+
+#endif

@@ -1,0 +1,86 @@
+"""The extension modules: fastmlp/kernels/kernels.pyx, built once for each instruction set and element type.
+
+Everything else stands in pyproject.toml. Without a C compiler nothing is built and fastmlp runs on its reference;
+with one, an error of the compiler is an error. FASTMLP_BUILD_ISAS, a comma-separated list, restricts what is built.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+ISA_FLAGS = {
+    "portable": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mavx2", "-mfma", "-mprefer-vector-width=512"],
+}
+# No contraction and no reassociation: every operation is rounded as it is written. The last two flags give up errno
+# and floating-point exceptions, which nobody reads, and no bit of a result.
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+HEADERS = ["simd.h", "softfma.h", "tile.h", "runtime.h"]
+INCLUDES = ["products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
+
+
+def extensions():
+    from Cython.Build import cythonize
+    import numpy
+
+    isas = os.environ.get("FASTMLP_BUILD_ISAS", ",".join(ISA_FLAGS) if X86 else "portable").split(",")
+    built = []
+    for isa in isas:
+        for dtype in ("float32", "float64"):
+            name = f"{isa}_{dtype}"
+            # One C file for each module, since the module's name stands in it. What tells the modules apart is set
+            # only then: Cython remembers macros and flags by source file, and would give all modules the first ones.
+            source = Extension(f"fastmlp.kernels.{name}", ["fastmlp/kernels/kernels.pyx"])
+            (extension,) = cythonize(source, build_dir=f"build/cython/{name}", quiet=True)
+            extension.include_dirs = ["fastmlp/kernels", numpy.get_include()]
+            extension.define_macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
+            extension.define_macros.append(("FASTMLP_DOUBLE", str(int(dtype == "float64"))))
+            if isa == "portable":
+                extension.define_macros.append(("FASTMLP_PORTABLE", "1"))
+            extension.extra_compile_args = FLAGS + ISA_FLAGS[isa]
+            extension.depends = [f"fastmlp/kernels/{file}" for file in HEADERS + INCLUDES]
+            built.append(extension)
+    return built
+
+
+class BuildKernels(build_ext):
+    """Builds with OpenMP where the compiler has it, leaves out what it cannot compile for, or everything."""
+
+    def build_extensions(self):
+        if not self.compiles([]):
+            print("fastmlp: no working C compiler: the slow reference will be used", file=sys.stderr)
+            self.extensions = []
+            return
+        openmp = self.compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }")
+        if not openmp:
+            print("fastmlp: the C compiler has no OpenMP: the kernels will run on one thread", file=sys.stderr)
+        usable = {isa: self.compiles(flags) for isa, flags in ISA_FLAGS.items()}
+        self.extensions = [e for e in self.extensions if usable[e.name.rsplit(".", 1)[1].split("_")[0]]]
+        for extension in self.extensions:
+            if openmp:
+                extension.extra_compile_args.append("-fopenmp")
+                extension.extra_link_args.append("-fopenmp")
+        self.parallel = self.parallel or os.cpu_count()
+        super().build_extensions()
+
+    def compiles(self, flags, source="int main(void) { return 0; }"):
+        """Whether the compiler turns this source into a program with these flags."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "probe.c")
+            with open(path, "w") as file:
+                file.write(source)
+            try:
+                objects = self.compiler.compile([path], output_dir=folder, extra_postargs=flags)
+                self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=flags)
+            except Exception:  # whatever goes wrong, it does not compile
+                return False
+        return True
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
