@@ -18,6 +18,7 @@ from . import border
 from .layout import n_parameters
 
 FORMAT, VERSION = "fastmlp network", 1
+FIELDS = "layer_sizes", "activations", "loss", "dtype", "seed", "epochs_trained", "is_classifier", "sha256"
 LARGEST_HEADER = 2**20
 
 # The start of an npy file as NumPy writes a one-dimensional array. It is matched, not evaluated.
@@ -121,6 +122,9 @@ def _parsed(text):
         raise ValueError(f"its header does not say {FORMAT!r}")
     if header.get("version") != VERSION:
         raise ValueError(f"its format has version {header.get('version')!r}, and this fastmlp reads version {VERSION}")
+    missing = [name for name in FIELDS if name not in header]
+    if missing:
+        raise ValueError(f"its header lacks {', '.join(missing)}")
     border.integer("seed", header["seed"], 0, 2**32)
     border.integer("epochs_trained", header["epochs_trained"], 0)
     if not any(header["is_classifier"] is value for value in (None, True, False)):

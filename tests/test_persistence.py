@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastmlp import MLP
+from fastmlp import MLP, persistence
 
 
 def trained(dtype="float32"):
@@ -157,6 +157,16 @@ def test_a_rebuilt_file_loads(saved):
 )
 def test_headers_that_do_not_hold(saved, changes, word):
     refuses(saved, rebuilt(saved, **changes), word)
+
+
+def test_headers_that_lack_something(saved):
+    for name in persistence.FIELDS:
+        with np.load(saved) as arrays:
+            header = json.loads(arrays["header"].tobytes())
+            del header[name]
+            header = npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
+            contents = archive(header=header, parameters=npy(arrays["parameters"]))
+        refuses(saved.with_name("lacking.npz"), contents, f"lacks {name}")
 
 
 def test_parameters_that_do_not_hold(saved):
