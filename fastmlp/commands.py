@@ -1,0 +1,190 @@
+"""What each command of the command line does, from its parsed arguments to what it prints."""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import sys
+import time
+
+from . import config, datasets, show_config, terminal
+from .network import MLP
+from .reference.training import classes
+
+TRAINING_DIGITS, TRAINING_SEED = 10_000, 0
+HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1
+BAR_WIDTH = 40
+
+
+def train(arguments):
+    """Train a network, test it on data it has not seen, and save it."""
+    folder = os.path.dirname(os.path.abspath(arguments.out))
+    if not os.path.isdir(folder):  # better said before the training than after it
+        raise FileNotFoundError(f"--out: no directory {folder}")
+    x, y, held_out = _training_data(arguments.data)
+    squared_error = arguments.loss == "squared_error"
+    net = MLP(
+        arguments.layers,
+        activation=arguments.activation,
+        output_activation="sigmoid" if squared_error else None,
+        loss=arguments.loss,
+        dtype=arguments.dtype,
+        seed=arguments.seed,
+        backend=arguments.backend,
+        n_threads=arguments.threads,
+    )
+    learning_rate = arguments.learning_rate
+    if learning_rate is None:
+        learning_rate = 3.0 if squared_error else 0.1
+    began = time.perf_counter()
+    with contextlib.redirect_stdout(sys.stderr):  # what fit prints is progress
+        history = net.fit(
+            x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2
+        )
+    seconds = time.perf_counter() - began
+    result = net.evaluate(*held_out)
+    net.save(arguments.out)
+    if arguments.json:
+        facts = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": learning_rate}
+        histories = {key: list(history[key]) for key in history.keys()}
+        saved = {"seconds": seconds, "model": arguments.out, "history": histories}
+        return _print_json({**_facts(net), **facts, **_scores(result), **saved})
+    print(f"{_title(net)}, trained on {len(x)} digits in {seconds:.1f} s")
+    _print_scores(result)
+    print(f"hash      {net.hash()}")
+    print(f"saved to  {arguments.out}")
+
+
+def evaluate(arguments):
+    """Test a saved network, and count what it takes for what."""
+    net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)
+    x, y = _held_out_data(arguments.data)
+    result = net.evaluate(x, y)
+    confusion = _confusion(y, classes(net.forward(x)), net.layer_sizes[-1])
+    if arguments.json:
+        return _print_json({**_facts(net), **_scores(result), "confusion": confusion})
+    print(_title(net))
+    _print_scores(result)
+    print("\nrows: the digit; columns: what the network read")
+    width = max(len(str(count)) for row in confusion for count in row) + 2
+    print("    " + "".join(f"{label:{width}}" for label in range(len(confusion))))
+    for label, row in enumerate(confusion):
+        print(f"{label:4}" + "".join(f"{count or '.':>{width}}" for count in row))
+
+
+def predict(arguments):
+    """Read pictures of digits."""
+    from .pictures import read_digit
+
+    net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)
+    outputs = [net.forward(read_digit(path)) for path in arguments.images]
+    answers = [int(classes(output[None])[0]) for output in outputs]
+    if arguments.json:
+        readings = [
+            {"image": path, "answer": answer, "outputs": output.tolist()}
+            for path, answer, output in zip(arguments.images, answers, outputs)
+        ]
+        return _print_json({"images": readings})
+    for path, answer, output in zip(arguments.images, answers, outputs):
+        print(path)
+        for label, value in enumerate(output.tolist()):
+            print(f"{label:4}  {terminal.bar(value, BAR_WIDTH, sys.stdout)}  {value:.4f}")
+        print(f"answer: {answer}\n")
+
+
+def show(arguments):
+    """Show a network's layers, and the weights of each first-layer neuron as a picture."""
+    net = MLP.load(arguments.model)
+    if arguments.json:
+        return _print_json(_facts(net))
+    print(f"{_title(net)}, {net.dtype.name}, loss {net.loss}")
+    for i, (weights, activation) in enumerate(zip(net.weights, net.layer_activations), 1):
+        n_in, n_out = weights.shape
+        print(f"layer {i}   {n_in:5} -> {n_out:<5} {activation:9} {weights.size:8} weights + {n_out} biases")
+    print(f"hash      {net.hash()}")
+    side = math.isqrt(net.layer_sizes[0])
+    if side * side != net.layer_sizes[0]:
+        return print(f"\nno pictures: {net.layer_sizes[0]} inputs make no square")
+    colour = terminal.has_colour(sys.stdout)
+    legend = "blue for, red against" if colour else f"for {terminal.POSITIVE!r}, against {terminal.NEGATIVE!r}"
+    print(f"\nwhat each neuron of the first layer looks for: {legend}\n")
+    pictures = [
+        [f"{f'neuron {i}':{side}}"] + terminal.picture(weights.reshape(side, side).tolist(), colour)
+        for i, weights in enumerate(net.weights[0].T)
+    ]
+    width = shutil.get_terminal_size().columns
+    print("\n".join(terminal.beside(pictures, width, side)))
+
+
+def info(arguments):
+    """Show what this installation is made of."""
+    if arguments.json:
+        return _print_json(config())
+    show_config()
+
+
+def _training_data(source):
+    """(images, labels, (held-out images, held-out labels))."""
+    if source == "digits":
+        return *datasets.digits(TRAINING_DIGITS, TRAINING_SEED), _held_out_data(source)
+    x, y, *held_out = _mnist(source)
+    return x, y, tuple(held_out)
+
+
+def _held_out_data(source):
+    if source == "digits":
+        return datasets.digits(HELD_OUT_DIGITS, HELD_OUT_SEED)
+    return _mnist(source)[2:]
+
+
+def _mnist(source):
+    return datasets.fetch_mnist() if source == "mnist" else datasets.load_mnist(source)
+
+
+def _confusion(labels, answers, n_classes):
+    """counts[i][j]: how many rows of class i were taken for class j."""
+    n_classes = max(n_classes, int(labels.max(initial=0)) + 1, int(answers.max(initial=0)) + 1)
+    counts = [[0] * n_classes for _ in range(n_classes)]
+    for label, answer in zip(labels.tolist(), answers.tolist()):
+        counts[label][answer] += 1
+    return counts
+
+
+def _title(net):
+    return f"{'-'.join(map(str, net.layer_sizes))} {net.layer_activations[0]} network, {net.n_parameters} parameters"
+
+
+def _facts(net):
+    return {
+        "layer_sizes": list(net.layer_sizes),
+        "activations": list(net.layer_activations),
+        "loss_function": net.loss,
+        "dtype": net.dtype.name,
+        "n_parameters": net.n_parameters,
+        "seed": net.seed,
+        "backend": net.backend,
+        "hash": net.hash(),
+    }
+
+
+def _scores(result):
+    return {"loss": result.loss, "accuracy": result.accuracy, "n_correct": result.n_correct, "n": result.n}
+
+
+def _print_scores(result):
+    print(f"accuracy  {result.n_correct} / {result.n} held-out digits = {100 * result.accuracy:.2f}%")
+    print(f"loss      {result.loss:.6f}")
+
+
+def _print_json(document):
+    print(json.dumps(_without_nan(document), indent=2, allow_nan=False))
+
+
+def _without_nan(value):
+    """The document with null for every number that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
