@@ -1,0 +1,7 @@
+"""Data to train on: IDX files, MNIST, and digits drawn on the spot."""
+
+from fastmlp.datasets.digits import digits
+from fastmlp.datasets.idx import load_idx
+from fastmlp.datasets.mnist import fetch_mnist, load_mnist
+
+__all__ = ["digits", "fetch_mnist", "load_idx", "load_mnist"]
