@@ -111,6 +111,17 @@ def test_a_header_that_claims_too_much_costs_no_memory(tmp_path, sizes, zipped):
     assert peak_of_refusal(write(tmp_path, claim + bytes(1000), zipped)) < 1 << 20
 
 
+def test_a_claim_that_a_gzip_stream_could_just_hold_costs_what_it_does_hold(tmp_path):
+    claim = b"\0\0\x08\x01" + struct.pack(">I", 1 << 27)
+    path = write(tmp_path, claim + np.random.RandomState(0).bytes(200_000), zipped=True)
+    assert peak_of_refusal(path) < 1 << 22
+
+
+def test_the_most_compressible_file_is_read(tmp_path):
+    result = load_idx(write(tmp_path, idx(np.zeros(1 << 24, np.uint8), 0x08), zipped=True))
+    assert result.shape == (1 << 24,) and not result.any()
+
+
 def test_a_gzip_bomb_costs_no_memory(tmp_path):
     header = b"\0\0\x08\x01" + struct.pack(">I", 10)
     assert peak_of_refusal(write(tmp_path, header + bytes(1 << 26), zipped=True)) < 1 << 20
