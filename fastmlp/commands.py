@@ -12,7 +12,7 @@ from . import config, datasets, show_config, terminal
 from .network import MLP
 from .reference.training import classes
 
-TRAINING_DIGITS, TRAINING_SEED = 10_000, 0
+TRAINING_DIGITS, TRAINING_SEED = 30_000, 0
 HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1
 BAR_WIDTH = 40
 
@@ -37,6 +37,8 @@ def train(arguments):
     learning_rate = arguments.learning_rate
     if learning_rate is None:
         learning_rate = 3.0 if squared_error else 0.1
+    if net.backend == "reference":
+        _tell("training on the slow reference: expect minutes an epoch, or shorten it with --epochs 1")
     began = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):  # what fit prints is progress
         history = net.fit(
@@ -127,6 +129,7 @@ def info(arguments):
 def _training_data(source):
     """(images, labels, (held-out images, held-out labels))."""
     if source == "digits":
+        _tell(f"drawing {TRAINING_DIGITS} digits to train on and {HELD_OUT_DIGITS} to test with")
         return *datasets.digits(TRAINING_DIGITS, TRAINING_SEED), _held_out_data(source)
     x, y, *held_out = _mnist(source)
     return x, y, tuple(held_out)
@@ -175,6 +178,10 @@ def _scores(result):
 def _print_scores(result):
     print(f"accuracy  {result.n_correct} / {result.n} held-out digits = {100 * result.accuracy:.2f}%")
     print(f"loss      {result.loss:.6f}")
+
+
+def _tell(progress):
+    print(progress, file=sys.stderr, flush=True)
 
 
 def _print_json(document):

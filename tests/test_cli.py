@@ -111,6 +111,11 @@ def test_the_default_learning_rate_follows_the_loss(run):
     assert rates == [3.0, 0.1]
 
 
+def test_the_slow_reference_is_announced(run):
+    _, out, err = run("train", "--layers", "784-10", "--epochs", "0", "--backend", "reference")
+    assert "slow reference" in err and "slow" not in out
+
+
 def test_train_and_evaluate_on_a_directory_of_idx_files(run, tmp_path):
     for part, n, seed in (("train", 30, 4), ("t10k", 20, 5)):
         images, labels = fastmlp.datasets.digits(n, seed)
