@@ -191,6 +191,29 @@ cdef extern from *:
     void fma_run(const real* a, const real* b, const real* c, real* out, Py_ssize_t n) noexcept nogil
 
 
+cdef extern from *:
+    """
+    static real fma_rounds(ptrdiff_t rounds) {
+        vec s[12], a = broadcast((real)0.5), total = zero_vec();
+        for (int i = 0; i < 12; i++) s[i] = broadcast((real)i);
+        for (ptrdiff_t r = 0; r < rounds; r++) {
+            UNROLL for (int i = 0; i < 12; i++) s[i] = fma_vec(s[i], a, a);
+        }
+        for (int i = 0; i < 12; i++) total = total + s[i];
+        return total[0];
+    }
+    """
+    real fma_rounds(Py_ssize_t rounds) noexcept nogil
+
+
+def fma_peak_work(Py_ssize_t rounds):
+    """Fused multiply-adds on registers alone, for measuring the peak of one core: returns how many FLOPs it did."""
+    cdef real result
+    with nogil:
+        result = fma_rounds(rounds)
+    return rounds * 12 * LANES * 2 if result == result else 0
+
+
 cdef enum Function:
     EXP, EXPM1, LOG, LOG1P
 

@@ -76,7 +76,7 @@ def _fma64(a, b, c):
     finite_product = np.isfinite(a) & np.isfinite(b)
     exact = (a == 0) | (b == 0) | ~finite_product
     result = np.where(exact, product + c, np.where(np.isfinite(c), result, c))
-    for index in zip(*np.nonzero(~(ordinary | exact) & np.isfinite(c))):
+    for index in map(tuple, np.argwhere(~(ordinary | exact) & np.isfinite(c))):
         result[index] = _fma_exactly(a[index], b[index], c[index])
     return result
 
