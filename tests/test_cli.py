@@ -199,7 +199,9 @@ def test_pictures_tell_positive_from_negative_weights():
     assert terminal.picture([[float("nan"), float("inf")]], colour=False)[0][0] == " "
 
 
-@pytest.mark.parametrize("terminal_there, no_color, expected", [(True, "", True), (True, "1", False), (False, "", False)])
+@pytest.mark.parametrize(
+    "terminal_there, no_color, expected", [(True, "", True), (True, "1", False), (False, "", False)]
+)
 def test_colour_only_on_a_terminal_whose_user_wants_it(monkeypatch, terminal_there, no_color, expected):
     class Stream:
         encoding = "utf-8"
@@ -245,7 +247,10 @@ def test_failures(run, model, tmp_path):
     assert_fails(run("evaluate", "absent.npz"), 1, "absent.npz")
     assert_fails(run("show", "damaged.npz"), 1, "damaged.npz")
     assert_fails(run("evaluate", "model.npz", "--data", "absent"), 1, "absent")
-    assert_fails(run("train", "--layers", "783-10"), 1, "784")
+    status, out, err = run("train", "--layers", "783-10")
+    *progress, error = err.splitlines(keepends=True)
+    assert progress[0].startswith("drawing")
+    assert_fails((status, out, error), 1, "784")
     assert_fails(run("train", "--out", "absent/model.npz"), 1, "absent")
 
 
