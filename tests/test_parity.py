@@ -1,0 +1,313 @@
+"""Every kernel gives the reference's bytes: registry x instruction set x dtype x threads x layout x kind of values.
+
+The ordinary run takes each row of the registry once on each instruction set, with the rest drawn from a seed;
+`pytest -m slow` takes the whole product.
+"""
+
+import zlib
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+import pytest
+from registry import branches, registry
+
+from fastmlp import reference
+from fastmlp.backends import kernels
+from fastmlp.layout import n_parameters
+
+if kernels() is None:
+    pytest.skip("the compiled kernels were not built", allow_module_level=True)
+
+DTYPES = ("float32", "float64")
+ISAS = kernels().available()
+THREADS = (1, 2, 3)
+KINDS = ("ordinary", "zeros", "special", "subnormal")
+RATE = 0.37
+FEW = 3000  # products: more of them with special values would keep the float64 reference too long in its fractions
+
+
+def rng_of(*key):
+    return np.random.RandomState(zlib.crc32(repr(key).encode()))
+
+
+def values(rng, shape, dtype, kind):
+    """Random numbers: of many sizes, or with many zeros of both signs, or with a few special or subnormal ones."""
+    x = rng.standard_normal(shape) * 2.0 ** rng.randint(-12, 12, shape)
+    info = np.finfo(dtype)
+    extremes = {
+        "zeros": [0.0, -0.0, 1.0, -1.0],
+        "special": [np.inf, -np.inf, np.nan, 0.0, -0.0, info.max, -info.max, info.tiny],
+        "subnormal": [info.smallest_subnormal, -info.tiny / 3, 3e-30, -1e-30, -0.0],
+    }
+    if kind != "ordinary":
+        share = 0.7 if kind == "zeros" else 0.02 if x.size > 20 else 0.2
+        x = np.where(rng.random_sample(shape) < share, rng.choice(extremes[kind], shape), x)
+    return x.astype(dtype)
+
+
+def probabilities(rng, shape, dtype):
+    return np.eye(shape[1], dtype=dtype)[rng.randint(0, shape[1], shape[0])] if shape[1] > 1 else np.ones(shape, dtype)
+
+
+# How each layout holds an array; the values are the same.
+
+
+def strided(a):
+    wide = np.full(tuple(2 * n + 3 for n in a.shape), np.nan, a.dtype)
+    view = wide[tuple(slice(1, 1 + 2 * n, 2) for n in a.shape)]
+    view[...] = a
+    return view
+
+
+def reversed_axes(a):
+    backwards = (slice(None, None, -1),) * a.ndim
+    return a[backwards].copy()[backwards]
+
+
+def at_byte(offset):
+    def laid(a):
+        raw = np.zeros(a.nbytes + 64, np.uint8)
+        view = raw[offset : offset + a.nbytes].view(a.dtype).reshape(a.shape)
+        view[...] = a
+        return view
+
+    return laid
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+def wide_rows(a):
+    wide = np.full((a.shape[0], a.shape[1] + 5), np.nan if a.dtype.kind == "f" else 7).astype(a.dtype)
+    wide[:, 2 : 2 + a.shape[1]] = a
+    return wide[:, 2 : 2 + a.shape[1]]
+
+
+LAYOUTS = {
+    "C": np.ascontiguousarray, "Fortran": np.asfortranarray, "strided": strided, "reversed": reversed_axes,
+    "at byte 8": at_byte(8), "at byte 1": at_byte(1), "read-only": read_only,
+}  # fmt: skip
+ROW_LAYOUTS = {"C": np.ascontiguousarray, "wide rows": wide_rows, "at byte 8": at_byte(8), "read-only": read_only}
+
+
+# One function for each kernel: (implementation, arguments) -> results; arguments come from inputs(row, dtype, kind).
+
+
+def inputs(row, dtype, kind):
+    """The arguments of a row: {name: array or plain value}."""
+    rng, shape = rng_of(row.kernel, row.shape, dtype, kind), dict(row.shape)
+
+    def draw(*size):
+        return values(rng, size, dtype, kind)
+
+    name = row.kernel
+    if name == "sum_of_products":
+        m, terms, n = shape["m"], shape["terms"], shape["n"]
+        b = draw(n, terms).T if shape.get("transposed") else draw(terms, n)
+        return {"a": draw(m, terms), "b": b, "seed": draw(n)}
+    if name.startswith("dense"):
+        rows, n_in, n_out = shape["rows"], shape["n_in"], shape["n_out"]
+        arrays = {"x": draw(rows, n_in), "weights": draw(n_in, n_out)}
+        if name == "dense_forward":
+            return {**arrays, "bias": draw(n_out), "activation": shape["activation"]}
+        arrays["grad_z"] = draw(rows, n_out)
+        if name == "dense_backward":
+            return {**arrays, "input_gradient": shape["input_gradient"]}
+        return {**arrays, "bias": draw(n_out)}
+    if name in ("activate", "activation_gradient"):
+        arrays = {"z" if name == "activate" else "a": draw(shape["rows"], shape["n"])}
+        if name == "activation_gradient":
+            arrays["grad_a"] = draw(shape["rows"], shape["n"])
+        return {"activation": shape["activation"], **arrays}
+    if name in ("output_gradient", "row_losses"):
+        size = shape["rows"], shape["n"]
+        y = draw(*size) if shape["loss"] == "squared_error" else probabilities(rng, size, dtype)
+        arrays = {"a": draw(*size), "y": y}
+        if name == "row_losses":
+            return {"loss": shape["loss"], "z": draw(*size), **arrays}
+        return {"loss": shape["loss"], "activation": shape["activation"], **arrays}
+    if name == "ordered_sum":
+        return {"values": draw(shape["n"], shape["rows"]).T if shape["columns"] else draw(shape["rows"], shape["n"])}
+    if name == "sgd_update":
+        return {"parameters": draw(shape["n"]), "gradients": draw(shape["n"])}
+    return engine_inputs(rng, dtype, kind, **shape)
+
+
+def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuffled=False, labels=False,
+                  loss="squared_error", output="sigmoid", hidden="tanh"):  # fmt: skip
+    size = rows, sizes[0]
+    x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
+    if labels:
+        y = rng.randint(0, max(2, sizes[-1]), rows).astype(np.int64)
+    elif loss == "squared_error":
+        y = values(rng, (rows, sizes[-1]), dtype, kind)
+    else:
+        y = probabilities(rng, (rows, sizes[-1]), dtype)
+    return {
+        "sizes": sizes, "activations": (hidden,) * (len(sizes) - 2) + (output,), "loss": loss,
+        "parameters": values(rng, n_parameters(sizes), dtype, "ordinary" if kind == "subnormal" else kind),
+        "x": x, "y": y, "order": rng.permutation(rows).astype(np.int64) if shuffled else None, "batch": batch or rows,
+    }  # fmt: skip
+
+
+def run(kernel, implementation, arguments, n_threads=1):
+    """The results of one kernel as a list of arrays."""
+    if kernel.startswith("Engine"):
+        return run_engine(kernel.removeprefix("Engine."), implementation, n_threads=n_threads, **arguments)
+    if kernel == "dense_update":
+        return dense_update(implementation, **arguments)
+    if kernel == "sgd_update":
+        parameters = np.array(arguments["parameters"])
+        implementation.sgd_update(parameters, arguments["gradients"], RATE)
+        return [parameters]
+    results = getattr(implementation, kernel)(**arguments)
+    return [r for r in results if r is not None] if isinstance(results, tuple) else [results]
+
+
+def dense_update(implementation, x, weights, bias, grad_z):
+    weights, bias = np.array(weights, order="C"), np.array(bias, order="C")
+    if implementation is reference:
+        grad_w, grad_b, _ = reference.dense_backward(x, weights, grad_z, input_gradient=False)
+        reference.sgd_update(weights, grad_w, RATE)
+        reference.sgd_update(bias, grad_b, RATE)
+    else:
+        implementation.dense_update(x, weights, bias, grad_z, RATE)
+    return [weights, bias]
+
+
+def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch):
+    parameters = parameters.copy()
+    engine = implementation.Engine(sizes, activations, loss, parameters, n_threads)
+    rows = len(x)
+    losses, correct = np.zeros(rows), np.zeros(rows, np.uint8)
+    if method == "forward":
+        out = np.empty((rows, sizes[-1]), parameters.dtype)
+        engine.forward(x, out)
+        return [out]
+    if method == "evaluate":
+        engine.evaluate(x, y, losses, correct)
+        return [losses, correct]
+    if method == "activations":
+        return engine.activations(x)
+    if method == "gradients":
+        gradients = np.empty_like(parameters)
+        return [np.array(engine.gradients(x, y, gradients)), gradients]
+    half = rows // 2 // batch * batch  # in two calls, as fit makes them
+    for start, stop in ((0, half), (half, rows)) if half else ((0, rows),):
+        engine.train(x, y, order, start, stop, batch, RATE, losses, correct)
+    return [parameters, losses, correct]
+
+
+@lru_cache(maxsize=None)
+def expected(kernel_row, dtype, kind):
+    return run(kernel_row.kernel, reference, inputs(kernel_row, dtype, kind))
+
+
+def laid_out(arguments, layout, engine):
+    """The same arguments with their arrays in another layout."""
+    table = ROW_LAYOUTS if engine else LAYOUTS
+    fixed = ("parameters", "order", "weights", "bias") if engine else ()
+    return {
+        name: table[layout](value) if isinstance(value, np.ndarray) and name not in fixed and
+        not (engine and value.ndim == 1) else value
+        for name, value in arguments.items()
+    }  # fmt: skip
+
+
+def assert_same_bits(actual, wanted, context):
+    assert len(actual) == len(wanted), context
+    for got, want in zip(actual, wanted):
+        got, want = np.asarray(got), np.asarray(want)
+        assert got.shape == want.shape and got.dtype == want.dtype, (context, got.shape, want.shape, got.dtype)
+        bits = f"u{want.dtype.itemsize}"
+        same = np.ascontiguousarray(got).view(bits) == np.ascontiguousarray(want).view(bits)
+        if want.dtype.kind == "f":
+            same |= (np.isnan(got) & np.isnan(want)).reshape(same.shape)
+        if not same.all():
+            where = tuple(np.argwhere(~same.reshape(want.shape))[0]) if want.ndim else ()
+            pytest.fail(f"{context}: {np.count_nonzero(~same)} of {same.size} differ, first at "
+                        f"{tuple(map(int, where))}: {float(got[where]).hex()}, expected {float(want[where]).hex()}")
+
+
+def kinds_of(row, dtype):
+    """The kinds of values that a row is tried with: the float64 reference takes extremes only in small shapes."""
+    shape = dict(row.shape)
+    if row.kernel.startswith("Engine"):
+        return ("ordinary",) if dtype == "float64" or row.threads > 1 else ("ordinary", "zeros", "special")
+    sizes = [size for name, size in shape.items() if name != "input_gradient" and type(size) is int]
+    return KINDS if dtype == "float32" or np.prod(sizes) <= FEW else ("ordinary", "zeros")
+
+
+def check(row, isa, dtype, threads, layout, kind):
+    engine = row.kernel.startswith("Engine")
+    arguments = laid_out(inputs(row, dtype, kind), layout, engine)
+    results = run(row.kernel, kernels().modules(isa)[np.dtype(dtype)], arguments, threads)
+    context = f"{row} {dict(row.shape)} {isa} {dtype} {threads} threads, {layout}, {kind} values"
+    assert_same_bits(results, expected(row, dtype, kind), context)
+
+
+EVERYWHERE = list(product(ISAS, DTYPES))
+
+
+def unique_rows():
+    for isa, dtype in EVERYWHERE:
+        rows = {(row.kernel, row.shape, row.threads): row for row in registry(isa, dtype)}
+        for i, row in enumerate(rows.values()):
+            yield pytest.param(isa, dtype, row, id=f"{isa}-{dtype}-{i}-{row}".replace(" ", "_"))
+
+
+@pytest.mark.parametrize("isa, dtype, row", list(unique_rows()))
+def test_sample(isa, dtype, row):
+    rng = rng_of(row, dtype)
+    kinds = kinds_of(row, dtype)
+    kind = kinds[rng.randint(len(kinds))]  # the same for every instruction set: they share the reference's result
+    engine = row.kernel.startswith("Engine")
+    layouts = list(ROW_LAYOUTS if engine else LAYOUTS)
+    draw = rng_of(row, dtype, isa)
+    for threads in THREADS if engine else (1,):
+        check(row, isa, dtype, threads, layouts[draw.randint(len(layouts))], kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa, dtype, row", list(unique_rows()))
+def test_product(isa, dtype, row):
+    engine = row.kernel.startswith("Engine")
+    for kind in kinds_of(row, dtype):
+        for threads, layout in product(THREADS if engine else (1,), ROW_LAYOUTS if engine else LAYOUTS):
+            check(row, isa, dtype, threads, layout, kind)
+
+
+@pytest.mark.parametrize("isa, dtype", EVERYWHERE)
+def test_every_row_takes_its_branch(isa, dtype):
+    rows = registry(isa, dtype)
+    for row in rows:
+        for threads in range(row.threads, max(THREADS) + 1):
+            taken = branches(row, isa, dtype, threads)
+            assert row.branch in taken or not taken, f"{row} {dict(row.shape)} takes {sorted(taken)}"
+    named = {(row.kernel, row.branch) for row in rows}
+    taken = {(row.kernel, b) for row in rows for threads in THREADS for b in branches(row, isa, dtype, threads)}
+    assert not {(kernel, branch) for kernel, branch in taken - named if kernel == "sum_of_products"}
+
+
+@pytest.mark.parametrize("isa, dtype", EVERYWHERE)
+def test_out_is_written_and_returned(isa, dtype):
+    module = kernels().modules(isa)[np.dtype(dtype)]
+    a, b, seed = (values(rng_of(isa, i), shape, dtype, "ordinary") for i, shape in enumerate([(5, 7), (7, 9), (9,)]))
+    for function, arguments in ((module.sum_of_products, (a, b, seed)), (module.dense_forward, (a, b, seed, "tanh"))):
+        out = np.full((5, 9), np.nan, dtype)
+        assert function(*arguments, out=out) is out
+        assert_same_bits([out], [getattr(reference, function.__name__)(*arguments)], function.__name__)
+
+
+@pytest.mark.parametrize("isa, dtype", EVERYWHERE)
+def test_nothing_is_written_beyond_the_result(isa, dtype):
+    module = kernels().modules(isa)[np.dtype(dtype)]
+    for n in range(1, 35):
+        around = np.full(3 * n + 64, 7, dtype)
+        out = around[32 : 32 + 3 * n].reshape(3, n)
+        module.sum_of_products(np.ones((3, 2), dtype), np.ones((2, n), dtype), 1, out=out)
+        assert (out == 3).all() and (around[:32] == 7).all() and (around[32 + 3 * n :] == 7).all()
