@@ -64,6 +64,7 @@ cdef extern from "runtime.h":
     void fp_leave(fp_environment old) noexcept nogil
     void barrier_wait(Barrier* barrier, int team) noexcept nogil
     int team_size() noexcept nogil
+    void prefetch(const void* p) noexcept nogil
     int has_openmp() noexcept
     bint cpu_has(const char* isa) noexcept
     const char* COMPILER

@@ -89,6 +89,8 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, real* scratch,
     a = x
     for i in range(job.n_layers):
         layer = &job.layers[i]
+        if job.order != NULL:
+            fetch_ahead(job, first + rows, i, thread, team)
         forward(layer, a, x_row if i == 0 else layer.n_in, layer_output(job, i, first), rows,
                 job.mode == FORWARD or i + 1 < job.n_layers, scratch, thread, team)
         a = layer.a
@@ -133,6 +135,18 @@ cdef void gather_inputs(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread,
                 x[j] = <real>pixels[j] / scale
         else:
             memcpy(x, row_of(&job.x, job.order, first + r), n * sizeof(real))
+
+
+cdef void fetch_ahead(const Job* job, Py_ssize_t next, int part, int thread, int team) noexcept nogil:
+    # Ask for this thread's rows of the next batch, one part before each layer, so that memory works while it computes.
+    cdef Py_ssize_t rows = min(job.batch_size, job.stop - next), r, line
+    cdef Py_ssize_t length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
+    cdef Py_ssize_t r0 = rows * thread // team, r1 = rows * (thread + 1) // team
+    cdef const char* row
+    for r in range(r0 + (r1 - r0) * part // job.n_layers, r0 + (r1 - r0) * (part + 1) // job.n_layers):
+        row = row_of(&job.x, job.order, next + r)
+        for line from 0 <= line < length by 64:
+            prefetch(row + line)
 
 
 cdef void gather_targets(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:

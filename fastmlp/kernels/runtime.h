@@ -57,6 +57,8 @@ static inline void barrier_wait(Barrier *b, int team) {
     }
 }
 
+static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
+
 static inline int has_openmp(void) {
 #if defined(_OPENMP)
     return 1;

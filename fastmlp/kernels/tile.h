@@ -3,7 +3,8 @@
  * A strip is a column of tiles, rows x (vecs * LANES) outputs each, that share b. For each of its outputs
  *     s = +0;  for k in 0 .. terms-1: s = fma(a[i, k], b[k, j], s);  total = total + s
  * with s in a register from first to last. IN a[i * a_row + k * a_col], b[k * b_row + j]. total starts from seed[j]
- * (or from carried[i, j], the total of the chunks before, or +0). OUT c = total, or, with a learning rate, the weights c = c - (rate * total).
+ * (or from carried[i, j], the total of the chunks before, or +0). OUT c = total, or, with a learning rate, the
+ * weights c = c - (rate * total).
  * chunks > 1 sums that many chunks of `terms` side by side to hide latency, and adds their s to total in order.
  */
 #ifndef FASTMLP_TILE_H
@@ -27,44 +28,50 @@ typedef struct {
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const Strip *t) {
-    const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row, terms = t->terms;
-    const lanes last = t->last;
-    for (ptrdiff_t tile = 0; tile < t->tiles; tile++) {
+ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const Strip *strip) {
+    const Strip t = *strip;  /* a copy, which the stores to c cannot change */
+    const lanes all = first_lanes(LANES);
+    for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
         vec s[32];
         UNROLL for (int i = 0; i < rows * vecs * chunks; i++) s[i] = zero_vec();
         /* A pointer for every three rows, whose neighbours are reached by an index, keeps addresses in registers. */
-        const real *a[11], *b = t->b;
-        UNROLL for (int i = 0; i < rows; i += 3) a[i / 3] = t->a + (tile * rows + i) * a_row;
-        for (ptrdiff_t k = 0; k < terms; k++) {
+        const real *a[6], *b = t.b;
+        UNROLL for (int i = 0; i < rows; i += 3) a[i / 3] = t.a + (tile * rows + i) * t.a_row;
+        for (ptrdiff_t k = 0; k < t.terms; k++) {
             UNROLL for (int q = 0; q < chunks; q++) {
                 vec bv[8];
-                const real *bq = b + q * terms * b_row;
+                const real *bq = b + q * t.terms * t.b_row;
                 UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
-                bv[vecs - 1] = load_lanes(bq + (vecs - 1) * LANES, last);
+                bv[vecs - 1] = load_lanes(bq + (vecs - 1) * LANES, t.last);
                 UNROLL for (int i = 0; i < rows; i++) {
-                    vec av = broadcast(a[i / 3][(i % 3) * a_row + q * terms * a_col]);
+                    vec av = broadcast(a[i / 3][(i % 3) * t.a_row + q * t.terms * t.a_col]);
                     UNROLL for (int v = 0; v < vecs; v++) {
                         vec *sum = &s[(q * rows + i) * vecs + v];
                         *sum = fma_vec(av, bv[v], *sum);
                     }
                 }
             }
-            UNROLL for (int i = 0; i < rows; i += 3) a[i / 3] += a_col;
-            b += b_row;
+            UNROLL for (int i = 0; i < rows; i += 3) a[i / 3] += t.a_col;
+            b += t.b_row;
         }
-        UNROLL for (int i = 0; i < rows; i++) {
-            const ptrdiff_t row = tile * rows + i;
-            UNROLL for (int v = 0; v < vecs; v++) {
-                const lanes l = v == vecs - 1 ? last : first_lanes(LANES);
-                real *c = t->c + row * t->c_row + v * LANES;
-                vec total = zero_vec();
-                if (t->carried) total = load_lanes(t->carried + row * t->carried_row + v * LANES, l);
-                else if (t->seed) total = load_lanes(t->seed + v * LANES, l);
-                UNROLL for (int q = 0; q < chunks; q++) total = total + s[(q * rows + i) * vecs + v];
-                if (t->rate) total = load_lanes(c, l) - broadcast(*t->rate) * total;
-                store_lanes(c, l, total);
+        UNROLL for (int v = 0; v < vecs; v++) {
+            const lanes l = v == vecs - 1 ? t.last : all;
+            real *c = t.c + tile * rows * t.c_row + v * LANES;
+            vec total[16];
+            if (t.carried) {
+                const real *carried = t.carried + tile * rows * t.carried_row + v * LANES;
+                UNROLL for (int i = 0; i < rows; i++) total[i] = load_lanes(carried + i * t.carried_row, l);
+            } else {
+                const vec seed = t.seed ? load_lanes(t.seed + v * LANES, l) : zero_vec();
+                UNROLL for (int i = 0; i < rows; i++) total[i] = seed;
             }
+            UNROLL for (int q = 0; q < chunks; q++)
+                UNROLL for (int i = 0; i < rows; i++) total[i] = total[i] + s[(q * rows + i) * vecs + v];
+            if (t.rate) {
+                const vec rate = broadcast(*t.rate);
+                UNROLL for (int i = 0; i < rows; i++) total[i] = load_lanes(c + i * t.c_row, l) - rate * total[i];
+            }
+            UNROLL for (int i = 0; i < rows; i++) store_lanes(c + i * t.c_row, l, total[i]);
         }
     }
 }
