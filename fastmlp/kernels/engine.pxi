@@ -91,6 +91,8 @@ cdef class Engine:
         cdef Py_ssize_t rows = x.shape[0]
         cdef cnp.ndarray losses = np.empty(rows)
         cdef void* memory
+        cdef fp_environment environment
+        cdef double loss
         self.describe(&job, GRADIENT, x)
         y = self.describe_targets(&job, y, losses, None)
         job.batch_size = rows
@@ -105,7 +107,10 @@ cdef class Engine:
         run_team(&job, self.team_for(rows, 3))
         free(memory)
         free(layers)
-        return double_sum(<const double*>job.losses, rows) / rows
+        environment = fp_enter()
+        loss = double_sum(<const double*>job.losses, rows) / rows
+        fp_leave(environment)
+        return loss
 
     def train(self, x, y, order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, learning_rate,
               cnp.ndarray losses, correct):
@@ -196,7 +201,7 @@ cdef class Engine:
     cdef void* allocate(self, Job* job, Layer* layers, int team):
         # One block of memory for all arrays of a job, laid out over `layers`; NULL if there is none. The block that
         # train keeps is laid out again at each call, since pointers into the job are the call's own.
-        cdef Py_ssize_t rows = job.batch_size, n_in = self.layers[0].n_in, total = 0, widest = 0, largest = 0
+        cdef Py_ssize_t rows = job.batch_size, n_in = self.layers[0].n_in, total = 0, widest = 0, weights = 0
         cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, x_size = 0
         cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
         cdef real* p
@@ -205,16 +210,16 @@ cdef class Engine:
         for i in range(self.n_layers):
             total += padded(rows * self.layers[i].n_out)
             widest = max(widest, self.layers[i].n_out)
-            largest = max(largest, self.layers[i].n_in * self.layers[i].n_out)
+            weights += padded(self.layers[i].n_in * self.layers[i].n_out)
         if job.x.coded or job.order != NULL:
             x_size = padded(rows * n_in)
         if learns or rows >= PACKING_PAYS:
             job.scratch_size = padded(STRIP_BUFFER + 2 * widest)
         if job.mode != TRAIN or rows <= CHUNK:
-            largest = 0
+            weights = 0     # no totals to keep between chunks
         if memory == NULL:
             memory = malloc(64 + sizeof(real) * (x_size + 2 * padded(rows * n_out) + (2 if learns else 1) * total
-                                                 + padded(largest) + team * job.scratch_size))
+                                                 + weights + team * job.scratch_size))
         if memory == NULL:
             return NULL
         p = <real*>((<size_t>memory + 63) // 64 * 64)
@@ -236,8 +241,10 @@ cdef class Engine:
                 layers[i].grad_z = p
                 p += padded(rows * layers[i].n_out)
         if job.mode == TRAIN:
+            # Totals of its own for each layer: a thread may begin the next layer while another is still at this one.
             for i in range(self.n_layers):
                 layers[i].grad_w = p
+                p += padded(layers[i].n_in * layers[i].n_out) if weights else 0
         return memory
 
 

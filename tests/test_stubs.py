@@ -1,0 +1,37 @@
+"""The stubs of the compiled modules name what the modules have, with the arguments that they take."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+kernels = pytest.importorskip("fastmlp.kernels", reason="fastmlp was built without its compiled kernels")
+
+STUB = ast.parse((Path(kernels.__file__).parent / "_signatures.pyi").read_text())
+MODULES = [module for isa in kernels.available() for module in kernels.modules(isa).values()]
+
+
+def arguments(node):
+    return [argument.arg for argument in node.args.args]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[1])
+def test_a_module_has_the_functions_of_its_stub(module):
+    stubbed = {node.name: arguments(node) for node in STUB.body if isinstance(node, ast.FunctionDef)}
+    public = {name for name, value in vars(module).items() if callable(value) and not isinstance(value, type)}
+    assert set(stubbed) == {name for name in public if not name.startswith("_")}
+    for name, expected in stubbed.items():
+        assert list(inspect.signature(getattr(module, name)).parameters) == expected, name
+
+
+def test_the_engine_has_the_methods_of_its_stub():
+    (stub,) = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
+    stubbed = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)} - {"__init__"}
+    for module in MODULES:
+        assert stubbed == {name for name in vars(module.Engine) if not name.startswith("_")}
+
+
+def test_every_module_has_a_stub():
+    for module in MODULES:
+        assert Path(kernels.__file__).with_name(module.__name__.rsplit(".", 1)[1] + ".pyi").exists()
