@@ -53,8 +53,13 @@ def probabilities(rng, shape, dtype):
 # How each layout holds an array; the values are the same.
 
 
+def filling(a):
+    """What lies between the elements, and must not be read."""
+    return np.nan if a.dtype.kind == "f" else 7
+
+
 def strided(a):
-    wide = np.full(tuple(2 * n + 3 for n in a.shape), np.nan, a.dtype)
+    wide = np.full(tuple(2 * n + 3 for n in a.shape), filling(a), a.dtype)
     view = wide[tuple(slice(1, 1 + 2 * n, 2) for n in a.shape)]
     view[...] = a
     return view
@@ -82,7 +87,7 @@ def read_only(a):
 
 
 def wide_rows(a):
-    wide = np.full((a.shape[0], a.shape[1] + 5), np.nan if a.dtype.kind == "f" else 7).astype(a.dtype)
+    wide = np.full((a.shape[0], a.shape[1] + 5), filling(a), a.dtype)
     wide[:, 2 : 2 + a.shape[1]] = a
     return wide[:, 2 : 2 + a.shape[1]]
 
