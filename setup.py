@@ -20,7 +20,8 @@ ISA_FLAGS = {
 }
 # No contraction and no reassociation: every operation is rounded as it is written. The last two flags give up errno
 # and floating-point exceptions, which nobody reads, and no bit of a result.
-FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
 HEADERS = ["simd.h", "softfma.h", "tile.h", "runtime.h"]
 INCLUDES = ["products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
 
@@ -53,6 +54,9 @@ class BuildKernels(build_ext):
     """Builds with OpenMP where the compiler has it, leaves out what it cannot compile for, or everything."""
 
     def build_extensions(self):
+        asked = {flag for name in ("CC", "CFLAGS", "LDFLAGS") for flag in os.environ.get(name, "").split()}
+        if asked & INEXACT:
+            raise SystemExit(f"fastmlp promises bits, and {', '.join(asked & INEXACT)} changes them: leave it out")
         if not self.compiles([]):
             print("fastmlp: no working C compiler: the slow reference will be used", file=sys.stderr)
             self.extensions = []

@@ -169,3 +169,13 @@ def test_quotas_of_control_groups(tmp_path, membership, files, quota):
 
 def test_no_control_groups(tmp_path):
     assert threads.cpu_quota(tmp_path, tmp_path / "missing") == math.inf
+
+
+@needs_kernels
+def test_an_instruction_set_that_is_not_there_is_an_error_of_the_first_network_not_of_the_import():
+    program = "import fastmlp\ntry:\n    fastmlp.MLP([3, 2])\nexcept ValueError as error:\n    print(error)"
+    environment = {**os.environ, "FASTMLP_ISA": "mmx"}
+    environment.pop("FASTMLP_BACKEND", None)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "FASTMLP_ISA is 'mmx', expected one of avx512, avx2, portable\n"
+    assert not done.stderr
