@@ -127,13 +127,16 @@ def output_gradient(loss, activation, a, y):
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
     cdef cnp.ndarray pre = contiguous(z), outputs = contiguous(a), targets = contiguous(y)
-    cdef cnp.ndarray losses = np.empty(pre.shape[0])
+    cdef cnp.ndarray losses = np.empty(pre.shape[0]), powers = np.array(z, dtype, order="C")
     cdef Py_ssize_t n = pre.shape[1], r
     cdef int number = loss_number(loss)
     cdef fp_environment environment = fp_enter()
+    if number == CROSS_ENTROPY:
+        softmax_powers(data_of(powers), pre.shape[0], n)
     for r in range(pre.shape[0]):
         (<double*>cnp.PyArray_DATA(losses))[r] = row_loss(number, data_of(pre) + r * n, data_of(outputs) + r * n,
-                                                          data_of(targets) + r * n, n)
+                                                          data_of(targets) + r * n,
+                                                          sum_in_order(data_of(powers) + r * n, n), n)
     fp_leave(environment)
     return losses
 

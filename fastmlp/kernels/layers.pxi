@@ -22,13 +22,14 @@ cdef void activate_run(int activation, real* z, Py_ssize_t n) noexcept nogil:
 
 
 cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row) noexcept nogil:
-    # IN OUT z (rows, n): a = f(z) in place. A softmax block holds whole rows.
+    # IN OUT z (rows, n): a = f(z) in place. A softmax block holds whole rows, n apart.
     cdef Py_ssize_t r
     if activation == IDENTITY:
         return
     if activation == SOFTMAX:
+        softmax_powers(z, rows, n)
         for r in range(rows):
-            softmax_row(z + r * row, n)
+            divide(z + r * n, sum_in_order(z + r * n, n), n)
     elif n == row:
         activate_run(activation, z, rows * n)
     else:
@@ -36,15 +37,22 @@ cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n,
             activate_run(activation, z + r * row, n)
 
 
-cdef void softmax_row(real* z, Py_ssize_t n) noexcept nogil:
-    cdef real m = row_maximum(z, n)
-    cdef real s
+cdef void softmax_powers(real* z, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
+    # IN OUT z (rows, n): e_j = exp(z_j - m), m the row's maximum; all rows in one loop, so that short rows fill vectors as well.
+    cdef Py_ssize_t r, j
+    cdef real m
+    for r in range(rows):
+        m = row_maximum(z + r * n, n)
+        for j in range(n):
+            z[r * n + j] = z[r * n + j] - m
+    for j in range(rows * n):
+        z[j] = <real>exp64(<double>z[j])
+
+
+cdef inline void divide(real* values, real total, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(n):
-        z[j] = <real>exp64(<double>(z[j] - m))
-    s = sum_in_order(z, n)
-    for j in range(n):
-        z[j] = z[j] / s
+        values[j] = values[j] / total
 
 
 cdef inline real row_maximum(const real* z, Py_ssize_t n) noexcept nogil:
@@ -92,12 +100,12 @@ cdef void output_gradient_run(int loss, int activation, const real* a, const rea
         gate_run(activation, a, g, n)
 
 
-cdef double row_loss(int loss, const real* z, const real* a, const real* y, Py_ssize_t n) noexcept nogil:
-    # The loss of one row of n outputs, in double.
-    cdef double total = 0, s, e, m = 0, log_total = 0
+cdef double row_loss(int loss, const real* z, const real* a, const real* y, real total, Py_ssize_t n) noexcept nogil:
+    # The loss of one row of n outputs, in double; total is softmax's sum of e_j, where the loss is cross entropy.
+    cdef double result = 0, s, e, m = 0, log_total = 0
     cdef Py_ssize_t start, j
     if loss == CROSS_ENTROPY:
-        softmax_scale(z, n, &m, &log_total)
+        m, log_total = <double>row_maximum(z, n), log64(<double>total)
     for start from 0 <= start < n by CHUNK:
         s = 0
         for j in range(start, min(start + CHUNK, n)):
@@ -110,21 +118,8 @@ cdef double row_loss(int loss, const real* z, const real* a, const real* y, Py_s
                 e = (((<double>z[j] if z[j] > 0 else 0.0) - <double>z[j] * <double>y[j])
                      + log1p_64(exp64(-<double>z[j] if z[j] > 0 else <double>z[j])))
             s = s + e
-        total = total + s
-    return 0.5 * total if loss == SQUARED_ERROR else total
-
-
-cdef void softmax_scale(const real* z, Py_ssize_t n, double* m, double* log_total) noexcept nogil:
-    # OUT the row's maximum and log sum_j exp(z_j - m), the sum taken in `real` as softmax takes it.
-    cdef real largest = row_maximum(z, n), total = 0, s
-    cdef Py_ssize_t start, j
-    for start from 0 <= start < n by CHUNK:
-        s = 0
-        for j in range(start, min(start + CHUNK, n)):
-            s = s + <real>exp64(<double>(z[j] - largest))
-        total = total + s
-    m[0] = largest
-    log_total[0] = log64(<double>total)
+        result = result + s
+    return 0.5 * result if loss == SQUARED_ERROR else result
 
 
 cdef Py_ssize_t class_of(const real* outputs, Py_ssize_t n) noexcept nogil:

@@ -187,10 +187,17 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread
     cdef Layer* layer = &job.layers[job.n_layers - 1]
     cdef Py_ssize_t n = layer.n_out, r0 = rows * thread // team, r1 = rows * (thread + 1) // team, r
     cdef real* a = layer.a + r0 * n
+    cdef real total = 0
     memcpy(a, job.z + r0 * n, (r1 - r0) * n * sizeof(real))
-    activate_block(layer.activation, a, r1 - r0, n, n)
+    if layer.activation == SOFTMAX:
+        softmax_powers(a, r1 - r0, n)
+    else:
+        activate_block(layer.activation, a, r1 - r0, n, n)
     for r in range(r0, r1):
-        job.losses[first + r] = row_loss(job.loss, job.z + r * n, layer.a + r * n, job.y_batch + r * n, n)
+        if layer.activation == SOFTMAX:
+            total = sum_in_order(layer.a + r * n, n)
+            divide(layer.a + r * n, total, n)
+        job.losses[first + r] = row_loss(job.loss, job.z + r * n, layer.a + r * n, job.y_batch + r * n, total, n)
         if job.correct != NULL:
             job.correct[first + r] = class_of(layer.a + r * n, n) == class_of(job.y_batch + r * n, n)
     if job.mode != EVALUATE:
