@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from test_parity import LAYOUTS, assert_same_bits
 
-from fastmlp import MLP, reference
+from fastmlp import ACTIVATIONS, MLP, reference
 from fastmlp.backends import kernels
 
 if kernels() is None:
@@ -188,7 +188,7 @@ widths = st.integers(0, 20) | st.sampled_from([31, 32, 33])
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.data(), widths, widths, st.integers(1, 40), st.sampled_from(["identity", "relu", "sigmoid", "tanh", "softmax"]))
+@given(st.data(), widths, widths, st.integers(1, 40), st.sampled_from(list(ACTIVATIONS)))
 def test_dense_forward_of_anything(examples, rows, n_in, n_out, activation):
     dtype = examples.draw(st.sampled_from(DTYPES))
     x, weights, bias = (examples.draw(matrices(dtype, shape)) for shape in ((rows, n_in), (n_in, n_out), (n_out,)))
