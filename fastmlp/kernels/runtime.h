@@ -52,8 +52,8 @@ static inline void barrier_wait(Barrier *b, int team) {
         return;
     }
     for (int spins = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; spins++) {
-        if (spins < 4000) pause_cpu();
-        else give_way();  /* more threads than cores: let the one we wait for run */
+        if (spins < 200) pause_cpu();
+        else give_way();  /* the one we wait for may be waiting for this very core */
     }
 }
 
