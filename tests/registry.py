@@ -238,7 +238,7 @@ def _engines(tiles):
     strip = 2 * tiles.lanes
     narrow, wide = (90, strip - 1, 3), (7, 2 * 3 * strip + 1, 2 * 3 * strip + 5, 3)
     deep = (narrow[0], 4, 5, narrow[2])
-    loss, sigmoid = ("loss", "squared_error"), "sigmoid"
+    softmax = dict(sizes=(20, 300), loss="cross_entropy", output="softmax")
     for method in ("forward", "evaluate"):
         name = f"Engine.{method}"
         yield _row(name, "one block", sizes=deep, rows=11)
@@ -248,6 +248,7 @@ def _engines(tiles):
         yield _row(name, "pixels", sizes=deep, rows=5, pixels=True)
         yield _row(name, "rows to each thread", threads=2, sizes=(200, 100, 3), rows=61)
         yield _row(name, "rows to each thread", threads=3, sizes=(200, 100, 3), rows=61, pixels=True)
+        yield _row(name, "rows to each thread", threads=3, rows=210, **softmax)
     yield _row("Engine.evaluate", "labels", sizes=deep, rows=9, labels=True)
     yield _row("Engine.evaluate", "one output", sizes=(9, 4, 1), rows=9, labels=True)
     yield _row("Engine.evaluate", "targets", sizes=deep, rows=9)
@@ -265,6 +266,7 @@ def _engines(tiles):
             yield _row(name, branch, threads=2, sizes=narrow, rows=tall)
         for branch in ("forward by columns", "backward by columns"):
             yield _row(name, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300)
+        yield _row(name, "team", threads=2, rows=70, labels=True, **softmax)
     train = "Engine.train"
     yield _row(train, "rows", sizes=deep, rows=20, batch=10)
     yield _row(train, "shuffled rows", sizes=deep, rows=23, batch=10, shuffled=True)

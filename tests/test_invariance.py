@@ -323,7 +323,7 @@ def test_the_reference_refuses_another_environment(name):
 
 
 FORK = """
-import os, sys, warnings
+import os, signal, sys, warnings
 import numpy as np
 from fastmlp import MLP
 net = MLP([200, 300, 10], seed=1, n_threads=2, backend="compiled")
@@ -336,6 +336,7 @@ def run():
 expected = run()
 child = os.fork()
 if child == 0:
+    signal.alarm(30)  # ends a child that hangs
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         same = run() == expected
