@@ -35,7 +35,7 @@ def sum_of_products(a, b, seed, out=None):
     p.seed, p.c, p.c_row, p.weights = data_of(start), data_of(total), n, NULL
     with nogil:
         environment = fp_enter()
-        multiply(&p, 0, m, 0, n, buffer)
+        multiply(&p, 0, m, 0, n, buffer, NULL)
         fp_leave(environment)
     free(buffer)
     return total
@@ -78,10 +78,10 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     job.mode, job.rate = TRAIN, learning_rate
     layer.n_in, layer.n_out = w.shape[0], n
     layer.weights, layer.bias, layer.grad_z = data_of(w), data_of(b), data_of(g)
-    layer.grad_w = scratch + STRIP_BUFFER + 2 * n
+    layer.grad_w, layer.grad_b = scratch + STRIP_BUFFER + 2 * n, NULL
     with nogil:
         environment = fp_enter()
-        differentiate(&job, &layer, first, inputs_row, rows, scratch, 0, 1)
+        differentiate(&job, &layer, first, inputs_row, rows, scratch, NULL, 0, 1)
         fp_leave(environment)
     free(scratch)
 

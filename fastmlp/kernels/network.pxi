@@ -75,6 +75,7 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, real* scratch,
     cdef const real* x
     cdef Py_ssize_t x_row = layer.n_in, output_row = layer.n_in
     cdef const real* a
+    cdef Ahead ahead = rows_ahead(job, first + rows, thread, team)
     cdef int i
     if job.x.coded or job.order != NULL:
         gather_inputs(job, first, rows, thread, team)
@@ -89,10 +90,8 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, real* scratch,
     a = x
     for i in range(job.n_layers):
         layer = &job.layers[i]
-        if job.order != NULL:
-            fetch_ahead(job, first + rows, i, thread, team)
         forward(layer, a, x_row if i == 0 else layer.n_in, layer_output(job, i, first), rows,
-                job.mode == FORWARD or i + 1 < job.n_layers, scratch, thread, team)
+                job.mode == FORWARD or i + 1 < job.n_layers, scratch, &ahead, thread, team)
         a = layer.a
         barrier_wait(&job.barrier, team)
     if job.mode == FORWARD:
@@ -106,9 +105,10 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, real* scratch,
         if i > 0:
             backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
             barrier_wait(&job.barrier, team)  # the weights have been read, and may change
-            differentiate(job, layer, job.layers[i - 1].a, layer.n_in, rows, scratch, thread, team)
+            differentiate(job, layer, job.layers[i - 1].a, layer.n_in, rows, scratch, &ahead, thread,
+                          team)
         else:
-            differentiate(job, layer, x, x_row, rows, scratch, thread, team)
+            differentiate(job, layer, x, x_row, rows, scratch, &ahead, thread, team)
     barrier_wait(&job.barrier, team)
 
 
@@ -137,16 +137,19 @@ cdef void gather_inputs(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread,
             memcpy(x, row_of(&job.x, job.order, first + r), n * sizeof(real))
 
 
-cdef void fetch_ahead(const Job* job, Py_ssize_t next, int part, int thread, int team) noexcept nogil:
-    # Ask for this thread's rows of the next batch, one part before each layer, so that memory works while it computes.
-    cdef Py_ssize_t rows = min(job.batch_size, job.stop - next), r, line
-    cdef Py_ssize_t length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
-    cdef Py_ssize_t r0 = rows * thread // team, r1 = rows * (thread + 1) // team
-    cdef const char* row
-    for r in range(r0 + (r1 - r0) * part // job.n_layers, r0 + (r1 - r0) * (part + 1) // job.n_layers):
-        row = row_of(&job.x, job.order, next + r)
-        for line from 0 <= line < length by 64:
-            prefetch(row + line)
+cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noexcept nogil:
+    # This thread's rows of the batch that begins at `next`, if they lie scattered; none otherwise.
+    cdef Py_ssize_t rows = max(<Py_ssize_t>0, min(job.batch_size, job.stop - next)), lines
+    cdef Ahead ahead
+    ahead.data, ahead.stride, ahead.line = job.x.data, job.x.stride, 0
+    ahead.length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
+    ahead.order = ahead.end = job.order
+    if job.order != NULL:
+        ahead.order = job.order + next + rows * thread // team
+        ahead.end = job.order + next + rows * (thread + 1) // team
+    lines = (ahead.end - ahead.order) * (ahead.length // 64 + 1)
+    ahead.lines_at_once = lines // (2 * job.n_layers + 2) + 1
+    return ahead
 
 
 cdef void gather_targets(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:
@@ -167,7 +170,7 @@ cdef void gather_targets(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread
 
 
 cdef void forward(const Layer* layer, const real* x, Py_ssize_t x_row, real* out, Py_ssize_t rows, bint activated,
-                  real* scratch, int thread, int team) noexcept nogil:
+                  real* scratch, Ahead* ahead, int thread, int team) noexcept nogil:
     # OUT out (rows, n_out) = f(x W + b), or z = x W + b where not activated.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Product p
@@ -177,7 +180,7 @@ cdef void forward(const Layer* layer, const real* x, Py_ssize_t x_row, real* out
     p.seed = layer.bias
     p.c, p.c_row = out, layer.n_out
     p.weights = NULL
-    multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch)
+    multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if activated:
         activate_block(layer.activation, out + s.r0 * layer.n_out + s.c0, s.r1 - s.r0, s.c1 - s.c0, layer.n_out)
 
@@ -217,7 +220,7 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
     p.seed = NULL
     p.c, p.c_row = before.grad_z, n
     p.weights = NULL
-    multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch)
+    multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, NULL)
     if s.c0 == 0 and s.c1 == n:
         gate_run(before.activation, before.a + s.r0 * n, before.grad_z + s.r0 * n, (s.r1 - s.r0) * n)
     else:
@@ -226,7 +229,7 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
 
 
 cdef void differentiate(Job* job, const Layer* layer, const real* x, Py_ssize_t x_row, Py_ssize_t rows, real* scratch,
-                        int thread, int team) noexcept nogil:
+                        Ahead* ahead, int thread, int team) noexcept nogil:
     # grad_w = x^T grad_z and grad_b: OUT to the layer's arrays, or in TRAIN straight into weights and bias.
     cdef Py_ssize_t n = layer.n_out, i0 = layer.n_in * thread // team, i1 = layer.n_in * (thread + 1) // team
     cdef real* sums = scratch + STRIP_BUFFER
@@ -238,7 +241,7 @@ cdef void differentiate(Job* job, const Layer* layer, const real* x, Py_ssize_t 
     p.c, p.c_row = layer.grad_w, n
     p.weights = layer.weights if job.mode == TRAIN else NULL
     p.rate = &job.rate
-    multiply(&p, i0, i1, 0, n, scratch)
+    multiply(&p, i0, i1, 0, n, scratch, ahead)
     if thread == team - 1:
         if job.mode == TRAIN:
             sum_rows(layer.grad_z, rows, n, sums, sums + n, n)

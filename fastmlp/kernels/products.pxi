@@ -25,8 +25,29 @@ cdef struct Product:
     const real* rate        #      C then only keeps totals between chunks
 
 
+cdef struct Ahead:          # scattered rows that will be read next: memory fetches them while strips compute
+    const char* data
+    Py_ssize_t stride, length
+    const int64_t* order    # the next row's number; end is beyond the last
+    const int64_t* end
+    Py_ssize_t line         # the next byte of that row
+    Py_ssize_t lines_at_once
+
+
+cdef void fetch(Ahead* ahead) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(ahead.lines_at_once):
+        if ahead.order >= ahead.end:
+            return
+        prefetch(ahead.data + ahead.order[0] * ahead.stride + ahead.line)
+        ahead.line += 64
+        if ahead.line >= ahead.length:
+            ahead.line = 0
+            ahead.order += 1
+
+
 cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1,
-                   real* buffer) noexcept nogil:
+                   real* buffer, Ahead* ahead) noexcept nogil:
     cdef Py_ssize_t row, rows, k, terms, column, columns
     cdef int vecs, most_vecs, chunks
     if p.terms == 0:
@@ -45,6 +66,8 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                 chunks = chunks_side_by_side(rows, (c1 - c0 + LANES - 1) // LANES, p.terms - k)
             column = c0
             while column < c1:
+                if ahead != NULL:
+                    fetch(ahead)
                 columns = min(most_vecs * LANES, c1 - column)
                 vecs = <int>((columns + LANES - 1) // LANES)
                 multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer)
