@@ -28,9 +28,17 @@ typedef struct {
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Only the last vector of a row is masked: a mask for the others would take a register that the sums need. */
+ALWAYS_INLINE vec load_part(const real *p, const int edge, lanes last) {
+    return edge ? load_lanes(p, last) : load_vec(p);
+}
+ALWAYS_INLINE void store_part(real *p, const int edge, lanes last, vec v) {
+    if (edge) store_lanes(p, last, v);
+    else memcpy(p, &v, sizeof v);
+}
+
 ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const Strip *strip) {
     const Strip t = *strip;  /* a copy, which the stores to c cannot change */
-    const lanes all = first_lanes(LANES);
     for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
         vec s[32];
         UNROLL for (int i = 0; i < rows * vecs * chunks; i++) s[i] = zero_vec();
@@ -55,23 +63,24 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
             b += t.b_row;
         }
         UNROLL for (int v = 0; v < vecs; v++) {
-            const lanes l = v == vecs - 1 ? t.last : all;
+            const int edge = v == vecs - 1;
             real *c = t.c + tile * rows * t.c_row + v * LANES;
             vec total[16];
             if (t.carried) {
                 const real *carried = t.carried + tile * rows * t.carried_row + v * LANES;
-                UNROLL for (int i = 0; i < rows; i++) total[i] = load_lanes(carried + i * t.carried_row, l);
+                UNROLL for (int i = 0; i < rows; i++) total[i] = load_part(carried + i * t.carried_row, edge, t.last);
             } else {
-                const vec seed = t.seed ? load_lanes(t.seed + v * LANES, l) : zero_vec();
+                const vec seed = t.seed ? load_part(t.seed + v * LANES, edge, t.last) : zero_vec();
                 UNROLL for (int i = 0; i < rows; i++) total[i] = seed;
             }
             UNROLL for (int q = 0; q < chunks; q++)
                 UNROLL for (int i = 0; i < rows; i++) total[i] = total[i] + s[(q * rows + i) * vecs + v];
             if (t.rate) {
                 const vec rate = broadcast(*t.rate);
-                UNROLL for (int i = 0; i < rows; i++) total[i] = load_lanes(c + i * t.c_row, l) - rate * total[i];
+                UNROLL for (int i = 0; i < rows; i++)
+                    total[i] = load_part(c + i * t.c_row, edge, t.last) - rate * total[i];
             }
-            UNROLL for (int i = 0; i < rows; i++) store_lanes(c + i * t.c_row, l, total[i]);
+            UNROLL for (int i = 0; i < rows; i++) store_part(c + i * t.c_row, edge, t.last, total[i]);
         }
     }
 }
