@@ -68,19 +68,14 @@ cdef class Engine:
     def activations(self, x):
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         cdef int i
-        cdef real scale = 255
         if x.dtype == np.uint8:
             x = x.astype(dtype) / dtype.type(255)
+        sizes = [self.layers[0].n_in] + [self.layers[i].n_out for i in range(self.n_layers)]
         results = [x]
-        start = 0
-        for i in range(self.n_layers):
-            n_in, n_out = self.layers[i].n_in, self.layers[i].n_out
-            middle, stop = start + n_in * n_out, start + (n_in + 1) * n_out
-            weights, bias = self.parameters[start:middle].reshape(n_in, n_out), self.parameters[middle:stop]
+        for i, (weights, bias) in enumerate(layout.layer_views(self.parameters, sizes)):
             a = sum_of_products(results[i], weights, bias)
             apply_activation(self.layers[i].activation, a)
             results.append(a)
-            start = stop
         return results
 
     def gradients(self, x, y, cnp.ndarray gradients):

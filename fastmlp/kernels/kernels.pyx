@@ -24,6 +24,8 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from .. import layout
+
 cnp.import_array()
 
 cdef extern from "simd.h":

@@ -28,6 +28,10 @@ typedef float real;
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* Numbers and their bits. */
+ALWAYS_INLINE uint64_t to_bits(double x) { uint64_t b; memcpy(&b, &x, sizeof b); return b; }
+ALWAYS_INLINE double from_bits(uint64_t b) { double x; memcpy(&x, &b, sizeof x); return x; }
+
 #if defined(__AVX512F__) && !defined(FASTMLP_PORTABLE)
 #include <immintrin.h>
 #define REGISTERS 32
@@ -104,9 +108,5 @@ ALWAYS_INLINE vec fma_vec(vec a, vec b, vec c) { return (vec)vfmaq_f32((float32x
 ALWAYS_INLINE vec zero_vec(void) { return (vec){0}; }
 ALWAYS_INLINE vec broadcast(real x) { return x - zero_vec(); }  /* x - 0 is x, also for -0 */
 ALWAYS_INLINE vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
-
-/* Numbers and their bits. */
-ALWAYS_INLINE uint64_t to_bits(double x) { uint64_t b; memcpy(&b, &x, sizeof b); return b; }
-ALWAYS_INLINE double from_bits(uint64_t b) { double x; memcpy(&x, &b, sizeof x); return x; }
 
 #endif

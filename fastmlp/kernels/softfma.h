@@ -4,15 +4,12 @@
 #ifndef FASTMLP_SOFTFMA_H
 #define FASTMLP_SOFTFMA_H
 
-static inline double bits_to_double(uint64_t b) { double x; memcpy(&x, &b, sizeof x); return x; }
-static inline uint64_t double_to_bits(double x) { uint64_t b; memcpy(&b, &x, sizeof b); return b; }
-
 #if FASTMLP_DOUBLE
 
 static inline double round_to_odd(double s, double e) {
-    uint64_t bits = double_to_bits(s);
+    uint64_t bits = to_bits(s);
     if (e < 0 || e > 0) bits = (bits - (uint64_t)((e < 0) == (s > 0))) | 1;
-    return bits_to_double(bits);
+    return from_bits(bits);
 }
 
 static inline void split(double a, double *high, double *low) {
@@ -29,7 +26,7 @@ static inline double two_sum(double a, double b, double *error) {
 
 /* |x| = m 2^e with m a whole number whose top bit is bit 120. */
 static unsigned __int128 unpack(double x, int *e) {
-    uint64_t bits = double_to_bits(x), m = bits & 0xFFFFFFFFFFFFFull;
+    uint64_t bits = to_bits(x), m = bits & 0xFFFFFFFFFFFFFull;
     int exponent = (int)(bits >> 52 & 0x7FF);
     *e = (exponent ? exponent : 1) - 1075;
     return exponent ? m | 1ull << 52 : m;
@@ -40,7 +37,7 @@ static unsigned __int128 normalise(unsigned __int128 m, int *e) {
     return m;
 }
 
-static double power_of_two(int e) { return bits_to_double((uint64_t)(e + 1023) << 52); }
+static double power_of_two(int e) { return from_bits((uint64_t)(e + 1023) << 52); }
 
 /* a b + c for finite a, b, c with a and b not zero, anywhere in the range. */
 static double fma_in_integers(double a, double b, double c) {
