@@ -23,7 +23,7 @@ ISA_FLAGS = {
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
 HEADERS = ["simd.h", "softfma.h", "tile.h", "runtime.h"]
-INCLUDES = ["products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
+INCLUDES = ["branches.pxi", "products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
 
 
 def extensions():

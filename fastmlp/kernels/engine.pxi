@@ -99,6 +99,7 @@ cdef class Engine:
         for i in range(self.n_layers):
             layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
             g += (layers[i].n_in + 1) * layers[i].n_out
+        mark(ONE_THREAD if self.team_for(rows, 3) == 1 else TEAM)
         run_team(&job, self.team_for(rows, 3))
         free(memory)
         free(layers)
@@ -114,6 +115,7 @@ cdef class Engine:
         cdef int team
         batch_size = min(batch_size, stop - start)
         team = self.team_for(batch_size, 3)
+        mark(ONE_THREAD if team == 1 else TEAM)
         self.describe(&job, TRAIN, x)
         y = self.describe_targets(&job, y, losses, correct)
         job.start, job.stop, job.batch_size = start, stop, batch_size
@@ -129,6 +131,8 @@ cdef class Engine:
         if self.workspace == NULL:
             raise MemoryError
         self.workspace_rows = batch_size
+        if (stop - start) % batch_size:
+            mark(SHORT_LAST_BATCH)
         self.workspace_gathers = job.order != NULL or job.x.coded
         run_team(&job, team)
 
@@ -171,12 +175,14 @@ cdef class Engine:
         if rows == 0:
             free(jobs)
             return
+        mark(ONE_THREAD if team == 1 else ROWS_TO_EACH_THREAD)
         if not failed:
             for i in range(team):
                 own = <Job*>(jobs + i * of_job)
                 memcpy(own, job, sizeof(Job))
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
                 own.batch_size = min(own.stop - own.start, PIXEL_ROWS if job.x.coded else INFERENCE_ROWS)
+                mark(ONE_BLOCK if own.batch_size >= own.stop - own.start else BLOCKS_OF_ROWS)
                 memory[i] = self.allocate(own, <Layer*>(own + 1), 1)
                 failed = failed or memory[i] == NULL
         if not failed:
@@ -196,25 +202,25 @@ cdef class Engine:
     cdef void* allocate(self, Job* job, Layer* layers, int team):
         # One block of memory for all arrays of a job, laid out over `layers`; NULL if there is none. The block that
         # train keeps is laid out again at each call, since pointers into the job are the call's own.
-        cdef Py_ssize_t rows = job.batch_size, n_in = self.layers[0].n_in, total = 0, widest = 0, weights = 0
-        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, x_size = 0
+        cdef Py_ssize_t rows = job.batch_size, n_in = self.layers[0].n_in, total = 0, weights = 0
+        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, x_size = 0, lines
         cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
         cdef real* p
+        cdef const real** line
         cdef void* memory = self.workspace if job.mode == TRAIN else NULL
         cdef int i
         for i in range(self.n_layers):
             total += padded(rows * self.layers[i].n_out)
-            widest = max(widest, self.layers[i].n_out)
             weights += padded(self.layers[i].n_in * self.layers[i].n_out)
-        if job.x.coded or job.order != NULL:
+        if job.x.coded:
             x_size = padded(rows * n_in)
-        if learns or rows >= PACKING_PAYS:
-            job.scratch_size = padded(STRIP_BUFFER + 2 * widest)
+        lines = padded((team + 2 * self.n_layers) * rows * (sizeof(real*) // sizeof(real)))
+        job.scratch_size = padded(STRIP_BUFFER + 3 * n_out * SIDE)
         if job.mode != TRAIN or rows <= CHUNK:
             weights = 0     # no totals to keep between chunks
         if memory == NULL:
-            memory = malloc(64 + sizeof(real) * (x_size + 2 * padded(rows * n_out) + (2 if learns else 1) * total
-                                                 + weights + team * job.scratch_size))
+            memory = malloc(64 + sizeof(real) * (x_size + lines + (2 if learns else 1) * total + weights
+                                                 + team * job.scratch_size))
         if memory == NULL:
             return NULL
         p = <real*>((<size_t>memory + 63) // 64 * 64)
@@ -223,18 +229,21 @@ cdef class Engine:
         job.layers = layers
         job.x_batch = p
         p += x_size
-        job.y_batch = p
-        p += padded(rows * n_out)
-        job.z = p
-        p += padded(rows * n_out)
+        job.x_lines = line = <const real**>p
+        line += team * rows
+        p += lines
         job.scratch = p
         p += team * job.scratch_size
         for i in range(self.n_layers):
-            layers[i].a = p
+            layers[i].a, layers[i].a_lines = p, line
+            lines_of(p, layers[i].n_out, rows, line)
             p += padded(rows * layers[i].n_out)
+            line += rows
             if learns:
-                layers[i].grad_z = p
+                layers[i].grad_z, layers[i].grad_z_lines = p, line
+                lines_of(p, layers[i].n_out, rows, line)
                 p += padded(rows * layers[i].n_out)
+                line += rows
         if job.mode == TRAIN:
             # Totals of its own for each layer: a thread may begin the next layer while another is still at this one.
             for i in range(self.n_layers):

@@ -26,11 +26,17 @@ def sum_of_products(a, b, seed, out=None):
     cdef cnp.ndarray total = np.empty((m, n), dtype) if out is None else out
     cdef Product p
     cdef fp_environment environment
-    cdef real* buffer = <real*>malloc(STRIP_BUFFER * sizeof(real))
+    cdef Py_ssize_t row = x.strides[0] // <Py_ssize_t>sizeof(real), column = x.strides[1] // <Py_ssize_t>sizeof(real)
+    cdef real* buffer = <real*>malloc(STRIP_BUFFER * sizeof(real) + max(m, x.shape[1]) * sizeof(real*))
     if buffer == NULL:
         raise MemoryError
     p.terms = a.shape[1]
-    p.a, p.a_row, p.a_col = data_of(x), x.strides[0] // <Py_ssize_t>sizeof(real), x.strides[1] // <Py_ssize_t>sizeof(real)
+    p.by_columns, p.step = row == 1 and column != 1, column
+    p.lines = <const real**>(buffer + STRIP_BUFFER)
+    if p.by_columns:
+        lines_of(data_of(x), column, p.terms, p.lines)
+    else:
+        lines_of(data_of(x), row, m, p.lines)
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
     p.seed, p.c, p.c_row, p.weights = data_of(start), data_of(total), n, NULL
     with nogil:
@@ -67,21 +73,22 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     cdef Py_ssize_t n = w.shape[1], rows = x.shape[0]
     cdef Layer layer
     cdef Job job
+    cdef const real** lines
     cdef fp_environment environment
-    cdef real* scratch = <real*>malloc((STRIP_BUFFER + 2 * n + w.size) * sizeof(real))
+    cdef real* scratch = <real*>malloc((STRIP_BUFFER + w.size) * sizeof(real) + (rows + 1) * sizeof(real*))
     if scratch == NULL:
         raise MemoryError
     if x.strides[1] != sizeof(real):
         inputs = contiguous(x)
-    cdef const real* first = data_of(inputs)
-    cdef Py_ssize_t inputs_row = inputs.strides[0] // <Py_ssize_t>sizeof(real)
+    lines = <const real**>(<char*>scratch + STRIP_BUFFER * sizeof(real))
+    lines_of(data_of(inputs), inputs.strides[0] // <Py_ssize_t>sizeof(real), rows, lines)
     job.mode, job.rate = TRAIN, learning_rate
     layer.n_in, layer.n_out = w.shape[0], n
     layer.weights, layer.bias, layer.grad_z = data_of(w), data_of(b), data_of(g)
-    layer.grad_w, layer.grad_b = scratch + STRIP_BUFFER + 2 * n, NULL
+    layer.grad_w, layer.grad_b = <real*>(lines + rows), NULL
     with nogil:
         environment = fp_enter()
-        differentiate(&job, &layer, first, inputs_row, rows, scratch, NULL, 0, 1)
+        differentiate(&job, &layer, lines, rows, scratch, NULL, 0, 1)
         fp_leave(environment)
     free(scratch)
 
@@ -93,16 +100,19 @@ def activate(activation, z):
     return a
 
 
-cdef void apply_activation(int activation, cnp.ndarray a):
+cdef apply_activation(int activation, cnp.ndarray a):
     cdef fp_environment environment
     cdef real* z = data_of(a)
     cdef Py_ssize_t n = a.shape[a.ndim - 1] if a.ndim > 1 else 1, size = a.size
-    if size == 0:
-        return
-    with nogil:
-        environment = fp_enter()
-        activate_block(activation, z, size // n, n, n)
-        fp_leave(environment)
+    cdef real* panel = <real*>malloc((n + 1) * SIDE * sizeof(real))
+    if panel == NULL:
+        raise MemoryError
+    if size:
+        with nogil:
+            environment = fp_enter()
+            activate_block(activation, z, size // n, n, n, panel)
+            fp_leave(environment)
+    free(panel)
 
 
 def activation_gradient(activation, a, grad_a):
@@ -126,18 +136,23 @@ def output_gradient(loss, activation, a, y):
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
-    cdef cnp.ndarray pre = contiguous(z), outputs = contiguous(a), targets = contiguous(y)
-    cdef cnp.ndarray losses = np.empty(pre.shape[0]), powers = np.array(z, dtype, order="C")
-    cdef Py_ssize_t n = pre.shape[1], r
+    cdef Py_ssize_t rows = z.shape[0], n = z.shape[1]
+    cdef cnp.ndarray losses = np.empty(rows), panels, powers
+    cdef double maxima[SIDE]
+    cdef double totals[SIDE]
     cdef int number = loss_number(loss)
-    cdef fp_environment environment = fp_enter()
-    if number == CROSS_ENTROPY:
-        softmax_powers(data_of(powers), pre.shape[0], n)
-    for r in range(pre.shape[0]):
-        (<double*>cnp.PyArray_DATA(losses))[r] = row_loss(number, data_of(pre) + r * n, data_of(outputs) + r * n,
-                                                          data_of(targets) + r * n,
-                                                          sum_in_order(data_of(powers) + r * n, n), n)
-    fp_leave(environment)
+    cdef Py_ssize_t r
+    cdef fp_environment environment
+    for r from 0 <= r < rows by SIDE:
+        panels = np.array([contiguous(part[r : r + SIDE].T) for part in (z, a, y)])
+        powers = panels[0].copy()
+        environment = fp_enter()
+        if number == CROSS_ENTROPY:
+            softmax(data_of(powers), n, panels.shape[2], maxima, totals)
+        row_losses_of(number, data_of(panels), data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real),
+                      data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real) * 2, n, panels.shape[2], maxima,
+                      totals, <double*>cnp.PyArray_DATA(losses) + r)
+        fp_leave(environment)
     return losses
 
 
@@ -156,12 +171,11 @@ def ordered_sum(values):
 
 
 cdef sum_over_rows(values):
-    cdef cnp.ndarray terms = contiguous(values), sums = np.empty((2, values.shape[1]), dtype)
-    cdef Py_ssize_t rows = values.shape[0], n = values.shape[1]
+    cdef cnp.ndarray terms = contiguous(values), totals = np.empty(values.shape[1], dtype)
     cdef fp_environment environment = fp_enter()
-    sum_rows(data_of(terms), rows, n, data_of(sums), data_of(sums) + n, n)
+    sum_rows(data_of(terms), values.shape[0], totals.size, data_of(totals), NULL, totals.size)
     fp_leave(environment)
-    return sums[1]
+    return totals
 
 
 def sgd_update(parameters, gradients, learning_rate):
@@ -231,16 +245,16 @@ cdef elementwise(int function, z):
         environment = fp_enter()
         if function == EXP:
             for i in range(n):
-                out[i] = <real>exp64(<double>p[i])
+                out[i] = <real>real_exp(<double>p[i])
         elif function == EXPM1:
             for i in range(n):
-                out[i] = <real>expm1_64(<double>p[i])
+                out[i] = <real>real_expm1(<double>p[i])
         elif function == LOG:
             for i in range(n):
-                out[i] = <real>log64(<double>p[i])
+                out[i] = <real>real_log(<double>p[i])
         else:
             for i in range(n):
-                out[i] = <real>log1p_64(<double>p[i])
+                out[i] = <real>real_log1p(<double>p[i])
         fp_leave(environment)
     return result[()]
 

@@ -4,6 +4,7 @@
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
     products.pxi        blocking, packing and tiling around it
+    branches.pxi        which ways a call went, for the tests
     elementary.pxi      exp, log, sigmoid, tanh
     layers.pxi          activations, gates, losses, updates
     network.pxi         a team of threads takes batches forward and backward through a network
@@ -40,8 +41,8 @@ cdef extern from "simd.h":
 cdef extern from "tile.h":
     ctypedef struct Strip:
         Py_ssize_t terms, tiles
-        const real* a
-        Py_ssize_t a_row, a_col
+        const real** lines
+        Py_ssize_t offset, step
         const real* b
         Py_ssize_t b_row
         lanes last
@@ -52,10 +53,13 @@ cdef extern from "tile.h":
         Py_ssize_t c_row
         const real* rate
     ctypedef void (*strip_function)(const Strip*) noexcept nogil
-    const int MAX_VECS, MAX_CHUNKS
-    const int* tile_rows
-    strip_function strips[17][9][5]
-    void run_strip(int rows, int vecs, int chunks, const Strip* s) noexcept nogil
+    const int CHUNK, WIDE, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
+    const int tile_rows[2][9]
+    strip_function strips[2][17][9][5]
+    char strips_run[2][17][9][5]
+    void run_strip(int by, int rows, int vecs, int chunks, const Strip* s) noexcept nogil
+    void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate,
+                  Py_ssize_t n) noexcept nogil
 
 cdef extern from "runtime.h":
     ctypedef struct fp_environment:
@@ -66,11 +70,14 @@ cdef extern from "runtime.h":
     void fp_leave(fp_environment old) noexcept nogil
     void barrier_wait(Barrier* barrier, int team) noexcept nogil
     int team_size() noexcept nogil
+    void mark(int branch) noexcept nogil
+    char taken[64]
     void prefetch(const void* p) noexcept nogil
     int has_openmp() noexcept
     bint cpu_has(const char* isa) noexcept
     const char* COMPILER
 
+include "branches.pxi"
 include "products.pxi"
 include "elementary.pxi"
 include "layers.pxi"

@@ -1,10 +1,13 @@
 # What a layer does to its sums: activations and their gates, losses and output gradients, bias gradients, updates.
 #
-# Each follows its namesake in fastmlp/reference/ operation by operation. Blocks are rows x n, rows `row` apart.
+# Each follows its namesake in fastmlp/reference/ operation by operation. Blocks are rows x n, rows `row` apart. Panels are
+# up to SIDE rows turned on their side, (n, rows): there what goes through a row in order, its maximum, its sums, goes
+# through all of them at once.
 
 cdef enum:
     IDENTITY, RELU, SIGMOID, TANH, SOFTMAX                       # as numbered in fastmlp/activations.py
     SQUARED_ERROR = 0, CROSS_ENTROPY, BINARY_CROSS_ENTROPY       # as numbered in fastmlp/losses.py
+    SIDE = 16                                                    # rows of a panel
 
 
 cdef void activate_run(int activation, real* z, Py_ssize_t n) noexcept nogil:
@@ -15,21 +18,21 @@ cdef void activate_run(int activation, real* z, Py_ssize_t n) noexcept nogil:
             z[i] = <real>0 if z[i] <= 0 else z[i]
     elif activation == SIGMOID:
         for i in range(n):
-            z[i] = <real>sigmoid64(<double>z[i])
+            z[i] = <real>real_sigmoid(<double>z[i])
     elif activation == TANH:
         for i in range(n):
-            z[i] = <real>tanh64(<double>z[i])
+            z[i] = <real>real_tanh(<double>z[i])
 
 
-cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row) noexcept nogil:
-    # IN OUT z (rows, n): a = f(z) in place. A softmax block holds whole rows, n apart.
+cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row,
+                         real* panel) noexcept nogil:
+    # IN OUT z (rows, n): a = f(z) in place. A softmax block holds whole rows, n apart, and needs panel (n, SIDE).
     cdef Py_ssize_t r
-    if activation == IDENTITY:
-        return
     if activation == SOFTMAX:
-        softmax_powers(z, rows, n)
-        for r in range(rows):
-            divide(z + r * n, sum_in_order(z + r * n, n), n)
+        for r from 0 <= r < rows by SIDE:
+            turn(z + r * n, min(SIDE, rows - r), n, panel)
+            softmax(panel, n, min(SIDE, rows - r), NULL, NULL)
+            turn(panel, n, min(SIDE, rows - r), z + r * n)
     elif n == row:
         activate_run(activation, z, rows * n)
     else:
@@ -37,30 +40,44 @@ cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n,
             activate_run(activation, z + r * row, n)
 
 
-cdef void softmax_powers(real* z, Py_ssize_t rows, Py_ssize_t n) noexcept nogil:
-    # IN OUT z (rows, n): e_j = exp(z_j - m), m the row's maximum; all rows in one loop, so that short rows fill vectors as well.
+cdef inline void turn(const real* x, Py_ssize_t rows, Py_ssize_t n, real* turned) noexcept nogil:
+    # OUT turned (n, rows) from x (rows, n).
     cdef Py_ssize_t r, j
-    cdef real m
-    for r in range(rows):
-        m = row_maximum(z + r * n, n)
-        for j in range(n):
-            z[r * n + j] = z[r * n + j] - m
-    for j in range(rows * n):
-        z[j] = <real>exp64(<double>z[j])
-
-
-cdef inline void divide(real* values, real total, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t j
     for j in range(n):
-        values[j] = values[j] / total
+        for r in range(rows):
+            turned[j * rows + r] = x[r * n + j]
 
 
-cdef inline real row_maximum(const real* z, Py_ssize_t n) noexcept nogil:
-    cdef real m = z[0]
-    cdef Py_ssize_t j
+cdef void softmax(real* z, Py_ssize_t n, Py_ssize_t rows, double* maxima, double* totals) noexcept nogil:
+    # IN OUT z (n, rows), a panel: p_j = e_j / s. OUT, unless NULL: each row's m and s.
+    cdef real m[SIDE]
+    cdef real s[SIDE]
+    cdef real total[SIDE]
+    cdef Py_ssize_t r, j, start
+    for r in range(rows):
+        m[r], total[r] = z[r], 0
     for j in range(1, n):
-        m = z[j] if z[j] > m else m
-    return m
+        for r in range(rows):
+            m[r] = z[j * rows + r] if z[j * rows + r] > m[r] else m[r]
+    for j in range(n):
+        for r in range(rows):
+            z[j * rows + r] = z[j * rows + r] - m[r]
+    for j in range(n * rows):
+        z[j] = <real>real_exp(<double>z[j])
+    for start from 0 <= start < n by CHUNK:
+        for r in range(rows):
+            s[r] = 0
+        for j in range(start, min(start + CHUNK, n)):
+            for r in range(rows):
+                s[r] = s[r] + z[j * rows + r]
+        for r in range(rows):
+            total[r] = total[r] + s[r]
+    for j in range(n):
+        for r in range(rows):
+            z[j * rows + r] = z[j * rows + r] / total[r]
+    if maxima != NULL:
+        for r in range(rows):
+            maxima[r], totals[r] = m[r], total[r]
 
 
 cdef inline real sum_in_order(const real* values, Py_ssize_t n) noexcept nogil:
@@ -100,52 +117,53 @@ cdef void output_gradient_run(int loss, int activation, const real* a, const rea
         gate_run(activation, a, g, n)
 
 
-cdef double row_loss(int loss, const real* z, const real* a, const real* y, real total, Py_ssize_t n) noexcept nogil:
-    # The loss of one row of n outputs, in double; total is softmax's sum of e_j, where the loss is cross entropy.
-    cdef double result = 0, s, e, m = 0, log_total = 0
-    cdef Py_ssize_t start, j
-    if loss == CROSS_ENTROPY:
-        m, log_total = <double>row_maximum(z, n), log64(<double>total)
+cdef void row_losses_of(int loss, const real* z, const real* a, const real* y, Py_ssize_t n, Py_ssize_t rows,
+                        const double* maxima, const double* totals, double* losses) noexcept nogil:
+    # OUT losses (rows,), in double, from panels z, a, y (n, rows). maxima and totals: softmax's m and s, for cross
+    # entropy.
+    cdef double s[SIDE]
+    cdef double result[SIDE]
+    cdef double log_total[SIDE]
+    cdef double e, x, t
+    cdef Py_ssize_t start, j, r
+    for r in range(rows):
+        result[r] = 0
+        log_total[r] = log53(totals[r]) if loss == CROSS_ENTROPY else 0
     for start from 0 <= start < n by CHUNK:
-        s = 0
+        for r in range(rows):
+            s[r] = 0
         for j in range(start, min(start + CHUNK, n)):
             if loss == SQUARED_ERROR:
-                e = <double>a[j] - <double>y[j]
-                e = e * e
+                for r in range(rows):
+                    e = <double>a[j * rows + r] - <double>y[j * rows + r]
+                    s[r] = s[r] + e * e
             elif loss == CROSS_ENTROPY:
-                e = 0.0 if y[j] == 0 else -(<double>y[j] * ((<double>z[j] - m) - log_total))
+                for r in range(rows):
+                    t = <double>y[j * rows + r]
+                    e = -(t * ((<double>z[j * rows + r] - maxima[r]) - log_total[r]))
+                    s[r] = s[r] + (0.0 if t == 0 else e)
             else:
-                e = (((<double>z[j] if z[j] > 0 else 0.0) - <double>z[j] * <double>y[j])
-                     + log1p_64(exp64(-<double>z[j] if z[j] > 0 else <double>z[j])))
-            s = s + e
-        result = result + s
-    return 0.5 * result if loss == SQUARED_ERROR else result
+                for r in range(rows):
+                    x, t = <double>z[j * rows + r], <double>y[j * rows + r]
+                    s[r] = s[r] + (((x if x > 0 else 0.0) - x * t) + log1p53(exp53(-x if x > 0 else x)))
+        for r in range(rows):
+            result[r] = result[r] + s[r]
+    for r in range(rows):
+        losses[r] = 0.5 * result[r] if loss == SQUARED_ERROR else result[r]
 
 
-cdef Py_ssize_t class_of(const real* outputs, Py_ssize_t n) noexcept nogil:
-    # The index of the first largest output; with one output, whether it exceeds 1/2.
-    cdef Py_ssize_t j, best = 0
-    if n == 1:
-        return outputs[0] > <real>0.5
+cdef void classes_of(const real* outputs, Py_ssize_t n, Py_ssize_t rows, int* classes) noexcept nogil:
+    # OUT classes (rows,) of a panel (n, rows): each row's first largest output; with one output, whether it exceeds 1/2.
+    cdef real largest[SIDE]
+    cdef int best[SIDE]
+    cdef Py_ssize_t j, r
+    for r in range(rows):
+        largest[r], best[r] = outputs[r], n == 1 and outputs[r] > <real>0.5
     for j in range(1, n):
-        if outputs[j] > outputs[best]:
-            best = j
-    return best
-
-
-cdef void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* s, real* total, Py_ssize_t n) noexcept nogil:
-    # OUT total (n,) = the sum of g (rows, n) over its rows, in order; s (n,) is scratch.
-    cdef Py_ssize_t start, r, j
-    for j in range(n):
-        total[j] = 0
-    for start from 0 <= start < rows by CHUNK:
-        for j in range(n):
-            s[j] = 0
-        for r in range(start, min(start + CHUNK, rows)):
-            for j in range(n):
-                s[j] = s[j] + g[r * row + j]
-        for j in range(n):
-            total[j] = total[j] + s[j]
+        for r in range(rows):
+            best[r] = <int>j if outputs[j * rows + r] > largest[r] else best[r]
+            largest[r] = outputs[j * rows + r] if outputs[j * rows + r] > largest[r] else largest[r]
+    memcpy(classes, best, rows * sizeof(int))
 
 
 cdef void sgd_run(real* w, const real* g, real rate, Py_ssize_t n) noexcept nogil:

@@ -3,6 +3,8 @@
 # A team of threads runs `run` together. In training it shares one Job: each phase of a step splits its output among
 # the threads (every element has one owner, who computes it whole), and a barrier ends the phase. In inference each
 # thread has a Job of its own over its own rows, and a team of one. All arrays are allocated before.
+#
+# Rows of x are read where they lie, in the order asked for; only pixels are unpacked into a batch first.
 
 cdef enum Mode:
     FORWARD, EVALUATE, GRADIENT, TRAIN
@@ -15,8 +17,10 @@ cdef struct Layer:
     real* bias              # (n_out,)
     real* grad_w            # GRADIENT: OUT like weights; TRAIN: totals between chunks
     real* grad_b
-    real* a                 # (batch_size, n_out); the output layer's z lies in Job.z
+    real* a                 # (batch_size, n_out); of the output layer, z
     real* grad_z            # (batch_size, n_out)
+    const real** a_lines    # pointers to the rows of a and of grad_z
+    const real** grad_z_lines
 
 
 cdef struct Rows:
@@ -32,14 +36,13 @@ cdef struct Job:
     Rows x, y
     const int64_t* order    # or NULL: rows in their order
     Py_ssize_t start, stop, batch_size
-    real* x_batch           # (batch_size, n_in)
-    real* y_batch           # (batch_size, n_out)
-    real* z                 # (batch_size, n_out)
+    real* x_batch           # (batch_size, n_in), of pixels
+    const real** x_lines    # pointers to the batch's rows: batch_size for each thread
     real* out               # FORWARD: (stop, n_out), the outputs
     double* losses          # (stop,)
     uint8_t* correct        # (stop,), or NULL
     real rate
-    real* scratch           # scratch_size for each thread
+    real* scratch           # for each thread a STRIP_BUFFER, then 3 panels of outputs: scratch_size in all
     Py_ssize_t scratch_size
     Barrier barrier
 
@@ -48,11 +51,13 @@ cdef struct Share:          # the rows and columns of a matrix that one thread o
     Py_ssize_t r0, r1, c0, c1
 
 
-cdef Share share(Py_ssize_t rows, Py_ssize_t columns, int thread, int team) noexcept nogil:
+cdef inline Share share(Py_ssize_t rows, Py_ssize_t columns, int thread, int team) noexcept nogil:
     cdef Share s
     cdef Py_ssize_t strip = 2 * LANES, strips_in_all = columns // strip
     s.r0, s.r1, s.c0, s.c1 = 0, rows, 0, columns
-    if strips_in_all >= 2 * team:
+    if team == 1:
+        return s
+    if by_columns(columns, team):
         s.c0 = strips_in_all * thread // team * strip
         if thread + 1 < team:
             s.c1 = strips_in_all * (thread + 1) // team * strip
@@ -61,80 +66,71 @@ cdef Share share(Py_ssize_t rows, Py_ssize_t columns, int thread, int team) noex
     return s
 
 
+cdef inline bint by_columns(Py_ssize_t columns, int team) noexcept nogil:
+    return columns // (2 * LANES) >= 2 * team
+
+
 cdef void run(Job* job, int thread, int team) noexcept nogil:
     cdef fp_environment environment = fp_enter()
     cdef Py_ssize_t first
-    cdef real* scratch = job.scratch + thread * job.scratch_size
     for first from job.start <= first < job.stop by job.batch_size:
-        take_batch(job, first, min(job.batch_size, job.stop - first), scratch, thread, team)
+        take_batch(job, first, min(job.batch_size, job.stop - first), thread, team)
     fp_leave(environment)
 
 
-cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, real* scratch, int thread, int team) noexcept nogil:
-    cdef Layer* layer = job.layers
-    cdef const real* x
-    cdef Py_ssize_t x_row = layer.n_in, output_row = layer.n_in
-    cdef const real* a
+cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:
     cdef Ahead ahead = rows_ahead(job, first + rows, thread, team)
-    cdef int i
-    if job.x.coded or job.order != NULL:
-        gather_inputs(job, first, rows, thread, team)
-        x = job.x_batch
-    else:
-        x = <const real*>(job.x.data + first * job.x.stride)
-        x_row = job.x.stride // <Py_ssize_t>sizeof(real)
-    if job.mode != FORWARD:
-        gather_targets(job, first, rows, thread, team)
-    barrier_wait(&job.barrier, team)
-
-    a = x
+    cdef const real** x = job.x_lines + thread * job.batch_size
+    cdef const real** a = x
+    cdef real* scratch = job.scratch + thread * job.scratch_size
+    cdef int i, output = job.n_layers - 1
+    cdef Layer* layer
+    take_inputs(job, first, rows, x, thread, team)
+    if job.x.coded:
+        barrier_wait(&job.barrier, team)
     for i in range(job.n_layers):
         layer = &job.layers[i]
-        forward(layer, a, x_row if i == 0 else layer.n_in, layer_output(job, i, first), rows,
-                job.mode == FORWARD or i + 1 < job.n_layers, scratch, &ahead, thread, team)
-        a = layer.a
+        if job.mode == FORWARD and i == output:
+            forward(layer, a, job.out + first * layer.n_out, rows, True, scratch, &ahead, thread, team)
+            return
+        forward(layer, a, layer.a, rows, i < output, scratch, &ahead, thread, team)
+        a = layer.a_lines
         barrier_wait(&job.barrier, team)
-    if job.mode == FORWARD:
-        return
-    finish_outputs(job, first, rows, thread, team)
+
+    finish_outputs(job, first, rows, scratch + STRIP_BUFFER, thread, team)
     if job.mode == EVALUATE:
         return
     barrier_wait(&job.barrier, team)
-    for i in range(job.n_layers - 1, -1, -1):
+    for i in range(output, -1, -1):
         layer = &job.layers[i]
         if i > 0:
             backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
             barrier_wait(&job.barrier, team)  # the weights have been read, and may change
-            differentiate(job, layer, job.layers[i - 1].a, layer.n_in, rows, scratch, &ahead, thread,
-                          team)
-        else:
-            differentiate(job, layer, x, x_row, rows, scratch, &ahead, thread, team)
+        differentiate(job, layer, job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
     barrier_wait(&job.barrier, team)
-
-
-cdef inline real* layer_output(Job* job, int i, Py_ssize_t first) noexcept nogil:
-    if i + 1 < job.n_layers:
-        return job.layers[i].a
-    return job.out + first * job.layers[i].n_out if job.mode == FORWARD else job.z
 
 
 cdef inline const char* row_of(const Rows* source, const int64_t* order, Py_ssize_t i) noexcept nogil:
     return source.data + (order[i] if order != NULL else i) * source.stride
 
 
-cdef void gather_inputs(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:
+cdef void take_inputs(Job* job, Py_ssize_t first, Py_ssize_t rows, const real** x, int thread, int team) noexcept nogil:
+    # OUT x (rows,): this thread's pointers to the rows of the batch; of pixels, to a copy that the team makes together.
     cdef Py_ssize_t n = job.layers[0].n_in, r, j
     cdef const uint8_t* pixels
-    cdef real* x
+    cdef real* unpacked
     cdef real scale = 255
+    if not job.x.coded:
+        mark(ROWS_IN_PLACE if job.order == NULL else SHUFFLED_ROWS)
+        for r in range(rows):
+            x[r] = <const real*>row_of(&job.x, job.order, first + r)
+        return
+    mark(PIXELS if job.order == NULL else SHUFFLED_PIXELS)
+    lines_of(job.x_batch, n, rows, x)
     for r in range(rows * thread // team, rows * (thread + 1) // team):
-        x = job.x_batch + r * n
-        if job.x.coded:
-            pixels = <const uint8_t*>row_of(&job.x, job.order, first + r)
-            for j in range(n):
-                x[j] = <real>pixels[j] / scale
-        else:
-            memcpy(x, row_of(&job.x, job.order, first + r), n * sizeof(real))
+        pixels, unpacked = <const uint8_t*>row_of(&job.x, job.order, first + r), job.x_batch + r * n
+        for j in range(n):
+            unpacked[j] = <real>pixels[j] / scale
 
 
 cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noexcept nogil:
@@ -152,60 +148,81 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
     return ahead
 
 
-cdef void gather_targets(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:
-    cdef Py_ssize_t n = job.layers[job.n_layers - 1].n_out, r, j
-    cdef int64_t label
-    cdef real* y
-    for r in range(rows * thread // team, rows * (thread + 1) // team):
-        y = job.y_batch + r * n
-        if not job.y.coded:
-            memcpy(y, row_of(&job.y, job.order, first + r), n * sizeof(real))
-            continue
-        label = (<const int64_t*>row_of(&job.y, job.order, first + r))[0]
-        if n == 1:
-            y[0] = <real>label
-        else:
-            for j in range(n):
-                y[j] = <real>1 if j == label else <real>0
-
-
-cdef void forward(const Layer* layer, const real* x, Py_ssize_t x_row, real* out, Py_ssize_t rows, bint activated,
-                  real* scratch, Ahead* ahead, int thread, int team) noexcept nogil:
+cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, real* scratch,
+                  Ahead* ahead, int thread, int team) noexcept nogil:
     # OUT out (rows, n_out) = f(x W + b), or z = x W + b where not activated.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Product p
+    mark(FORWARD_BY_COLUMNS if by_columns(layer.n_out, team) else FORWARD_BY_ROWS)
     p.terms = layer.n_in
-    p.a, p.a_row, p.a_col = x, x_row, 1
+    p.lines, p.by_columns, p.step = x, False, 1
     p.b, p.b_row, p.b_col = layer.weights, layer.n_out, 1
     p.seed = layer.bias
     p.c, p.c_row = out, layer.n_out
     p.weights = NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if activated:
-        activate_block(layer.activation, out + s.r0 * layer.n_out + s.c0, s.r1 - s.r0, s.c1 - s.c0, layer.n_out)
+        activate_block(layer.activation, out + s.r0 * layer.n_out + s.c0, s.r1 - s.r0, s.c1 - s.c0, layer.n_out,
+                       scratch + STRIP_BUFFER)
 
 
-cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:
+cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* panels, int thread,
+                         int team) noexcept nogil:
     # The output layer's a from its z, each row's loss and class, and dL/dz for the way back; rows shared out.
     cdef Layer* layer = &job.layers[job.n_layers - 1]
-    cdef Py_ssize_t n = layer.n_out, r0 = rows * thread // team, r1 = rows * (thread + 1) // team, r
-    cdef real* a = layer.a + r0 * n
-    cdef real total = 0
-    memcpy(a, job.z + r0 * n, (r1 - r0) * n * sizeof(real))
-    if layer.activation == SOFTMAX:
-        softmax_powers(a, r1 - r0, n)
-    else:
-        activate_block(layer.activation, a, r1 - r0, n, n)
-    for r in range(r0, r1):
+    cdef Py_ssize_t n = layer.n_out, r1 = rows * (thread + 1) // team, r, count
+    cdef real* z = panels
+    cdef real* a = panels + n * SIDE
+    cdef real* y = panels + 2 * n * SIDE
+    cdef double maxima[SIDE]
+    cdef double totals[SIDE]
+    cdef int classes[SIDE]
+    cdef int wanted[SIDE]
+    for r from rows * thread // team <= r < r1 by SIDE:
+        count = min(SIDE, r1 - r)
+        turn(layer.a + r * n, count, n, z)
+        memcpy(a, z, count * n * sizeof(real))
         if layer.activation == SOFTMAX:
-            total = sum_in_order(layer.a + r * n, n)
-            divide(layer.a + r * n, total, n)
-        job.losses[first + r] = row_loss(job.loss, job.z + r * n, layer.a + r * n, job.y_batch + r * n, total, n)
+            softmax(a, n, count, maxima, totals)
+        else:
+            activate_run(layer.activation, a, count * n)
+        targets(job, first + r, count, n, y)
+        row_losses_of(job.loss, z, a, y, n, count, maxima, totals, job.losses + first + r)
         if job.correct != NULL:
-            job.correct[first + r] = class_of(layer.a + r * n, n) == class_of(job.y_batch + r * n, n)
-    if job.mode != EVALUATE:
-        output_gradient_run(job.loss, layer.activation, a, job.y_batch + r0 * n, layer.grad_z + r0 * n,
-                            (r1 - r0) * n, rows)
+            classes_of(a, n, count, classes)
+            classes_of(y, n, count, wanted)
+            compare(classes, wanted, count, job.correct + first + r)
+        if job.mode != EVALUATE:
+            output_gradient_run(job.loss, layer.activation, a, y, z, count * n, rows)
+            turn(z, n, count, layer.grad_z + r * n)
+
+
+cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, uint8_t* correct) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        correct[i] = classes[i] == wanted[i]
+
+
+cdef void targets(const Job* job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t n, real* y) noexcept nogil:
+    # OUT y (n, rows), a panel of the targets of rows `first` and on; labels become ones among zeros.
+    cdef Py_ssize_t r, j
+    cdef const real* row
+    cdef int64_t label
+    if job.y.coded:
+        mark(ONE_OUTPUT if n == 1 else LABELS)
+        memset(y, 0, n * rows * sizeof(real))
+        for r in range(rows):
+            label = (<const int64_t*>row_of(&job.y, job.order, first + r))[0]
+            if n == 1:
+                y[r] = <real>label
+            else:
+                y[label * rows + r] = 1
+        return
+    mark(TARGETS)
+    for r in range(rows):
+        row = <const real*>row_of(&job.y, job.order, first + r)
+        for j in range(n):
+            y[j * rows + r] = row[j]
 
 
 cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, real* scratch, int thread,
@@ -214,8 +231,9 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
     cdef Share s = share(rows, layer.n_in, thread, team)
     cdef Py_ssize_t r, n = layer.n_in
     cdef Product p
+    mark(BACKWARD_BY_COLUMNS if by_columns(n, team) else BACKWARD_BY_ROWS)
     p.terms = layer.n_out
-    p.a, p.a_row, p.a_col = layer.grad_z, layer.n_out, 1
+    p.lines, p.by_columns, p.step = layer.grad_z_lines, False, 1
     p.b, p.b_row, p.b_col = layer.weights, 1, layer.n_out
     p.seed = NULL
     p.c, p.c_row = before.grad_z, n
@@ -228,23 +246,22 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
             gate_run(before.activation, before.a + r * n + s.c0, before.grad_z + r * n + s.c0, s.c1 - s.c0)
 
 
-cdef void differentiate(Job* job, const Layer* layer, const real* x, Py_ssize_t x_row, Py_ssize_t rows, real* scratch,
-                        Ahead* ahead, int thread, int team) noexcept nogil:
-    # grad_w = x^T grad_z and grad_b: OUT to the layer's arrays, or in TRAIN straight into weights and bias.
-    cdef Py_ssize_t n = layer.n_out, i0 = layer.n_in * thread // team, i1 = layer.n_in * (thread + 1) // team
-    cdef real* sums = scratch + STRIP_BUFFER
+cdef void differentiate(Job* job, const Layer* layer, const real** x, Py_ssize_t rows, real* scratch, Ahead* ahead,
+                        int thread, int team) noexcept nogil:
+    # grad_w = x^T grad_z and grad_b: OUT to the layer's arrays, or in TRAIN straight into weights and bias. Columns are
+    # shared out as in forward, so that a thread's columns of the weights stay in its cache.
+    cdef Py_ssize_t n = layer.n_out
+    cdef Share s = share(layer.n_in, n, thread, team)
     cdef Product p
+    mark(UPDATE_BY_COLUMNS if by_columns(n, team) else UPDATE_BY_ROWS)
     p.terms = rows
-    p.a, p.a_row, p.a_col = x, 1, x_row
+    p.lines, p.by_columns = x, True
     p.b, p.b_row, p.b_col = layer.grad_z, n, 1
     p.seed = NULL
     p.c, p.c_row = layer.grad_w, n
     p.weights = layer.weights if job.mode == TRAIN else NULL
     p.rate = &job.rate
-    multiply(&p, i0, i1, 0, n, scratch, ahead)
-    if thread == team - 1:
-        if job.mode == TRAIN:
-            sum_rows(layer.grad_z, rows, n, sums, sums + n, n)
-            sgd_run(layer.bias, sums + n, job.rate, n)
-        else:
-            sum_rows(layer.grad_z, rows, n, sums, layer.grad_b, n)
+    multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
+    if by_columns(n, team) or thread == team - 1:
+        sum_rows(layer.grad_z + s.c0, rows, n, (layer.bias if job.mode == TRAIN else layer.grad_b) + s.c0,
+                 &job.rate if job.mode == TRAIN else NULL, s.c1 - s.c0)

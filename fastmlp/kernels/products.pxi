@@ -2,20 +2,20 @@
 #
 # C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256
 # (see tile.h). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written.
-# Any strides will do. B is copied into strips that lie in order where its columns are not contiguous, or where
-# enough rows share a strip to pay for the copy.
+# A is given by pointers to its lines, rows or columns, which may lie scattered. B may have any strides; it is copied into strips
+# that lie in order where its columns are not contiguous, or where enough rows share a strip to pay for the copy.
 
 cdef enum:
-    CHUNK = 256
     ROW_BLOCK = 384         # rows of A that stay in the second-level cache while the strips of B pass
-    PACKING_PAYS = 24       # rows from which a copied strip is cheaper than a strided one
+    PACKING_PAYS = 192      # rows from which a copied strip is cheaper than a strided one
     STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
 
 
 cdef struct Product:
     Py_ssize_t terms
-    const real* a           # IN   A[i, k] = a[i * a_row + k * a_col]
-    Py_ssize_t a_row, a_col
+    const real** lines      # IN   lines are rows:    A[i, k] = lines[i][k * step]
+    bint by_columns         #      lines are columns: A[i, k] = lines[k][i]
+    Py_ssize_t step
     const real* b           # IN   B[k, j] = b[k * b_row + j * b_col]
     Py_ssize_t b_row, b_col
     const real* seed        # IN   (n,), or NULL for +0
@@ -23,6 +23,13 @@ cdef struct Product:
     Py_ssize_t c_row
     real* weights           # IN OUT, or NULL: after the last chunk weights = weights - (rate * C), rows c_row apart;
     const real* rate        #      C then only keeps totals between chunks
+
+
+cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, const real** lines) noexcept nogil:
+    # OUT lines (n,): pointers to the lines of an array in memory, `stride` apart.
+    cdef Py_ssize_t i
+    for i in range(n):
+        lines[i] = data + i * stride
 
 
 cdef struct Ahead:          # scattered rows that will be read next: memory fetches them while strips compute
@@ -51,18 +58,20 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
     cdef Py_ssize_t row, rows, k, terms, column, columns
     cdef int vecs, most_vecs, chunks
     if p.terms == 0:
+        mark(NO_TERMS)
         for row in range(r0, r1):
             for column in range(c0, c1):
                 p.c[row * p.c_row + column] = p.seed[column] if p.seed else <real>0
         return
     for row from r0 <= row < r1 by ROW_BLOCK:
         rows = min(ROW_BLOCK, r1 - row)
+        mark(FIRST_ROW_BLOCK if row == r0 else LATER_ROW_BLOCK)
         most_vecs = widest_tile(rows)
         k = 0
         while k < p.terms:
             terms = min(CHUNK, p.terms - k)
             chunks = 1
-            if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1:
+            if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1 and not p.by_columns:
                 chunks = chunks_side_by_side(rows, (c1 - c0 + LANES - 1) // LANES, p.terms - k)
             column = c0
             while column < c1:
@@ -76,18 +85,18 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
 
 
 cdef inline int widest_tile(Py_ssize_t rows) noexcept nogil:
-    # The most vectors a tile may be wide with this many rows in it, or with the most rows that such a tile holds.
+    # The most vectors a tile may be wide with this many rows in it.
     cdef int vecs
-    if rows <= 8:
-        for vecs in range(MAX_VECS, 2, -1):
-            if strips[rows][vecs][1] != NULL:
+    if rows <= 6:
+        for vecs in range(MAX_VECS, WIDE, -1):
+            if strips[BY_ROWS][rows][vecs][1] != NULL:
                 return vecs
-    return 2
+    return WIDE
 
 
 cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t terms) noexcept nogil:
     cdef int chunks = <int>min(<Py_ssize_t>MAX_CHUNKS, terms // CHUNK)
-    if chunks > 1 and strips[rows][vecs][chunks] != NULL:
+    if chunks > 1 and strips[BY_ROWS][rows][vecs][chunks] != NULL:
         return chunks
     return 1
 
@@ -97,14 +106,22 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     cdef Strip s
     cdef Py_ssize_t most_rows, tiles, larger, tile_height
     cdef bint first = k == 0, final = k + terms * chunks == p.terms
+    cdef int by = BY_COLUMNS if p.by_columns else BY_ROWS
     s.terms = terms
-    s.a = p.a + row * p.a_row + k * p.a_col
-    s.a_row, s.a_col = p.a_row, p.a_col
+    s.step = p.step
+    if p.by_columns:
+        s.lines, s.offset = p.lines + k, row
+    else:
+        s.lines, s.offset = p.lines + row, k * p.step
     if p.b_col != 1 or (rows >= PACKING_PAYS and p.b_row > vecs * LANES):
+        mark(PACKED if p.b_col == 1 else TRANSPOSED)
         pack(p, k, terms, column, columns, vecs * LANES, buffer)
         s.b, s.b_row = buffer, vecs * LANES
     else:
+        mark(IN_PLACE)
         s.b, s.b_row = p.b + k * p.b_row + column, p.b_row
+    mark(FULL_VECTOR if columns == vecs * LANES else PARTIAL_VECTOR)
+    mark(FIRST_CHUNK if first else TOTALS_CARRIED)
     s.last = first_lanes(columns - (vecs - 1) * LANES)
     s.seed = p.seed + column if p.seed else NULL
     s.c_row = s.carried_row = p.c_row
@@ -112,27 +129,34 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     s.carried = NULL if first else s.c
     s.rate = NULL
     if p.weights and final:
+        mark(UPDATE_OF_ONE_CHUNK if first else UPDATE_OF_CARRIED_TOTALS)
         s.c = p.weights + row * p.c_row + column
         s.rate = p.rate
 
     # Tiles of equal height, or nearly: a small last tile would cost as much time as a full one.
-    most_rows = tile_rows[vecs]
-    if rows <= 8 and rows > most_rows and strips[rows][vecs][1] != NULL:
+    most_rows = tile_rows[by][vecs]
+    if rows <= 8 and rows > most_rows and strips[by][rows][vecs][1] != NULL:
         most_rows = rows
+    if rows <= most_rows:
+        s.tiles = 1
+        run_strip(by, <int>rows, vecs, chunks, &s)
+        return
     tiles = (rows + most_rows - 1) // most_rows
     tile_height = rows // tiles
     larger = rows - tile_height * tiles
     if larger:
         s.tiles = larger
-        run_strip(<int>tile_height + 1, vecs, chunks, &s)
-        advance(&s, larger * (tile_height + 1))
-    if tile_height:
-        s.tiles = tiles - larger
-        run_strip(<int>tile_height, vecs, chunks, &s)
+        run_strip(by, <int>tile_height + 1, vecs, chunks, &s)
+        advance(&s, by, larger * (tile_height + 1))
+    s.tiles = tiles - larger
+    run_strip(by, <int>tile_height, vecs, chunks, &s)
 
 
-cdef inline void advance(Strip* s, Py_ssize_t rows) noexcept nogil:
-    s.a += rows * s.a_row
+cdef inline void advance(Strip* s, int by, Py_ssize_t rows) noexcept nogil:
+    if by == BY_ROWS:
+        s.lines += rows
+    else:
+        s.offset += rows
     s.c += rows * s.c_row
     if s.carried:
         s.carried += rows * s.carried_row

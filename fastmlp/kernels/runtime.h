@@ -57,6 +57,13 @@ static inline void barrier_wait(Barrier *b, int team) {
     }
 }
 
+/* Which branches have been taken, for the tests to ask: written once, so that threads do not fight for the cache line. */
+static char taken[64];
+
+static inline void mark(int branch) {
+    if (!__atomic_load_n(&taken[branch], __ATOMIC_RELAXED)) __atomic_store_n(&taken[branch], 1, __ATOMIC_RELAXED);
+}
+
 static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 
 static inline int has_openmp(void) {

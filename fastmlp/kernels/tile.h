@@ -1,10 +1,10 @@
-/* The register tile: the inner loop of every sum of products.
+/* The register tile: the inner loop of every sum of products; and sums over rows by the same rule.
  *
  * A strip is a column of tiles, rows x (vecs * LANES) outputs each, that share b. For each of its outputs
  *     s = +0;  for k in 0 .. terms-1: s = fma(a[i, k], b[k, j], s);  total = total + s
- * with s in a register from first to last. IN a[i * a_row + k * a_col], b[k * b_row + j]. total starts from seed[j]
- * (or from carried[i, j], the total of the chunks before, or +0). OUT c = total, or, with a learning rate, the
- * weights c = c - (rate * total).
+ * with s in a register from first to last. IN a by its lines, b[k * b_row + j]. total starts from seed[j] (or from
+ * carried[i, j], the total of the chunks before, or +0). OUT c = total, or, with a learning rate, the weights
+ * c = c - (rate * total).
  * chunks > 1 sums that many chunks of `terms` side by side to hide latency, and adds their s to total in order.
  */
 #ifndef FASTMLP_TILE_H
@@ -12,9 +12,12 @@
 
 #include "simd.h"
 
+#define CHUNK 256  /* terms that are summed on their own before they join the total */
+
 typedef struct {
     ptrdiff_t terms, tiles;
-    const real *a; ptrdiff_t a_row, a_col;
+    const real **lines;                 /* a, by pointers to its lines, which may lie apart */
+    ptrdiff_t offset, step;             /* of a[0, 0] in its line, and from one term of a row to the next */
     const real *b; ptrdiff_t b_row;
     lanes last;                         /* lanes of the last vector of a row */
     const real *seed, *carried; ptrdiff_t carried_row;
@@ -28,6 +31,11 @@ typedef struct {
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Keeps the compiler from taking an address apart into a base and many offsets, more than there are registers. */
+#define WHOLE(address) __asm__("" : "+r"(address))
+/* Keeps it from holding what comes after the inner loop in registers through it. */
+#define FORGET() __asm__ volatile("" : : : "memory")
+
 /* Only the last vector of a row is masked: a mask for the others would take a register that the sums need. */
 ALWAYS_INLINE vec load_part(const real *p, const int edge, lanes last) {
     return edge ? load_lanes(p, last) : load_vec(p);
@@ -37,37 +45,51 @@ ALWAYS_INLINE void store_part(real *p, const int edge, lanes last, vec v) {
     else memcpy(p, &v, sizeof v);
 }
 
-ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const Strip *strip) {
-    const Strip t = *strip;  /* a copy, which the stores to c cannot change */
-    for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
+/* Lines are rows: a[i, k] = lines[i][offset + k * step]. Lines are columns: a[i, k] = lines[k][offset + i]. */
+enum { BY_ROWS, BY_COLUMNS };
+
+ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const Strip *strip) {
+    const ptrdiff_t tiles = strip->tiles;
+    for (ptrdiff_t tile = 0; tile < tiles; tile++) {
+        const ptrdiff_t row = tile * rows;
         vec s[32];
         UNROLL for (int i = 0; i < rows * vecs * chunks; i++) s[i] = zero_vec();
-        /* A pointer for every three rows, whose neighbours are reached by an index, keeps addresses in registers. */
-        const real *a[6], *b = t.b;
-        UNROLL for (int i = 0; i < rows; i += 3) a[i / 3] = t.a + (tile * rows + i) * t.a_row;
-        for (ptrdiff_t k = 0; k < t.terms; k++) {
+        const real *a[16], *b = strip->b;
+        const lanes last = strip->last;
+        const ptrdiff_t b_row = strip->b_row, step = strip->step, chunk_step = strip->terms * step;
+        const real **line = strip->lines + (by == BY_ROWS ? row : 0);
+        const ptrdiff_t offset = strip->offset + (by == BY_ROWS ? 0 : row);
+        UNROLL for (int i = 0; i < (by == BY_ROWS ? rows : 0); i++) {
+            a[i] = line[i] + offset;
+            WHOLE(a[i]);
+        }
+        for (ptrdiff_t k = strip->terms, at = 0; k > 0; k--, at += step, b += b_row) {
+            if (by == BY_COLUMNS) {
+                a[0] = *line++ + offset;
+                WHOLE(a[0]);
+            }
             UNROLL for (int q = 0; q < chunks; q++) {
                 vec bv[8];
-                const real *bq = b + q * t.terms * t.b_row;
+                const real *bq = b + q * strip->terms * b_row;
                 UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
-                bv[vecs - 1] = load_lanes(bq + (vecs - 1) * LANES, t.last);
+                bv[vecs - 1] = load_lanes(bq + (vecs - 1) * LANES, last);
                 UNROLL for (int i = 0; i < rows; i++) {
-                    vec av = broadcast(a[i / 3][(i % 3) * t.a_row + q * t.terms * t.a_col]);
+                    vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
                     UNROLL for (int v = 0; v < vecs; v++) {
                         vec *sum = &s[(q * rows + i) * vecs + v];
                         *sum = fma_vec(av, bv[v], *sum);
                     }
                 }
             }
-            UNROLL for (int i = 0; i < rows; i += 3) a[i / 3] += t.a_col;
-            b += t.b_row;
         }
+        FORGET();
+        const Strip t = *strip;  /* a copy, which the stores to c cannot change */
         UNROLL for (int v = 0; v < vecs; v++) {
             const int edge = v == vecs - 1;
-            real *c = t.c + tile * rows * t.c_row + v * LANES;
+            real *c = t.c + row * t.c_row + v * LANES;
             vec total[16];
             if (t.carried) {
-                const real *carried = t.carried + tile * rows * t.carried_row + v * LANES;
+                const real *carried = t.carried + row * t.carried_row + v * LANES;
                 UNROLL for (int i = 0; i < rows; i++) total[i] = load_part(carried + i * t.carried_row, edge, t.last);
             } else {
                 const vec seed = t.seed ? load_part(t.seed + v * LANES, edge, t.last) : zero_vec();
@@ -86,41 +108,77 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
 }
 
 /* The tiles that the registers hold: X(rows, vecs). With fewer rows a tile is wider, so that enough independent
- * sums are under way to hide the latency of fma. */
+ * sums are under way to hide the latency of fma. Where lines are rows every row has its address in a register, and tiles
+ * with more rows than about ten would keep some in memory: TALL tiles are for columns only. A large matrix takes strips
+ * of WIDE vectors. */
 #if REGISTERS == 32
 #define MAX_VECS 8
+#define WIDE 4
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) \
     X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(4, 3) X(4, 4) \
     X(5, 1) X(5, 2) X(5, 3) X(5, 4) X(6, 1) X(6, 2) X(6, 3) X(6, 4) X(7, 1) X(7, 2) X(7, 3) X(8, 1) X(8, 2) X(8, 3) \
-    X(9, 1) X(9, 2) X(10, 1) X(10, 2) X(11, 1) X(11, 2) X(12, 1) X(12, 2) X(13, 1) X(14, 1) X(15, 1) X(16, 1)
-static const int tile_rows[] = {0, 16, 12, 8, 6, 1, 1, 1, 1};
+    X(9, 1) X(10, 1)
+#define TALL(X) X(11, 1) X(12, 1) X(13, 1) X(14, 1) X(15, 1) X(16, 1)
+static const int tile_rows[2][9] = {{0, 10, 8, 8, 6, 1, 1, 1, 1}, {0, 16, 8, 8, 6, 1, 1, 1, 1}};
 #elif REGISTERS == 16
 #define MAX_VECS 8
+#define WIDE 2
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) \
     X(3, 1) X(3, 2) X(3, 3) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2) X(6, 1) X(6, 2) X(7, 1) X(8, 1) X(9, 1) X(10, 1)
-static const int tile_rows[] = {0, 10, 6, 4, 2, 1, 1, 1, 1};
+#define TALL(X)
+static const int tile_rows[2][9] = {{0, 10, 6, 4, 2, 1, 1, 1, 1}, {0, 10, 6, 4, 2, 1, 1, 1, 1}};
 #else
 #define MAX_VECS 2
+#define WIDE 2
 #define TILES(X) X(1, 1) X(1, 2) X(2, 1) X(2, 2)
-static const int tile_rows[] = {0, 2, 2};
+#define TALL(X)
+static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 #endif
 
 /* Chunks side by side pay where one tile alone has fewer sums than the latency of fma asks for. */
 #define MAX_CHUNKS 4
 #define SIDE_BY_SIDE(X) X(1, 1, 2) X(1, 1, 3) X(1, 1, 4) X(1, 2, 2) X(1, 2, 3) X(1, 2, 4) X(2, 1, 2) X(2, 1, 3) X(2, 1, 4)
 
-#define DEFINE(r, v) static void strip_##r##_##v(const Strip *t) { strip_body(r, v, 1, t); }
-#define DEFINE_CHUNKS(r, v, q) static void strip_##r##_##v##_##q(const Strip *t) { strip_body(r, v, q, t); }
-TILES(DEFINE)
+#define DEFINE_ROWS(r, v) static void rows_##r##_##v(const Strip *t) { strip_body(r, v, 1, BY_ROWS, t); }
+#define DEFINE_COLUMNS(r, v) static void columns_##r##_##v(const Strip *t) { strip_body(r, v, 1, BY_COLUMNS, t); }
+#define DEFINE_CHUNKS(r, v, q) static void rows_##r##_##v##_##q(const Strip *t) { strip_body(r, v, q, BY_ROWS, t); }
+TILES(DEFINE_ROWS)
 SIDE_BY_SIDE(DEFINE_CHUNKS)
+TILES(DEFINE_COLUMNS)
+TALL(DEFINE_COLUMNS)
 
 typedef void (*strip_function)(const Strip *);
-#define ENTRY(r, v) [r][v][1] = strip_##r##_##v,
-#define ENTRY_CHUNKS(r, v, q) [r][v][q] = strip_##r##_##v##_##q,
-static const strip_function strips[17][MAX_VECS + 1][MAX_CHUNKS + 1] = {TILES(ENTRY) SIDE_BY_SIDE(ENTRY_CHUNKS)};
+#define ENTRY_ROWS(r, v) [BY_ROWS][r][v][1] = rows_##r##_##v,
+#define ENTRY_COLUMNS(r, v) [BY_COLUMNS][r][v][1] = columns_##r##_##v,
+#define ENTRY_CHUNKS(r, v, q) [BY_ROWS][r][v][q] = rows_##r##_##v##_##q,
+static const strip_function strips[2][17][9][MAX_CHUNKS + 1] = {
+    TILES(ENTRY_ROWS) SIDE_BY_SIDE(ENTRY_CHUNKS) TILES(ENTRY_COLUMNS) TALL(ENTRY_COLUMNS)};
 
-static inline void run_strip(int rows, int vecs, int chunks, const Strip *t) { strips[rows][vecs][chunks](t); }
+/* Which tiles have been run, for the tests to ask: written once, so that threads do not fight for the cache line. */
+static char strips_run[2][17][9][MAX_CHUNKS + 1];
+
+static inline void run_strip(int by, int rows, int vecs, int chunks, const Strip *t) {
+    if (!__atomic_load_n(&strips_run[by][rows][vecs][chunks], __ATOMIC_RELAXED))
+        __atomic_store_n(&strips_run[by][rows][vecs][chunks], 1, __ATOMIC_RELAXED);
+    strips[by][rows][vecs][chunks](t);
+}
+
+/* The same rule with every a = 1, for n columns of g (rows x n, `row` apart): OUT total, or, with a learning rate, the
+ * biases total = total - (rate * sum). */
+static void sum_rows(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        const lanes l = first_lanes(n - j);
+        vec sum = zero_vec();
+        for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
+            vec s = zero_vec();
+            for (ptrdiff_t r = start; r < rows && r < start + CHUNK; r++) s = s + load_lanes(g + r * row + j, l);
+            sum = sum + s;
+        }
+        if (rate) sum = load_lanes(total + j, l) - broadcast(*rate) * sum;
+        store_lanes(total + j, l, sum);
+    }
+}
 
 #endif
