@@ -1,6 +1,7 @@
 """Initial weights: uniform in [-limit, limit), the same bits on every machine; biases start at zero."""
 
 import math
+import threading
 
 import numpy as np
 
@@ -30,11 +31,22 @@ def initialize(parameters, layer_sizes, activations, seed):
     """
     for layer, ((weights, bias), activation) in enumerate(zip(layer_views(parameters, layer_sizes), activations)):
         limit = INITIALIZERS[ACTIVATIONS[activation].initializer](*weights.shape)
-        u = np.random.RandomState([seed, WEIGHTS, layer]).random_sample(weights.shape)
+        u = stream(seed, WEIGHTS, layer).random_sample(weights.shape)
         weights[...] = (2.0 * u - 1.0) * limit
         bias[...] = 0
 
 
 def shuffled_rows(n_rows, seed, epoch):
     """The order in which an epoch (counted from 0 over the network's life) takes the rows: int64 (n_rows,)."""
-    return np.random.RandomState([seed, SHUFFLES, epoch]).permutation(n_rows).astype(np.int64, copy=False)
+    return stream(seed, SHUFFLES, epoch).permutation(n_rows).astype(np.int64, copy=False)
+
+
+def stream(*key):
+    """The thread's one RandomState, seeded as RandomState(key) is: to make a new one takes 0.15 ms."""
+    if not hasattr(_of_thread, "state"):
+        _of_thread.state = np.random.RandomState(0)
+    _of_thread.state.seed(key)
+    return _of_thread.state
+
+
+_of_thread = threading.local()
