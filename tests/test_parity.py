@@ -319,6 +319,16 @@ def test_nothing_is_written_beyond_the_result(isa, dtype):
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)
+def test_every_pixel_becomes_its_255th(isa, dtype):
+    pixels = np.arange(256, dtype=np.uint8)[:, None]
+    engine = kernels().modules(isa)[np.dtype(dtype)].Engine((1, 1), ("identity",), "squared_error",
+                                                            np.array([1, 0], dtype))  # fmt: skip
+    out = np.empty((256, 1), dtype)
+    engine.forward(pixels, out)
+    assert_same_bits([out], [pixels.astype(dtype) / np.dtype(dtype).type(255)], "pixels")
+
+
+@pytest.mark.parametrize("isa, dtype", EVERYWHERE)
 def test_an_underflowing_chunk_joins_a_total_of_plus_zero(isa, dtype):
     """fma(-tiny, tiny, +0) is -0, and +0 + -0 is +0: storing the first chunk would show in what has no seed."""
     module, tiles = kernels().modules(isa)[np.dtype(dtype)], tiles_of(isa, dtype)
