@@ -46,25 +46,25 @@ def ordinary(dtype, count=COUNT, seed=0, exponents=30):
             for _ in range(3)]  # fmt: skip
 
 
-def triples(dtype, family, count=COUNT):
+def triples(dtype, family, count=COUNT, seed=0):
     """Three arrays a, b, c of one family."""
     if family == "ordinary":
-        return ordinary(dtype, count)
+        return ordinary(dtype, count, seed)
     if family == "random bits":
-        size = np.dtype(dtype).itemsize * count
-        return [np.frombuffer(np.random.RandomState(seed).bytes(size), dtype) for seed in (1, 2, 3)]
+        rng = np.random.RandomState([1, seed])
+        return [np.frombuffer(rng.bytes(np.dtype(dtype).itemsize * count), dtype) for _ in range(3)]
     if family == "cancelling":  # c is close to -a b, or half way between two numbers once the product is added
-        a, b, c = ordinary(dtype, count)
+        a, b, c = ordinary(dtype, count, seed)
         with np.errstate(all="ignore"):
             c = np.where(np.arange(count) % 2 == 0, -(a * b), -(a * b) * np.abs(c)).astype(dtype)
             near = np.arange(count) % 3 == 0
             return [a, b, np.where(near, np.nextafter(c, np.array(np.inf, dtype)), c)]
     if family == "double rounding":  # a b lies just beside the middle between two numbers near c
-        a, b, _ = ordinary(dtype, count)
+        a, b, _ = ordinary(dtype, count, seed)
         digits = np.finfo(dtype).nmant
         a = np.copysign(1 + np.ldexp(np.abs(a).astype(dtype) % 1, -digits // 2), a).astype(dtype)
         b = np.ldexp(b * 0 + 1, -digits - 1).astype(dtype)
-        return [a, b, np.ldexp(ordinary(dtype, count, 7, 1)[0], 0)]
+        return [a, b, np.ldexp(ordinary(dtype, count, seed + 7, 1)[0], 0)]
     # "specials": every combination of the values at which something changes
     info = np.finfo(dtype)
     positive = [

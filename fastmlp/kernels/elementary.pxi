@@ -52,18 +52,30 @@ cdef inline double power_of_2(double k) noexcept nogil:
     return from_bits((to_bits(k + ROUNDER) + 1023) << 52)
 
 
-cdef inline double exp53(double x) noexcept nogil:
+cdef struct TwoParts:
+    double t, error
+
+
+cdef inline TwoParts exp53_parts(double x) noexcept nogil:
     cdef Reduced d
-    cdef double half
+    cdef TwoParts result
+    cdef double half, first, second, expm1_r, exp_r, exp_r_error
     x = 710.0 if x > 710.0 else x
     x = -746.0 if x < -746.0 else x
     d = reduce_exp(x)
+    expm1_r = d.r + d.rest
+    exp_r = 1.0 + expm1_r
+    exp_r_error = ((1.0 - exp_r) + expm1_r) + ((d.r - expm1_r) + d.rest)
     half = (d.k * 0.5 + ROUNDER) - ROUNDER
-    return ((1.0 + (d.r + d.rest)) * power_of_2(half)) * power_of_2(d.k - half)
+    first = power_of_2(half)
+    second = power_of_2(d.k - half)
+    result.t = (exp_r * first) * second
+    result.error = (exp_r_error * first) * second
+    return result
 
 
-cdef struct TwoParts:
-    double t, error
+cdef inline double exp53(double x) noexcept nogil:
+    return exp53_parts(x).t
 
 
 cdef inline TwoParts expm1_parts(double x) noexcept nogil:
@@ -143,6 +155,15 @@ cdef inline double tanh53(double x) noexcept nogil:
     return x if x == 0 else positive
 
 
+cdef inline double sigmoid53(double x) noexcept nogil:
+    cdef TwoParts d = exp53_parts(x if x < 0 else -x)
+    cdef double denominator = 1.0 + d.t
+    cdef double quotient = (d.t if x < 0 else 1.0) / denominator
+    cdef double denominator_error = ((1.0 - denominator) + d.t) + d.error
+    cdef double reciprocal = 1.0 - quotient if x < 0 else quotient
+    return quotient + ((d.error if x < 0 else 0.0) - quotient * denominator_error) * reciprocal
+
+
 cdef struct Reduced24:
     double scale, expm1_r
 
@@ -202,6 +223,11 @@ cdef inline double log1p24(double x) noexcept nogil:
     return log1p_of(x, 1.0 + x, log24(1.0 + x))
 
 
+cdef inline double sigmoid24(double x) noexcept nogil:
+    cdef double t = exp24(x if x < 0 else -x)
+    return (t if x < 0 else 1.0) / (1.0 + t)
+
+
 cdef inline double tanh24(double x) noexcept nogil:
     cdef double magnitude = -x if x < 0 else x
     cdef double t, positive
@@ -228,8 +254,7 @@ cdef inline double real_log1p(double x) noexcept nogil:
 
 
 cdef inline double real_sigmoid(double x) noexcept nogil:
-    cdef double t = real_exp(x if x < 0 else -x)
-    return (t if x < 0 else 1.0) / (1.0 + t)
+    return sigmoid24(x) if sizeof(real) == 4 else sigmoid53(x)
 
 
 cdef inline double real_tanh(double x) noexcept nogil:

@@ -43,7 +43,7 @@ def log1p(z):
 
 def sigmoid(z):
     """1 / (1 + exp(-z))."""
-    return _in_float64(z, lambda x: _sigmoid(x, _exp24), lambda x: _sigmoid(x, _exp53))
+    return _in_float64(z, _sigmoid24, _sigmoid53)
 
 
 def tanh(z):
@@ -101,12 +101,22 @@ def _horner(coefficients, x):
 
 
 def _exp53(x):
+    t, _ = _exp53_in_two_parts(x)
+    return t
+
+
+def _exp53_in_two_parts(x):
+    """(t, e) with t = e^x rounded, and t + e = e^x to more than 53 bits where it is not subnormal."""
     x = np.where(x > 710.0, 710.0, x)
     x = np.where(x < -746.0, -746.0, x)
     k, r, rest = _reduce(x)
+    expm1_r = r + rest
+    exp_r = 1.0 + expm1_r
+    exp_r_error = ((1.0 - exp_r) + expm1_r) + ((r - expm1_r) + rest)
     # Two factors, because 2^k itself may lie outside the range of float64 where e^x does not.
     half = (k * 0.5 + ROUNDER) - ROUNDER
-    return ((1.0 + (r + rest)) * _power_of_two(half)) * _power_of_two(k - half)
+    first, second = _power_of_two(half), _power_of_two(k - half)
+    return (exp_r * first) * second, (exp_r_error * first) * second
 
 
 def _expm1_53(x):
@@ -184,9 +194,20 @@ def _log1p(x, log):
     return np.where((u == 0) | (u == np.inf), log_u, result)
 
 
-def _sigmoid(x, exp):
-    t = exp(np.where(x < 0, x, -x))  # e^-|x|: no overflow on either side
+def _sigmoid24(x):
+    t = _exp24(np.where(x < 0, x, -x))  # e^-|x|: no overflow on either side
     return np.where(x < 0, t, 1.0) / (1.0 + t)
+
+
+def _sigmoid53(x):
+    negative = x < 0
+    t, t_error = _exp53_in_two_parts(np.where(negative, x, -x))
+    denominator = 1.0 + t
+    quotient = np.where(negative, t, 1.0) / denominator
+    # To first order, what the errors of numerator and denominator do to the quotient; 1 / (1 + t) is sigmoid(|x|).
+    denominator_error = ((1.0 - denominator) + t) + t_error
+    reciprocal = np.where(negative, 1.0 - quotient, quotient)
+    return quotient + (np.where(negative, t_error, 0.0) - quotient * denominator_error) * reciprocal
 
 
 def _tanh53(x):

@@ -1,0 +1,145 @@
+"""Proofs at length: fma on 10^8 triples of each type, elementary functions on all 2^32 float32 and on 10^8 float64 inputs.
+
+They take minutes to an hour, and are run (`pytest -m slow tests/test_proofs.py`) when what they prove changes. The README
+says so: its table of proofs carries the hash of the source files that each of them proved, which a quick test compares.
+"""
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_arithmetic import FAMILIES, assert_same_bits, triples
+from test_elementary import arguments
+
+import fastmlp
+from fastmlp import reference
+from fastmlp.backends import kernels
+
+PACKAGE = Path(fastmlp.__file__).parent
+README = Path(__file__).parent.parent / "README.md"
+SOURCES = {
+    "fma": ["reference/arithmetic.py", "kernels/simd.h", "kernels/softfma.h"],
+    "elementary functions": ["reference/elementary.py", "kernels/elementary.pxi"],
+}
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "sigmoid", "tanh")
+COUNT = 10**8
+BLOCK = 2**18  # inputs at a time: their intermediate results stay in the cache
+
+
+def source_hash(name):
+    return hashlib.sha256(b"".join((PACKAGE / file).read_bytes() for file in SOURCES[name])).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_readme_s_proofs_are_of_these_sources(name):
+    """If this fails, a source file changed that was proved: run the slow tests here, then write its hash down."""
+    hashes = re.findall(rf"^\| {name}\b.*`([0-9a-f]{{16}})` \|$", README.read_text(), re.MULTILINE)
+    assert hashes and set(hashes) == {source_hash(name)}
+
+
+def modules(dtype):
+    return [kernels().modules(isa)[np.dtype(dtype)] for isa in kernels().available()] if kernels() else []
+
+
+def in_threads(function, parts):
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(function, parts):
+            pass
+
+
+@pytest.fixture(scope="module")
+def c_fma(tmp_path_factory):
+    """The C library's fma over arrays."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or pytest.skip("no C compiler")
+    folder = tmp_path_factory.mktemp("c")
+    loop = "for (long i = 0; i < n; i++) r[i] = {}(a[i], b[i], c[i]);"
+    (folder / "fma.c").write_text("#include <math.h>\n" + "".join(
+        f"void {name}(const {t} *a, const {t} *b, const {t} *c, {t} *r, long n) {{ {loop.format(fma)} }}\n"
+        for name, t, fma in (("float32", "float", "fmaf"), ("float64", "double", "fma"))
+    ))  # fmt: skip
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "fma.c", "-o", "fma.so", "-lm"], cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "fma.so"))
+
+    def fma(a, b, c):
+        arrays = [np.ascontiguousarray(part) for part in (a, b, c)] + [np.empty_like(a)]
+        getattr(library, a.dtype.name)(*(ctypes.c_void_p(part.ctypes.data) for part in arrays), ctypes.c_long(a.size))
+        return arrays[3]
+
+    return fma
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fma_of_many_triples(dtype, c_fma):
+    """Of every family as many; but few float64 triples of random bits, which the reference takes by fractions."""
+    families = [family for family in FAMILIES if family != "specials"]
+
+    def check(part):
+        family, seed = part
+        given = triples(dtype, family, BLOCK, seed)
+        expected = c_fma(*given)
+        assert_same_bits(reference.fma(*given), expected, *given)
+        for module in modules(dtype):
+            assert_same_bits(module.fma(*given), expected, *given)
+
+    parts = [(families[i % 4], i) for i in range(COUNT // BLOCK + 1)]
+    if dtype == "float64":
+        parts = [(families[i % 4] if i % 20 == 1 or families[i % 4] != "random bits" else "cancelling", i)
+                 for i in range(COUNT // BLOCK + 1)]  # fmt: skip
+    in_threads(check, parts)
+
+
+def truth(name, x):
+    """The function in a wider type, from the C library."""
+    if name == "sigmoid":
+        return 1 / (1 + np.exp(-x))
+    return getattr(np, name)(x)
+
+
+def assert_near(name, x, result, most_ulps, wide):
+    """The distance to the true value is at most so many units of its last place; infinities as rounding has them."""
+    info = np.finfo(x.dtype)
+    with np.errstate(all="ignore"):
+        exact = truth(name, x.astype(wide))
+        _, exponent = np.frexp(np.where(np.isfinite(exact), exact, 1))
+        unit = np.ldexp(np.ones(1, wide), np.maximum(exponent - 1, info.minexp) - info.nmant)
+        off = np.abs(result.astype(wide) - exact) / unit
+        beyond = np.abs(exact) > info.max
+        good = (off <= most_ulps) | (result == exact) | (np.isnan(exact) & np.isnan(result))
+        good |= beyond & (np.isinf(result) | (np.abs(result) == info.max)) & (np.sign(result) == np.sign(exact))
+    assert good.all(), f"{name}({float(x[~good][0]).hex()}) is {result[~good][0]!r}, in truth {exact[~good][0]!r}"
+
+
+def check_function(name, x, most_ulps, wide):
+    expected = getattr(reference, name)(x)
+    for module in modules(x.dtype):
+        assert_same_bits(getattr(module, name)(x), expected, x)
+    assert_near(name, x, expected, most_ulps, wide)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_float32(name):
+    def check(start):
+        check_function(name, np.arange(start, start + BLOCK, dtype=np.uint32).view(np.float32), 1, np.float64)
+
+    in_threads(check, range(0, 2**32, BLOCK))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_many_float64(name):
+    if np.finfo(np.longdouble).nmant < 63:
+        pytest.skip("needs a long double of 64 bits")
+
+    def check(seed):
+        check_function(name, arguments(name, "float64", BLOCK // 4, seed), 2, np.longdouble)
+
+    in_threads(check, range(COUNT // len(arguments(name, "float64", BLOCK // 4)) + 1))
