@@ -1,7 +1,9 @@
 """The extension modules: fastmlp/kernels/kernels.pyx, built once for each instruction set and element type.
 
 Everything else stands in pyproject.toml. Without a C compiler nothing is built and fastmlp runs on its reference;
-with one, an error of the compiler is an error. FASTMLP_BUILD_ISAS, a comma-separated list, restricts what is built.
+with one, an error of the compiler is an error. Environment variables: FASTMLP_BUILD_ISAS, a comma-separated list,
+restricts what is built; FASTMLP_BUILD_OPENMP=no leaves OpenMP out; FASTMLP_BUILD_SANITIZE=address,undefined or =thread
+builds with the compiler's sanitizers.
 """
 
 import os
@@ -61,12 +63,16 @@ class BuildKernels(build_ext):
             print("fastmlp: no working C compiler: the slow reference will be used", file=sys.stderr)
             self.extensions = []
             return
-        openmp = self.compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }")
+        sanitize = os.environ.get("FASTMLP_BUILD_SANITIZE")
+        sanitizers = [f"-fsanitize={sanitize}", "-fno-sanitize-recover=undefined", "-g1"] if sanitize else []
+        openmp = os.environ.get("FASTMLP_BUILD_OPENMP") != "no" and self.compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }")
         if not openmp:
-            print("fastmlp: the C compiler has no OpenMP: the kernels will run on one thread", file=sys.stderr)
+            print("fastmlp: without OpenMP: the kernels will run on one thread", file=sys.stderr)
         usable = {isa: self.compiles(flags) for isa, flags in ISA_FLAGS.items()}
         self.extensions = [e for e in self.extensions if usable[e.name.rsplit(".", 1)[1].split("_")[0]]]
         for extension in self.extensions:
+            extension.extra_compile_args += sanitizers
+            extension.extra_link_args += sanitizers[:1]
             if openmp:
                 extension.extra_compile_args.append("-fopenmp")
                 extension.extra_link_args.append("-fopenmp")

@@ -1,5 +1,6 @@
 """Which implementation computes: chosen by argument, by FASTMLP_BACKEND, else the compiled one where it was built."""
 
+import contextlib
 import os
 import warnings
 from typing import Callable, NamedTuple
@@ -11,10 +12,16 @@ HOW_TO_COMPILE = (
 
 
 class Backend(NamedTuple):
-    """A name, and engine(layer_sizes, activations, loss, parameters, n_threads): see fastmlp.reference.Engine."""
+    """How to compute.
+
+    engine(layer_sizes, activations, loss, parameters, n_threads): see fastmlp.reference.Engine.
+    environment(): a context manager in which NumPy rounds to nearest and flushes nothing to zero; the reference's
+    raises RuntimeError where that is not so already.
+    """
 
     name: str
     engine: Callable
+    environment: Callable
 
 
 def load(name=None):
@@ -31,7 +38,7 @@ def load(name=None):
         raise TypeError(f"{asked_by} must be one of {', '.join(BACKENDS)}, not {name!r}")
     if name not in BACKENDS:
         raise ValueError(f"{asked_by} must be one of {', '.join(BACKENDS)}, not {name!r}")
-    return Backend(name, BACKENDS[name]())
+    return Backend(name, *BACKENDS[name]())
 
 
 def kernels():
@@ -60,15 +67,21 @@ def warn_if_slow():
 
 def _reference():
     from .reference import Engine
+    from .reference.arithmetic import check_environment
 
-    return Engine
+    @contextlib.contextmanager
+    def checked():
+        check_environment()
+        yield
+
+    return Engine, checked
 
 
 def _compiled():
     built = kernels()
     if built is None:
         raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
-    return built.Engine
+    return built.Engine, built.DefaultEnvironment
 
 
 BACKENDS = {"reference": _reference, "compiled": _compiled}

@@ -24,7 +24,7 @@ def main(argv=None):
     from . import commands
 
     try:
-        getattr(commands, arguments.command)(arguments)
+        status = getattr(commands, arguments.command)(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of standard output has gone; the interpreter must not try to flush into it once more.
@@ -34,7 +34,7 @@ def main(argv=None):
         return _failed("interrupted", 130)
     except FAILURES as error:
         return _failed(f"error: {_in_one_line(error)}", 1)
-    return 0
+    return status or 0
 
 
 def _failed(message, status):
@@ -64,6 +64,7 @@ def _parser():
         ("evaluate", "test a saved network", _evaluate_arguments),
         ("predict", "read pictures of digits", _predict_arguments),
         ("show", "show a network's layers and what its first neurons look for", _show_arguments),
+        ("verify", "train the reference network and compare its hash with the public one", _verify_arguments),
         ("info", "show what this installation is made of", lambda command: None),
     ):
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -104,6 +105,10 @@ def _predict_arguments(command):
     command.add_argument(
         "images", nargs="+", metavar="IMAGE", help="a picture of one digit, dark on light or light on dark, of any size"
     )
+    _add_backend(command)
+
+
+def _verify_arguments(command):
     _add_backend(command)
 
 

@@ -1,5 +1,6 @@
 """The multilayer perceptron: its layers, its parameters, and what can be asked of it."""
 
+import functools
 import hashlib
 import secrets
 import threading
@@ -25,6 +26,17 @@ class Architecture(NamedTuple):
     activations: tuple  # one name a layer
     loss: str
     dtype: np.dtype
+
+
+def _in_default_environment(method):
+    """Runs a method of MLP where NumPy's own operations round as the kernels do."""
+
+    @functools.wraps(method)
+    def wrapped(self, *args, **kwargs):
+        with self._environment():
+            return method(self, *args, **kwargs)
+
+    return wrapped
 
 
 class Gradients(NamedTuple):
@@ -57,7 +69,8 @@ class MLP:
         architecture = self._architecture_of(layer_sizes, activation, output_activation, loss, dtype)
         seed = secrets.randbits(32) if seed is None else border.integer("seed", seed, 0, 2**32)
         self._assemble(architecture, seed, backend, n_threads)
-        initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
+        with self._environment():
+            initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
 
     @staticmethod
     def _architecture_of(layer_sizes, activation, output_activation, loss, dtype):
@@ -79,6 +92,7 @@ class MLP:
         sizes = architecture.layer_sizes
         self._parameters = _aligned_zeros(n_parameters(sizes), architecture.dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
+        self._environment = chosen.environment
         self._engine = chosen.engine(sizes, architecture.activations, architecture.loss, self._parameters, threads)
         self._training = threading.Lock()
 
@@ -122,7 +136,8 @@ class MLP:
                 self._engine.forward(x, out)
                 return out
 
-        converted, single = border.inputs("x", x, sizes[0], dtype)
+        with self._environment():
+            converted, single = border.inputs("x", x, sizes[0], dtype)
         shape = (sizes[-1],) if single else (len(converted), sizes[-1])
         if out is None:
             out = np.empty(shape, dtype)
@@ -134,6 +149,7 @@ class MLP:
 
     __call__ = forward
 
+    @_in_default_environment
     def activations(self, x):
         """Every layer's activations for x, input first: arrays (rows, size), or (size,) for one sample.
 
@@ -145,6 +161,7 @@ class MLP:
         activations = self._engine.activations(converted)
         return [a[0] for a in activations] if single else activations
 
+    @_in_default_environment
     def gradients(self, x, y):
         """(loss, gradients): the mean loss of the rows of x with targets y, and its Gradients.
 
@@ -157,6 +174,7 @@ class MLP:
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
         return loss, Gradients(flat, list(weights), list(biases))
 
+    @_in_default_environment
     def train_step(self, x, y, learning_rate):
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
@@ -165,6 +183,7 @@ class MLP:
         x, y = self._samples(x, y, finite=True)
         return training.step(self, x, y, border.learning_rate(learning_rate, self.dtype))
 
+    @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=0.1, shuffle=True, validation_data=None, verbose=1):
         """Train by stochastic gradient descent; returns the History, which is also the attribute history.
 
@@ -204,6 +223,7 @@ class MLP:
             return outputs
         return classes(outputs) if outputs.ndim == 2 else classes(outputs[None])[0]
 
+    @_in_default_environment
     def evaluate(self, x, y):
         """Evaluation(loss, accuracy, n_correct, n) on x with targets y, which are as for gradients.
 

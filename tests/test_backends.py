@@ -1,5 +1,6 @@
 """Which backend runs, on how many threads, and what is said about it."""
 
+import contextlib
 import math
 import os
 import subprocess
@@ -26,7 +27,8 @@ def without_kernels(monkeypatch):
 @pytest.fixture
 def with_kernels(monkeypatch):
     """Kernels that are the reference under another name."""
-    stand_in = types.SimpleNamespace(Engine=reference.Engine, config=lambda: dict(FACTS))
+    stand_in = types.SimpleNamespace(Engine=reference.Engine, DefaultEnvironment=contextlib.nullcontext,
+                                     config=lambda: dict(FACTS))  # fmt: skip
     monkeypatch.setattr(backends, "kernels", lambda: stand_in)
     monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
     return stand_in
@@ -36,12 +38,12 @@ def test_the_argument_comes_before_the_environment(with_kernels, monkeypatch):
     assert backends.load().name == "compiled"
     monkeypatch.setenv("FASTMLP_BACKEND", "reference")
     assert backends.load().name == "reference"
-    assert backends.load("compiled") == ("compiled", with_kernels.Engine)
+    assert backends.load("compiled") == ("compiled", with_kernels.Engine, with_kernels.DefaultEnvironment)
     assert MLP([2, 2]).backend == "reference" and MLP([2, 2], backend="compiled").backend == "compiled"
 
 
 def test_the_reference_stands_in_where_nothing_was_compiled(without_kernels):
-    assert backends.load() == ("reference", reference.Engine)
+    assert backends.load()[:2] == ("reference", reference.Engine)
 
 
 def test_unknown_and_missing_backends(without_kernels, monkeypatch):

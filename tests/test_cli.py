@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,6 +138,23 @@ def test_data_mnist_is_fetched(run, monkeypatch):
     monkeypatch.setattr(fastmlp.datasets, "fetch_mnist", lambda: four)
     status, out, _ = run("train", *TINY, "--data", "mnist", "--json")
     assert status == 0 and json.loads(out)["n"] == 10
+
+
+def test_verify_recomputes_the_public_hash(run, monkeypatch):
+    monkeypatch.setattr(commands, "TRAINING_DIGITS", 30_000)
+    status, text, _ = run("verify")
+    assert status == 0 and text.endswith("yes: this machine computes the same bits\n") and commands.PUBLIC_HASH in text
+
+
+def test_verify_says_no(run, monkeypatch):
+    monkeypatch.setattr(commands, "PUBLIC_HASH", "0" * 64)
+    monkeypatch.setattr(commands.MLP, "fit", lambda *args, **kwargs: None)
+    status, text, _ = run("verify", "--json")
+    assert status == 1 and json.loads(text)["same"] is False
+
+
+def test_the_readme_s_hash_is_the_public_one():
+    assert commands.PUBLIC_HASH in (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_evaluate_counts_every_digit_in_the_confusion_table(run, model):

@@ -78,6 +78,9 @@ isa = os.environ.get("FASTMLP_ISA") or available()[0]
 _modules = modules(isa)
 
 
+DefaultEnvironment = _modules[np.dtype(np.float32)].DefaultEnvironment
+
+
 def config():
     """Facts about the build: compiler, openmp, isas_built, isa."""
     module = _modules[np.dtype(np.float32)]

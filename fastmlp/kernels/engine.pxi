@@ -5,6 +5,7 @@ cdef enum:
     INFERENCE_ROWS = 384        # rows that go through all layers at a time
     PIXEL_ROWS = 96             # fewer where they are unpacked first: these lie in the second-level cache then
 
+cdef int threads_at_import = threads_set()
 cdef bint forked = False        # OpenMP's threads do not live on in a forked child, and it would wait for them
 cdef bint forked_said = False
 
@@ -158,6 +159,8 @@ cdef class Engine:
     cdef int team_for(self, Py_ssize_t rows, int passes):
         cdef Py_ssize_t worth = rows * self.products * passes // SHARE_PAYS
         cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(worth, <Py_ssize_t>1))
+        if team > 1 and threads_set() < threads_at_import:
+            team = min(team, threads_set())
         if team > 1 and forked:
             say_forked()
             return 1

@@ -17,6 +17,18 @@ cdef object strided(array):
     return array
 
 
+cdef class DefaultEnvironment:
+    """A context manager: within it numbers round to nearest and none is flushed to zero, whatever was set before."""
+
+    cdef fp_environment before
+
+    def __enter__(self):
+        self.before = fp_enter()
+
+    def __exit__(self, *error):
+        fp_leave(self.before)
+
+
 def sum_of_products(a, b, seed, out=None):
     """total[i, j] = seed[j] + sum_k a[i, k] b[k, j]; any layouts. See fastmlp.reference.sum_of_products."""
     a, b = strided(a), strided(b)

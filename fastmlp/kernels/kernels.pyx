@@ -74,6 +74,7 @@ cdef extern from "runtime.h":
     char taken[64]
     void prefetch(const void* p) noexcept nogil
     int has_openmp() noexcept
+    int threads_set() noexcept
     bint cpu_has(const char* isa) noexcept
     const char* COMPILER
 

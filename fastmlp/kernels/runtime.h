@@ -82,6 +82,16 @@ static inline int team_size(void) {
 #endif
 }
 
+/* Threads that one call may use where others have lowered OpenMP's own setting, as threadpoolctl does; it is what
+ * OMP_NUM_THREADS says, or the processors, while nobody has. */
+static inline int threads_set(void) {
+#if defined(_OPENMP)
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
 static inline int cpu_has(const char *isa) {
 #if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
     __builtin_cpu_init();

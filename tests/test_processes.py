@@ -1,0 +1,172 @@
+"""Threads, processes and other libraries around fastmlp: the same bits, no hang, no growth.
+
+Every program here runs in a process of its own under a time-out, and asserts by itself.
+"""
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from fastmlp.backends import kernels
+
+if kernels() is None:
+    pytest.skip("the compiled kernels were not built", allow_module_level=True)
+
+COMMON = """
+import numpy as np
+from fastmlp import MLP
+
+random = np.random.RandomState(0)
+x = random.random_sample((600, 200)).astype(np.float32)
+y = random.randint(0, 10, 600)
+
+
+def work(seed):
+    net = MLP([200, 300, 10], loss="cross_entropy", seed=seed, n_threads=2)
+    net.fit(x, y, epochs=1, batch_size=100, verbose=0)
+    return net.hash()
+"""
+
+
+def run(program, timeout=120, **environment):
+    program = COMMON + textwrap.dedent(program)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=timeout, text=True,
+                          capture_output=True, env=os.environ | environment)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+PROCESSES = """
+    import importlib, multiprocessing, sys
+
+    if __name__ == "__main__":
+        expected = [work(seed) for seed in range(4)]  # the threads of the parent have run before it forks
+        {pool}
+            assert list(pool.map(work, range(4))) == expected
+        assert work(0) == expected[0]
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_processes_started_after_use(method, tmp_path):
+    pool = f"with multiprocessing.get_context({method!r}).Pool(2) as pool:"
+    program = tmp_path / "program.py"  # a spawned process imports its parent's file
+    program.write_text(COMMON + textwrap.dedent(PROCESSES).format(pool=pool))
+    done = subprocess.run([sys.executable, "-W", "ignore", program], timeout=120, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_processes_of_loky():
+    pytest.importorskip("loky")
+    run(PROCESSES.format(pool="import loky\n        with loky.get_reusable_executor(max_workers=2) as pool:"))
+
+
+def test_many_python_threads_train_and_read_without_growth():
+    """Each thread its own networks, and one network read by all: equal results, and no memory that stays."""
+    run("""
+        import resource
+        from concurrent.futures import ThreadPoolExecutor
+
+        shared = MLP([200, 300, 10], seed=1, n_threads=2)
+        expected, hashes = shared.forward(x), [work(seed) for seed in range(4)]
+
+        def read(_):
+            return (shared.forward(x) == expected).all()
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(read, range(400))) and list(pool.map(work, range(4))) == hashes
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            assert all(pool.map(read, range(4000))) and list(pool.map(work, range(4))) == hashes
+            growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert growth < 4000, growth  # kilobytes; an array of results leaked by each call would be 96,000
+    """)
+
+
+def test_threadpoolctl_limits_the_team():
+    pytest.importorskip("threadpoolctl")
+    run("""
+        from threadpoolctl import threadpool_limits
+        from fastmlp.kernels import modules, isa
+
+        module = modules(isa)[x.dtype]
+        if module.openmp:
+            work(0)
+            assert "team" in module.branches_taken()
+            with threadpool_limits(1):
+                limited = work(0)
+            assert "team" not in module.branches_taken()
+            assert work(0) == limited and "team" in module.branches_taken()
+    """, OMP_NUM_THREADS="2")
+
+
+def test_a_network_is_trained_by_one_thread_at_a_time():
+    run("""
+        import threading
+
+        net = MLP([200, 300, 10], seed=1)
+        other = threading.Thread(target=lambda: net.fit(x, y, epochs=60, batch_size=1, verbose=0))
+        other.start()
+        while net.history is None and other.is_alive():
+            pass
+        refused = 0
+        while other.is_alive():
+            try:
+                net.train_step(x, y, 0.1)
+            except RuntimeError as error:
+                assert "trained by another thread" in str(error)
+                refused += 1
+        assert refused
+    """)
+
+
+@pytest.mark.parametrize("library", ["torch", "sklearn.neural_network"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_other_libraries_in_the_process(library, when):
+    if importlib.util.find_spec(library.split(".")[0]) is None:
+        pytest.skip(f"{library} is not installed")
+    load = f"import {library}"
+    first, second = (load, "") if when == "before" else ("", load)
+    assert run(f"{first}\nwork(0)\n{second}\nprint(work(0))") == run("print(work(0))")
+
+
+FLUSHED = """
+    tiny = np.array([2.0 ** -126], np.float32)
+    assert (tiny * np.float32(0.5) == 0).all(), "this test needs an environment that flushes to zero"
+    small = x * np.float32(1e-38)
+    net = MLP([200, 300, 10], seed=2, n_threads=2, backend="compiled")
+    net.weights[0][...] *= 1e-3
+    wide = small.astype(np.float64)
+    print(net.forward(small).tobytes().hex(), net.forward(wide).tobytes().hex(), work(3))
+    assert (tiny * np.float32(0.5) == 0).all(), "the caller's setting was not put back"
+    try:
+        MLP([200, 3], backend="reference")
+    except RuntimeError as error:
+        assert "flushes" in str(error)
+    else:
+        raise AssertionError("the reference did not refuse")
+"""
+X86 = platform.machine() in ("x86_64", "AMD64")
+
+
+def unflushed():
+    lines = [line for line in textwrap.dedent(FLUSHED).splitlines() if "assert (tiny" not in line]
+    return run("\n".join(lines[: lines.index("try:")]))
+
+
+def test_after_torch_flushes_denormals():
+    pytest.importorskip("torch")
+    assert run("import torch\ntorch.set_flush_denormal(True)\n" + textwrap.dedent(FLUSHED)) == unflushed()
+
+
+@pytest.mark.skipif(not X86 or not shutil.which("gcc"), reason="needs gcc, whose fast-math start-up code flushes on x86")
+def test_after_a_library_built_with_fast_math(tmp_path):
+    (tmp_path / "fast.c").write_text("double twice(double x) { return 2 * x; }")
+    subprocess.run(["gcc", "-ffast-math", "-shared", "-fPIC", "fast.c", "-o", "fast.so"], cwd=tmp_path, check=True)
+    load = f"import ctypes\nctypes.CDLL({str(tmp_path / 'fast.so')!r})\n"
+    assert run(load + textwrap.dedent(FLUSHED)) == unflushed()
