@@ -52,6 +52,10 @@ def extensions():
     return built
 
 
+def isa_of(extension):
+    return extension.name.rsplit(".", 1)[1].split("_")[0]
+
+
 class BuildKernels(build_ext):
     """Builds with OpenMP where the compiler has it, leaves out what it cannot compile for, or everything."""
 
@@ -68,8 +72,8 @@ class BuildKernels(build_ext):
         openmp = os.environ.get("FASTMLP_BUILD_OPENMP") != "no" and self.compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }")
         if not openmp:
             print("fastmlp: without OpenMP: the kernels will run on one thread", file=sys.stderr)
-        usable = {isa: self.compiles(flags) for isa, flags in ISA_FLAGS.items()}
-        self.extensions = [e for e in self.extensions if usable[e.name.rsplit(".", 1)[1].split("_")[0]]]
+        usable = {isa: self.compiles(ISA_FLAGS[isa]) for isa in {isa_of(extension) for extension in self.extensions}}
+        self.extensions = [extension for extension in self.extensions if usable[isa_of(extension)]]
         for extension in self.extensions:
             extension.extra_compile_args += sanitizers
             extension.extra_link_args += sanitizers[:1]
