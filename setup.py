@@ -69,7 +69,8 @@ class BuildKernels(build_ext):
             return
         sanitize = os.environ.get("FASTMLP_BUILD_SANITIZE")
         sanitizers = [f"-fsanitize={sanitize}", "-fno-sanitize-recover=undefined", "-g1"] if sanitize else []
-        openmp = os.environ.get("FASTMLP_BUILD_OPENMP") != "no" and self.compiles(["-fopenmp"], "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }")
+        program = "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }"
+        openmp = os.environ.get("FASTMLP_BUILD_OPENMP") != "no" and self.compiles(["-fopenmp"], program)
         if not openmp:
             print("fastmlp: without OpenMP: the kernels will run on one thread", file=sys.stderr)
         usable = {isa: self.compiles(ISA_FLAGS[isa]) for isa in {isa_of(extension) for extension in self.extensions}}
