@@ -193,8 +193,10 @@ cdef class Engine:
                 if team == 1:
                     run(<Job*>jobs, 0, 1)
                 else:
+                    hand_over()
                     with parallel(num_threads=team):
                         run_own(jobs, of_job, team, threadid(), team_size())
+                    hand_over()
         if jobs != NULL:
             for i in range(team):
                 free(memory[i])
@@ -217,7 +219,7 @@ cdef class Engine:
             weights += padded(self.layers[i].n_in * self.layers[i].n_out)
         if job.x.coded:
             x_size = padded(rows * n_in)
-        lines = padded((team + 2 * self.n_layers) * rows * (sizeof(real*) // sizeof(real)))
+        lines = padded((team + 2 * self.n_layers) * rows * <Py_ssize_t>sizeof(real*) // <Py_ssize_t>sizeof(real))
         job.scratch_size = padded(STRIP_BUFFER + 3 * n_out * SIDE)
         if job.mode != TRAIN or rows <= CHUNK:
             weights = 0     # no totals to keep between chunks
@@ -264,15 +266,21 @@ cdef void run_team(Job* job, int team):
         if team == 1:
             run(job, 0, 1)
         else:
+            hand_over()
             with parallel(num_threads=team):
+                hand_over()
                 run(job, threadid(), team_size())
+                hand_over()
+            hand_over()
 
 
 cdef void run_own(char* jobs, size_t of_job, int count, int thread, int team) noexcept nogil:
     # OpenMP may give fewer threads than were asked for: each takes every team-th job.
     cdef int i
+    hand_over()
     for i from thread <= i < count by team:
         run(<Job*>(jobs + i * of_job), 0, 1)
+    hand_over()
 
 
 cdef double double_sum(const double* values, Py_ssize_t n) noexcept:

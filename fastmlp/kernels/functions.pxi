@@ -5,8 +5,8 @@ cdef inline real* data_of(cnp.ndarray array) noexcept:
 
 
 cdef cnp.ndarray contiguous(array):
-    # The array itself where it lies in C order in this module's type, otherwise a copy that does.
-    return np.ascontiguousarray(array, dtype)
+    # The array itself where it lies in C order in this module's type and aligned, otherwise a copy that does.
+    return np.require(array, dtype, "CA")
 
 
 cdef object strided(array):

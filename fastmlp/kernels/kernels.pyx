@@ -70,6 +70,7 @@ cdef extern from "runtime.h":
     void fp_leave(fp_environment old) noexcept nogil
     void barrier_wait(Barrier* barrier, int team) noexcept nogil
     int team_size() noexcept nogil
+    void hand_over() noexcept nogil
     void mark(int branch) noexcept nogil
     char taken[64]
     void prefetch(const void* p) noexcept nogil

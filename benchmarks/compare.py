@@ -1,0 +1,215 @@
+"""fastmlp beside its peers: `python -m benchmarks.compare [--only NAME,...] [--json FILE] [--markdown FILE] [--chart FILE]`.
+
+Each contender that is installed (`pip install ".[bench]"`; PyTorch and JAX when found) runs in a process of its own, once
+on one thread and once on two; all take turns, work by work and round by round, and medians are compared. Every
+contender's network is then trained from the same weights on the same batches, and its loss must be fastmlp's.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+
+import numpy as np
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.works import WORKS
+
+THREADS = (1, 2)
+AGREEMENT = 0.02  # relative: float32 sums in other orders, over hundreds of steps, and scikit-learn's gradient clipping
+
+
+class Process:
+    """A contender in its process."""
+
+    def __init__(self, name, threads):
+        self.name, self.threads, self.works = name, threads, {}
+        environment = {key: str(threads) for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        command = ["env", *(f"{key}={value}" for key, value in environment.items()),
+                   sys.executable, "-W", "ignore", "-m", "benchmarks.worker", name, str(threads)]  # fmt: skip
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, **request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        raise RuntimeError(f"the process of {self.name} has ended")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def installed(names):
+    return [name for name in names if importlib.util.find_spec(CONTENDERS[name][1])]
+
+
+def measure(names, works, rounds, seconds):
+    """{(index of work, name, threads): {"times", "check"}}, {(name, threads): import seconds}."""
+    processes = [Process(name, threads) for name in names for threads in THREADS]
+    results, imports = {}, {}
+    try:
+        for index in works:
+            here = []
+            for process in processes:
+                answer = process.ask(prepare=index)
+                if "absent" not in answer:
+                    here.append(process)
+                    imports[process.name, process.threads] = answer["import_seconds"]
+            for process in here:
+                results[index, process.name, process.threads] = {"times": []}
+            for _ in range(rounds):
+                for process in here:
+                    result = results[index, process.name, process.threads]
+                    result["times"] += process.ask(seconds=seconds)["times"]
+            for process in here:
+                results[index, process.name, process.threads]["check"] = process.ask(check=True)["check"]
+            print(f"{WORKS[index]}: {len(here)} measured", file=sys.stderr)
+    finally:
+        for process in processes:
+            process.close()
+    return results, imports
+
+
+def disagreements(results):
+    """Contenders that have not computed what fastmlp has: lines to print."""
+    lines = []
+    for (index, name, threads), result in results.items():
+        expected = results[index, "fastmlp", threads]["check"]
+        if not abs(result["check"] - expected) <= AGREEMENT * abs(expected):
+            lines.append(f"{WORKS[index]}: {name} on {threads} threads ends at {result['check']:.6g}, not {expected:.6g}")
+    return lines
+
+
+def median(results, index, name, threads):
+    result = results.get((index, name, threads))
+    return float(np.median(result["times"])) if result else None
+
+
+def best(results, index, name):
+    """The median at the better number of threads."""
+    return min((m for threads in THREADS if (m := median(results, index, name, threads)) is not None), default=None)
+
+
+def table(results, names, works, peak):
+    """Markdown: microseconds at one and at two threads, and fastmlp's share of the peak at the better of them."""
+    lines = ["| work, us | " + " | ".join(names) + " | share of peak | beside the best peer |",
+             "|---|" + "---|" * (len(names) + 2)]  # fmt: skip
+    for index in works:
+        cells = []
+        for name in names:
+            pair = [median(results, index, name, threads) for threads in THREADS]
+            cells.append(" / ".join(f"{m:.4g}" for m in pair) if None not in pair else "")
+        one, two = (median(results, index, "fastmlp", threads) for threads in THREADS)
+        share = max(WORKS[index].flops / m / 1e3 / (peak * threads) for m, threads in ((one, 1), (two, 2)))
+        peers = [m for name in names if name != "fastmlp" and (m := best(results, index, name)) is not None]
+        ratio = f"{min(peers) / min(one, two):.1f} times as fast" if peers else ""
+        lines.append(f"| {WORKS[index]} | " + " | ".join(cells) + f" | {share:.0%} | {ratio} |")
+    return lines
+
+
+def single_rows(results, names, works):
+    lines = ["| single rows, us: p50, p99 | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    for index in works:
+        cells = []
+        for name in names:
+            result = results.get((index, name, 1))
+            cells.append("{:.4g}, {:.4g}".format(*np.percentile(result["times"], [50, 99])) if result else "")
+        lines.append(f"| {WORKS[index]} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def report(results, imports, names, works, peak):
+    whole = [index for index in works if WORKS[index].kind == "epoch"]
+    calls = [index for index in works if WORKS[index].kind != "epoch"]
+    lines = [machine(peak), ""]
+    for title, part in (("Whole epochs, microseconds a step", whole), ("Call by call, microseconds", calls)):
+        if part:
+            lines += [f"{title}: one thread / two threads", "", *table(results, names, part, peak), ""]
+    if one_row := [index for index in calls if WORKS[index].kind == "infer" and WORKS[index].batch == 1]:
+        lines += [*single_rows(results, names, one_row), ""]
+    lines.append("import, seconds: " + ", ".join(f"{name} {imports[name, 1]:.2f}" for name in names if (name, 1) in imports))
+    wrong = disagreements(results)
+    lines += ["", *(wrong or ["All losses agree."])]
+    return "\n".join(lines)
+
+
+def machine(peak):
+    packages = ("fastmlp", "numpy", "scikit-learn", "torch", "jax", "onnxruntime")
+    versions = []
+    for package in packages:
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    processor = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            processor = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{processor}, Python {platform.python_version()}, {', '.join(versions)}; peak of one core {peak:.0f} GFLOP/s"
+
+
+def chart(results, names, works, path):
+    """Bars: how many times as long as fastmlp each contender takes, each at its better number of threads."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 0.55 * len(works) + 1.5))
+    height = 0.8 / len(names)
+    for n, name in enumerate(names):
+        ratios = [(best(results, i, name) or np.nan) / best(results, i, "fastmlp") for i in works]
+        axes.barh([k + n * height for k in range(len(works))], ratios, height, label=name)
+    axes.set_yticks([k + 0.4 for k in range(len(works))], [str(WORKS[index]) for index in works], fontsize=8)
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    axes.set_xlabel("time, in times of fastmlp's (each at its better number of threads)")
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help="contenders, separated by commas; fastmlp is always there")
+    parser.add_argument("--works", help="indices of works, separated by commas")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.15, help="of measuring in each round")
+    for kind in ("json", "markdown", "chart"):
+        parser.add_argument(f"--{kind}", metavar="FILE")
+    arguments = parser.parse_args()
+    asked = arguments.only.split(",") if arguments.only else list(CONTENDERS)
+    names = installed(["fastmlp", *(name for name in CONTENDERS if name in asked and name != "fastmlp")])
+    works = [int(i) for i in arguments.works.split(",")] if arguments.works else list(range(len(WORKS)))
+
+    from benchmarks.test_kernels import peak_flops
+    from fastmlp import kernels
+
+    peak = peak_flops(kernels.modules(kernels.isa)[np.dtype(np.float32)]) / 1e9
+    results, imports = measure(names, works, arguments.rounds, arguments.seconds)
+    text = report(results, imports, names, works, peak)
+    print(text)
+    if arguments.markdown:
+        with open(arguments.markdown, "w") as file:
+            file.write(text + "\n")
+    if arguments.json:
+        rows = [{"work": str(WORKS[index]), "contender": name, "threads": threads, "median_us": float(np.median(r["times"])),
+                 "p99_us": float(np.percentile(r["times"], 99)), "calls": len(r["times"]), "check": r["check"]}
+                for (index, name, threads), r in results.items()]  # fmt: skip
+        with open(arguments.json, "w") as file:
+            json.dump({"machine": machine(peak), "results": rows}, file, indent=1)
+    if arguments.chart:
+        chart(results, names, works, arguments.chart)
+    return 1 if disagreements(results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""No cliffs: steps of training over batches 1 to 512 and widths 1 to 1024, `python -m benchmarks.grid [--json FILE]`.
+
+Each point is timed on one and on two threads and beside NumPy by hand, in turns. Printed are the points where one more
+row costs more than 15% beyond its share, where two threads are more than 3% slower than one, or where NumPy is faster;
+then a table of the times. A point that looks bad is measured twice more before it is counted.
+"""
+
+import argparse
+import json
+import time
+
+import numpy as np
+
+from benchmarks.contenders import NumPy
+from benchmarks.works import Work
+
+WIDTHS = (1, 2, 4, 8, 10, 16, 17, 24, 32, 48, 64, 100, 128, 200, 256, 400, 512, 1024)
+BATCHES = (1, 2, 3, 4, 7, 8, 9, 10, 11, 16, 17, 31, 32, 33, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512)
+JUMP, THREADS, SECONDS = 1.15, 1.03, 0.004
+
+
+class Point:
+    """A network 784-width-10 at a batch size, three ways."""
+
+    def __init__(self, width, batch):
+        work = Work("step", (784, width, 10), "relu", "cross_entropy", batch, 2 * batch)
+        x, labels, _ = work.data()
+        self.batch, self.rows = batch, 2 * batch
+        nets = [work.network(n_threads=n) for n in (1, 2)]
+        losses, correct = np.empty(self.rows), np.empty(self.rows, np.uint8)
+        self.ways = [lambda net=net: net._engine.train(x, labels, None, 0, self.rows, batch, 1e-3, losses, correct)
+                     for net in nets]  # fmt: skip
+        by_hand = NumPy(work, nets[0].weights, nets[0].biases, 2)
+        self.ways.append(lambda: (by_hand.step(0), by_hand.step(1)))
+
+    def measure(self):
+        """Microseconds a step: [one thread, two threads, NumPy], the median of rounds in turns."""
+        rounds = []
+        for _ in range(7):
+            times = []
+            for way in self.ways:
+                began = time.perf_counter()
+                calls = 0
+                while (spent := time.perf_counter() - began) < SECONDS or not calls:
+                    way()
+                    calls += 1
+                times.append((time.perf_counter() - began) / calls / 2 * 1e6)
+            rounds.append(times)
+        return np.median(rounds, axis=0)
+
+
+def faults(times, widths, batches):
+    """Descriptions of the points that break a rule: {(width, batch): text}."""
+    found = {}
+    for width in widths:
+        for batch in batches:
+            one, two, by_hand = times[width, batch]
+            text = []
+            if two > THREADS * one:
+                text.append(f"two threads take {two / one:.2f} times as long as one")
+            if min(one, two) > by_hand:
+                text.append(f"NumPy is {min(one, two) / by_hand:.2f} times as fast")
+            if batch - 1 in batches:
+                before = times[width, batch - 1][0]
+                if one > JUMP * before * batch / (batch - 1):
+                    text.append(f"the last row takes {one / before:.2f} times the time of {batch - 1} rows")
+            if text:
+                found[width, batch] = "; ".join(text)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+    times = {(width, batch): Point(width, batch).measure() for width in WIDTHS for batch in BATCHES}
+    for _ in range(2):
+        for width, batch in faults(times, WIDTHS, BATCHES):
+            for near in {batch, batch - 1} & set(BATCHES):
+                times[width, near] = np.minimum(times[width, near], Point(width, near).measure())
+    bad = faults(times, WIDTHS, BATCHES)
+    print(f"{len(times)} points, {len(bad)} of them break a rule")
+    for (width, batch), text in bad.items():
+        print(f"784-{width}-10 at batch {batch}: {text}")
+    print("\nmicroseconds a step on one thread; rows: width, columns: batch")
+    print("        " + "".join(f"{batch:>8}" for batch in BATCHES))
+    for width in WIDTHS:
+        print(f"{width:8}" + "".join(f"{times[width, batch][0]:8.1f}" for batch in BATCHES))
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump([{"width": w, "batch": b, "us": list(t)} for (w, b), t in times.items()], file)
+
+
+if __name__ == "__main__":
+    main()
