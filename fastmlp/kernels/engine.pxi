@@ -28,7 +28,7 @@ cdef class Engine:
     cdef cnp.ndarray parameters
     cdef void* workspace                # kept between calls of train
     cdef Py_ssize_t workspace_rows
-    cdef bint workspace_gathers
+    cdef bint workspace_unpacks
 
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
         cdef real* p = data_of(parameters)
@@ -123,8 +123,7 @@ cdef class Engine:
         job.rate = learning_rate
         if order is not None:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
-        if self.workspace == NULL or batch_size != self.workspace_rows or (
-                (job.order != NULL or job.x.coded) and not self.workspace_gathers):
+        if batch_size != self.workspace_rows or (job.x.coded and not self.workspace_unpacks):
             free(self.workspace)
             self.workspace = NULL
         job.layers = self.layers
@@ -134,7 +133,7 @@ cdef class Engine:
         self.workspace_rows = batch_size
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
-        self.workspace_gathers = job.order != NULL or job.x.coded
+        self.workspace_unpacks = job.x.coded
         run_team(&job, team)
 
     cdef describe(self, Job* job, Mode mode, x):
