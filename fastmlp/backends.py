@@ -5,6 +5,8 @@ import os
 import warnings
 from typing import Callable, NamedTuple
 
+import numpy as np
+
 HOW_TO_COMPILE = (
     "install a C compiler (for example `apt install gcc`) and then reinstall fastmlp, or install a wheel, "
     "which needs no compiler"
@@ -17,11 +19,13 @@ class Backend(NamedTuple):
     engine(layer_sizes, activations, loss, parameters, n_threads): see fastmlp.reference.Engine.
     environment(): a context manager in which NumPy rounds to nearest and flushes nothing to zero; the reference's
     raises RuntimeError where that is not so already.
+    all_finite(array): whether neither NaN nor infinity is in an array (rows, columns).
     """
 
     name: str
     engine: Callable
     environment: Callable
+    all_finite: Callable
 
 
 def load(name=None):
@@ -74,14 +78,17 @@ def _reference():
         check_environment()
         yield
 
-    return Engine, checked
+    def all_finite(array, rows=256):  # at a time, to bound the memory for it
+        return all(np.isfinite(array[start : start + rows]).all() for start in range(0, len(array), rows))
+
+    return Engine, checked, all_finite
 
 
 def _compiled():
     built = kernels()
     if built is None:
         raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
-    return built.Engine, built.DefaultEnvironment
+    return built.Engine, built.DefaultEnvironment, built.all_finite
 
 
 BACKENDS = {"reference": _reference, "compiled": _compiled}

@@ -6,6 +6,7 @@ fastmlp.reference.Engine asks for; arrays that already are so pass without a cop
 
 import math
 import operator
+import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 
-BLOCK = 4096  # rows checked for NaN and infinity at a time, to bound the memory for it
+IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
 
 
 def describe(value):
@@ -49,12 +50,12 @@ def learning_rate(value, dtype):
         raise TypeError(expected) from None
     except OverflowError:
         raise ValueError(expected) from None
-    with np.errstate(over="ignore"):
-        rounded = dtype.type(rate)
     if not (rate >= 0 and math.isfinite(rate)):
         raise ValueError(expected)
-    if not np.isfinite(rounded):
-        raise ValueError(f"learning_rate {rate!r} is too large for {dtype.name}")
+    try:
+        struct.pack("<" + dtype.char, rate)
+    except OverflowError:
+        raise ValueError(f"learning_rate {rate!r} is too large for {dtype.name}") from None
     return rate
 
 
@@ -124,6 +125,8 @@ def inputs(name, value, n_in, dtype):
 
     A sample is (n_in,), or of any shape with n_in elements, such as (28, 28) where n_in is 784.
     """
+    if ready(value, 2, dtype) and value.shape[1] == n_in:
+        return value, False
     x = _numbers(name, value)
     if x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
         single, rows = False, len(x)
@@ -135,6 +138,12 @@ def inputs(name, value, n_in, dtype):
             f"not shape {x.shape}"
         )
     return _rows_in_line(_converted(x, dtype, pixels=True).reshape(rows, n_in)), single
+
+
+def ready(value, ndim, dtype):
+    """Whether value is an array as the backends take it; most are, and need no conversion."""
+    return (type(value) is np.ndarray and value.ndim == ndim and value.dtype == dtype
+            and value.flags.num & IN_LINE == IN_LINE)  # fmt: skip
 
 
 def batch(name, value, n_in, dtype):
@@ -176,18 +185,14 @@ def have_classes(y, output_activation):
     return bool((np.count_nonzero(ones, axis=1) == 1).all())
 
 
-def finite(name, array):
-    """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns)."""
-    if array.dtype.kind != "f":
-        return
-    for start in range(0, len(array), BLOCK):
-        good = np.isfinite(array[start : start + BLOCK])
-        if not good.all():
-            row, column = (int(i) for i in np.argwhere(~good)[0])
-            raise ValueError(
-                f"{name} must be finite, but row {start + row}, column {column} "
-                f"is {array[start + row, column]} as {array.dtype.name}"
-            )
+def finite(name, array, all_finite):
+    """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns); all_finite finds out."""
+    if array.dtype.kind == "f" and not all_finite(array):
+        row = next(i for i, values in enumerate(array) if not np.isfinite(values).all())
+        column = int(np.argmin(np.isfinite(array[row])))
+        raise ValueError(
+            f"{name} must be finite, but row {row}, column {column} is {array[row, column]} as {array.dtype.name}"
+        )
 
 
 def output(out, shape, dtype, x, parameters):
@@ -235,7 +240,11 @@ def _rows_in_line(array):
 
 
 def _labels(name, y, n_classes):
-    if len(y) and not (0 <= y.min() and y.max() < n_classes):
+    if ready(y, 1, np.int64):
+        good = not len(y) or y.view(np.uint64).max() < n_classes  # a negative label is a large one without its sign
+    else:
+        good = ((y >= 0) & (y < n_classes)).all()
+    if not good:
         row = int(np.argmax((y < 0) | (y >= n_classes)))
         raise ValueError(f"{name} must be labels from 0 to {n_classes - 1}, but row {row} is {y[row]}")
     return np.require(y, np.int64, ["C_CONTIGUOUS", "ALIGNED"])

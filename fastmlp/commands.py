@@ -67,7 +67,7 @@ def verify(arguments):
     net = MLP([784, 16, 16, 10], loss="squared_error", output_activation="sigmoid", seed=0,
               backend=arguments.backend, n_threads=arguments.threads)  # fmt: skip
     if net.backend == "reference":
-        _tell("training on the slow reference: expect ten minutes or more")
+        _tell("training on the slow reference: expect half an hour or more")
     net.fit(x, y, epochs=30, batch_size=10, learning_rate=3.0, verbose=0)
     same = net.hash() == PUBLIC_HASH
     facts = {"same": same, "hash": net.hash(), "public_hash": PUBLIC_HASH}

@@ -16,8 +16,6 @@ from .losses import LOSSES
 from .reference.training import classes
 from .threads import default_threads
 
-IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
-
 
 class Architecture(NamedTuple):
     """What a network is, apart from its parameters."""
@@ -92,7 +90,7 @@ class MLP:
         sizes = architecture.layer_sizes
         self._parameters = _aligned_zeros(n_parameters(sizes), architecture.dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
-        self._environment = chosen.environment
+        self._environment, self._all_finite = chosen.environment, chosen.all_finite
         self._engine = chosen.engine(sizes, architecture.activations, architecture.loss, self._parameters, threads)
         self._training = threading.Lock()
 
@@ -128,12 +126,10 @@ class MLP:
         out: a writable C-contiguous array of the result's shape and dtype to write into and return.
         """
         sizes, _, _, dtype = self._architecture
-        # The common case goes straight through: the checks below take longer than a small network.
-        if type(x) is np.ndarray and out is None and x.ndim == 2 and x.dtype == dtype:
-            rows, columns = x.shape
-            if rows and columns == sizes[0] and x.flags.num & IN_LINE == IN_LINE:
-                out = np.empty((rows, sizes[-1]), dtype)
-                self._engine.forward(x, out)
+        if out is None:
+            # The common case goes straight through: the checks below take longer than a small network.
+            out = self._engine.quick_forward(x)
+            if out is not None:
                 return out
 
         with self._environment():
@@ -252,8 +248,8 @@ class MLP:
         x = border.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = border.targets(y_name, y, x_name, len(x), self._architecture)
         if finite:
-            border.finite(x_name, x)
-            border.finite(y_name, y)
+            border.finite(x_name, x, self._all_finite)
+            border.finite(y_name, y, self._all_finite)
         return tuple(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y))
 
     def __getstate__(self):

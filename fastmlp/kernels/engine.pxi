@@ -5,6 +5,7 @@ cdef enum:
     INFERENCE_ROWS = 384        # rows that go through all layers at a time
     PIXEL_ROWS = 96             # fewer where they are unpacked first: these lie in the second-level cache then
 
+cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
 cdef int threads_at_import = threads_set()
 cdef bint forked = False        # OpenMP's threads do not live on in a forked child, and it would wait for them
 cdef bint forked_said = False
@@ -52,12 +53,27 @@ cdef class Engine:
         free(self.layers)
         free(self.workspace)
 
-    def forward(self, x, cnp.ndarray out):
+    cpdef forward(self, x, cnp.ndarray out):
         """Write the outputs for x into out (rows, n_out)."""
         cdef Job job
         self.describe(&job, FORWARD, x)
         job.out = data_of(out)
         self.split_rows(&job)
+
+    def quick_forward(self, x):
+        """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with a row in it, else None."""
+        cdef cnp.ndarray inputs, out
+        cdef cnp.npy_intp shape[2]
+        if not cnp.PyArray_CheckExact(x):
+            return None
+        inputs = x
+        if (cnp.PyArray_NDIM(inputs) != 2 or cnp.PyArray_TYPE(inputs) != REAL_TYPE
+                or not cnp.PyArray_ISCARRAY_RO(inputs) or inputs.shape[1] != self.layers[0].n_in or inputs.shape[0] == 0):
+            return None
+        shape[0], shape[1] = inputs.shape[0], self.layers[self.n_layers - 1].n_out
+        out = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        self.forward(inputs, out)
+        return out
 
     def evaluate(self, x, y, cnp.ndarray losses, correct):
         """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
@@ -219,7 +235,11 @@ cdef class Engine:
         if job.x.coded:
             x_size = padded(rows * n_in)
         lines = padded((team + 2 * self.n_layers) * rows * <Py_ssize_t>sizeof(real*) // <Py_ssize_t>sizeof(real))
-        job.scratch_size = padded(STRIP_BUFFER + 3 * n_out * SIDE)
+        if learns or rows >= PACKING_PAYS:
+            job.panels = STRIP_BUFFER
+        job.scratch_size = job.panels
+        if job.mode != FORWARD or self.layers[self.n_layers - 1].activation == SOFTMAX:
+            job.scratch_size += padded(3 * n_out * SIDE)
         if job.mode != TRAIN or rows <= CHUNK:
             weights = 0     # no totals to keep between chunks
         if memory == NULL:

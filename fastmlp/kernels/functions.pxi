@@ -190,6 +190,29 @@ cdef sum_over_rows(values):
     return totals
 
 
+def all_finite(cnp.ndarray values):
+    """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
+    cdef const char* data = <const char*>cnp.PyArray_DATA(values)
+    cdef Py_ssize_t rows = values.shape[0], n = values.shape[1], row = values.strides[0], r
+    cdef int finite = 1
+    with nogil:
+        for r in range(rows):
+            if not finite_run(<const real*>(data + r * row), n):
+                finite = 0
+                break
+    return finite != 0
+
+
+cdef inline int finite_run(const real* values, Py_ssize_t n) noexcept nogil:
+    # By bits, which no rounding mode touches: all ones in the exponent.
+    cdef bits_of_real bits, found = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        memcpy(&bits, values + i, sizeof(real))
+        found |= (bits & EXPONENT) == EXPONENT
+    return not found
+
+
 def sgd_update(parameters, gradients, learning_rate):
     """w = w - learning_rate * g, in place, for flat C-contiguous arrays. See fastmlp.reference.sgd_update."""
     cdef cnp.ndarray w = parameters, g = contiguous(gradients)

@@ -38,6 +38,19 @@ cdef extern from "simd.h":
     uint64_t to_bits(double x) noexcept nogil
     double from_bits(uint64_t b) noexcept nogil
 
+cdef extern from *:
+    """
+    #if FASTMLP_DOUBLE
+    typedef uint64_t bits_of_real;
+    #define EXPONENT 0x7FF0000000000000ull
+    #else
+    typedef uint32_t bits_of_real;
+    #define EXPONENT 0x7F800000u
+    #endif
+    """
+    ctypedef unsigned long long bits_of_real
+    const bits_of_real EXPONENT
+
 cdef extern from "tile.h":
     ctypedef struct Strip:
         Py_ssize_t terms, tiles

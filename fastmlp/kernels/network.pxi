@@ -57,8 +57,8 @@ cdef struct Job:
     double* losses          # (stop,)
     uint8_t* correct        # (stop,), or NULL
     real rate
-    real* scratch           # for each thread a STRIP_BUFFER, then 3 panels of outputs: scratch_size in all
-    Py_ssize_t scratch_size
+    real* scratch           # for each thread a STRIP_BUFFER if it packs, then 3 panels of outputs if it needs them
+    Py_ssize_t scratch_size, panels
     Barrier barrier
 
 
@@ -98,6 +98,7 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
     cdef const real** x = job.x_lines + thread * job.batch_size
     cdef const real** a = x
     cdef real* scratch = job.scratch + thread * job.scratch_size
+    cdef real* panels = scratch + job.panels
     cdef int i, output = job.n_layers - 1
     cdef Layer* layer
     take_inputs(job, first, rows, x, thread, team)
@@ -106,13 +107,13 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
     for i in range(job.n_layers):
         layer = &job.layers[i]
         if job.mode == FORWARD and i == output:
-            forward(layer, a, job.out + first * layer.n_out, rows, True, scratch, &ahead, thread, team)
+            forward(layer, a, job.out + first * layer.n_out, rows, True, scratch, panels, &ahead, thread, team)
             return
-        forward(layer, a, layer.a, rows, i < output, scratch, &ahead, thread, team)
+        forward(layer, a, layer.a, rows, i < output, scratch, panels, &ahead, thread, team)
         a = layer.a_lines
         barrier_wait(&job.barrier, team)
 
-    finish_outputs(job, first, rows, scratch + STRIP_BUFFER, thread, team)
+    finish_outputs(job, first, rows, panels, thread, team)
     if job.mode == EVALUATE:
         return
     barrier_wait(&job.barrier, team)
@@ -163,7 +164,7 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
 
 
 cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, real* scratch,
-                  Ahead* ahead, int thread, int team) noexcept nogil:
+                  real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
     # OUT out (rows, n_out) = f(x W + b), or z = x W + b where not activated.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Product p
@@ -177,7 +178,7 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if activated:
         activate_block(layer.activation, out + s.r0 * layer.n_out + s.c0, s.r1 - s.r0, s.c1 - s.c0, layer.n_out,
-                       scratch + STRIP_BUFFER)
+                       panel)
 
 
 cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* panels, int thread,
