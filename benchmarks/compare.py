@@ -50,9 +50,9 @@ def installed(names):
 
 
 def measure(names, works, rounds, seconds):
-    """{(index of work, name, threads): {"times", "check"}}, {(name, threads): import seconds}."""
+    """{(index of work, name, threads): {"times", "check"}}."""
     processes = [Process(name, threads) for name in names for threads in THREADS]
-    results, imports = {}, {}
+    results = {}
     try:
         for index in works:
             here = []
@@ -60,7 +60,6 @@ def measure(names, works, rounds, seconds):
                 answer = process.ask(prepare=index)
                 if "absent" not in answer:
                     here.append(process)
-                    imports[process.name, process.threads] = answer["import_seconds"]
             for process in here:
                 results[index, process.name, process.threads] = {"times": []}
             for _ in range(rounds):
@@ -73,7 +72,14 @@ def measure(names, works, rounds, seconds):
     finally:
         for process in processes:
             process.close()
-    return results, imports
+    return results
+
+
+def import_seconds(name):
+    """The median time that importing a contender takes in a new interpreter."""
+    program = f"import time; began = time.perf_counter(); import {CONTENDERS[name][1]}; print(time.perf_counter() - began)"
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(3)]
+    return float(np.median([float(run.stdout) for run in runs]))
 
 
 def disagreements(results):
@@ -124,7 +130,7 @@ def single_rows(results, names, works):
     return lines
 
 
-def report(results, imports, names, works, peak):
+def report(results, names, works, peak):
     whole = [index for index in works if WORKS[index].kind == "epoch"]
     calls = [index for index in works if WORKS[index].kind != "epoch"]
     lines = [machine(peak), ""]
@@ -133,7 +139,7 @@ def report(results, imports, names, works, peak):
             lines += [f"{title}: one thread / two threads", "", *table(results, names, part, peak), ""]
     if one_row := [index for index in calls if WORKS[index].kind == "infer" and WORKS[index].batch == 1]:
         lines += [*single_rows(results, names, one_row), ""]
-    lines.append("import, seconds: " + ", ".join(f"{name} {imports[name, 1]:.2f}" for name in names if (name, 1) in imports))
+    lines.append("import, seconds: " + ", ".join(f"{name} {import_seconds(name):.2f}" for name in names))
     wrong = disagreements(results)
     lines += ["", *(wrong or ["All losses agree."])]
     return "\n".join(lines)
@@ -194,8 +200,8 @@ def main():
     from fastmlp import kernels
 
     peak = peak_flops(kernels.modules(kernels.isa)[np.dtype(np.float32)]) / 1e9
-    results, imports = measure(names, works, arguments.rounds, arguments.seconds)
-    text = report(results, imports, names, works, peak)
+    results = measure(names, works, arguments.rounds, arguments.seconds)
+    text = report(results, names, works, peak)
     print(text)
     if arguments.markdown:
         with open(arguments.markdown, "w") as file:

@@ -75,13 +75,10 @@ class Timed:
 def main(name, threads):
     if threads == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})  # for those that have no other setting
-    began = time.perf_counter()
-    __import__(CONTENDERS[name][1])
-    import_seconds = time.perf_counter() - began
     timed = None
     for line in sys.stdin:
         request = json.loads(line)
-        answer = {"import_seconds": import_seconds}
+        answer = {}
         try:
             if "prepare" in request:
                 timed = None
