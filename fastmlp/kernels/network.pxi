@@ -102,6 +102,7 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
     cdef int i, output = job.n_layers - 1
     cdef Layer* layer
     take_inputs(job, first, rows, x, thread, team)
+    # A thread that goes on with the rows that it computed itself waits for nobody; columns are of all rows.
     if job.x.coded:
         barrier_wait(&job.barrier, team)
     for i in range(job.n_layers):
@@ -111,18 +112,20 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
             return
         forward(layer, a, layer.a, rows, i < output, scratch, panels, &ahead, thread, team)
         a = layer.a_lines
-        barrier_wait(&job.barrier, team)
+        if by_columns(layer.n_out, team) or i < output and by_columns(job.layers[i + 1].n_out, team):
+            barrier_wait(&job.barrier, team)
 
     finish_outputs(job, first, rows, panels, thread, team)
     if job.mode == EVALUATE:
         return
-    barrier_wait(&job.barrier, team)
-    for i in range(output, -1, -1):
+    for i in range(output, 0, -1):
         layer = &job.layers[i]
-        if i > 0:
-            backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
-            barrier_wait(&job.barrier, team)  # the weights have been read, and may change
-        differentiate(job, layer, job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
+        if by_columns(layer.n_in, team) or i < output and by_columns(layer.n_out, team):
+            barrier_wait(&job.barrier, team)
+        backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
+    barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
+    for i in range(output, -1, -1):
+        differentiate(job, &job.layers[i], job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
     barrier_wait(&job.barrier, team)
 
 
