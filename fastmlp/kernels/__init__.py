@@ -43,15 +43,8 @@ def available():
 
 def _check(module):
     """Refuse a module whose compiler contracted, reassociated or approximated what it was given."""
-    T = module.dtype.type
-    third, tiny, eps = T(1) / T(3), np.finfo(T).smallest_subnormal, np.finfo(T).eps
-    good = (
-        module.fma(T(1) + eps, T(1) - eps, T(-1)) == -(eps * eps)
-        and module.fma(tiny, T(0.5), tiny) == T(2) * tiny
-        and module.output_gradient("squared_error", "identity", np.full((3, 1), T(1)), np.zeros((3, 1), T))[0, 0] == third
-        and _update_rounds_twice(module, T)
-        and module.ordered_sum(np.array([T(1) / eps, T(1), T(1), -T(1) / eps, T(0.25)])) == _plain_sum(T, eps)
-    )
+    with module.DefaultEnvironment():
+        good = _fma_rounds_once(module) and _update_rounds_twice(module) and _divides(module) and _adds_in_order(module)
     if not good:
         raise ImportError(
             f"{module.__name__} was compiled with flags that change its arithmetic (compiler: {module.compiler}): "
@@ -59,19 +52,40 @@ def _check(module):
         )
 
 
-def _update_rounds_twice(module, T):
+def _fma_rounds_once(module):
+    T = module.dtype.type
+    tiny, eps = np.finfo(T).smallest_subnormal, np.finfo(T).eps
+    return module.fma(T(1) + eps, T(1) - eps, T(-1)) == -(eps * eps) and module.fma(tiny, T(0.5), tiny) == T(2) * tiny
+
+
+def _update_rounds_twice(module):
     # (1 + e)(1 - e) = 1 - e^2 rounds to 1 before the subtraction; a contracted update would leave e^2.
+    T = module.dtype.type
     eps = np.finfo(T).eps
     w = np.full(64, T(1))
     module.sgd_update(w, np.full(64, T(1) + eps), T(1) - eps)
     return not w.any()
 
 
-def _plain_sum(T, eps):
+def _divides(module):
+    # A third of each number is not always the number times the third of one.
+    a = np.arange(1, 193, dtype=module.dtype).reshape(3, 64)
+    thirds = module.output_gradient("squared_error", "identity", a, np.zeros_like(a))
+    return (thirds == a / a.dtype.type(3)).all()
+
+
+def _adds_in_order(module):
+    # Large numbers that cancel, with small ones between them that are lost or not, in one chunk and between chunks.
+    T = module.dtype.type
+    large = T(2) / np.finfo(T).eps
+    values = np.tile(np.array([large, 1, 1, -large, 0.25], T), 13)
     s = T(0)
-    for value in (T(1) / eps, T(1), T(1), -T(1) / eps, T(0.25)):
+    for value in values:
         s = s + value
-    return s
+    b = np.zeros((768, 64), T)
+    b[0], b[256], b[512] = large, 1, -large
+    totals = module.sum_of_products(np.ones((5, 768), T), b, T(0))
+    return module.ordered_sum(values) == s and not totals.any()
 
 
 isa = os.environ.get("FASTMLP_ISA") or available()[0]
