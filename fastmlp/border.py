@@ -157,7 +157,7 @@ def batch(name, value, n_in, dtype):
 def targets(name, value, x_name, rows, architecture):
     """Targets for x: labels as int64 (rows,), other targets as (rows, n_out) in the network's dtype."""
     n_out, output = architecture.layer_sizes[-1], architecture.activations[-1]
-    y = _numbers(name, value)
+    y = value if ready(value, 1, np.int64) else _numbers(name, value)
     if y.ndim == 0 or len(y) != rows:
         raise ValueError(f"{name} must have one entry for each of the {rows} rows of {x_name}, not shape {y.shape}")
     if y.ndim == 1 and y.dtype.kind in "iub" and (n_out > 1 or output == "sigmoid"):
@@ -240,12 +240,11 @@ def _rows_in_line(array):
 
 
 def _labels(name, y, n_classes):
-    if ready(y, 1, np.int64):
-        good = not len(y) or y.view(np.uint64).max() < n_classes  # a negative label is a large one without its sign
-    else:
-        good = ((y >= 0) & (y < n_classes)).all()
-    if not good:
-        row = int(np.argmax((y < 0) | (y >= n_classes)))
+    if ready(y, 1, np.int64) and (not len(y) or y.view(np.uint64).max() < n_classes):
+        return y  # a negative label is a large one without its sign
+    bad = (y < 0) | (y >= n_classes)
+    if bad.any():
+        row = int(np.argmax(bad))
         raise ValueError(f"{name} must be labels from 0 to {n_classes - 1}, but row {row} is {y[row]}")
     return np.require(y, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
