@@ -8,6 +8,7 @@
 cdef enum:
     ROW_BLOCK = 384         # rows of A that stay in the second-level cache while the strips of B pass
     PACKING_PAYS = 192      # rows from which a copied strip is cheaper than a strided one
+    LINE = 16               # at least as many reals as a cache line holds
     STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
 
 
@@ -165,15 +166,16 @@ cdef inline void advance(Strip* s, int by, Py_ssize_t rows) noexcept nogil:
 cdef void pack(const Product* p, Py_ssize_t k, Py_ssize_t terms, Py_ssize_t column, Py_ssize_t columns,
                Py_ssize_t width, real* strip) noexcept nogil:
     # OUT strip[t * width + j] = B[k + t, column + j]; columns beyond the last are zero and never stored.
-    cdef Py_ssize_t t, j
+    cdef Py_ssize_t t, j, start
     cdef const real* b = p.b + k * p.b_row + column * p.b_col
     if p.b_col == 1:
         for t in range(terms):
             memcpy(strip + t * width, b + t * p.b_row, columns * sizeof(real))
     else:
-        for j in range(columns):
-            for t in range(terms):
-                strip[t * width + j] = b[t * p.b_row + j * p.b_col]
+        for start from 0 <= start < terms by LINE:  # a cache line of each column at a time
+            for j in range(columns):
+                for t in range(start, min(start + LINE, terms)):
+                    strip[t * width + j] = b[t * p.b_row + j * p.b_col]
     if columns < width:
         for t in range(terms):
             memset(strip + t * width + columns, 0, (width - columns) * sizeof(real))
