@@ -2,6 +2,8 @@
 
 cdef enum:
     SHARE_PAYS = 400_000        # products a thread must have of its own before a team is worth opening
+    FEW_ROWS = 12               # below this many rows a step is shared out only in a network with
+    MANY_WEIGHTS = 200_000      # this many weights
     INFERENCE_ROWS = 384        # rows that go through all layers at a time
     PIXEL_ROWS = 96             # fewer where they are unpacked first: these lie in the second-level cache then
 
@@ -174,6 +176,8 @@ cdef class Engine:
     cdef int team_for(self, Py_ssize_t rows, int passes):
         cdef Py_ssize_t worth = rows * self.products * passes // SHARE_PAYS
         cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(worth, <Py_ssize_t>1))
+        if passes > 1 and rows < FEW_ROWS and self.products < MANY_WEIGHTS:
+            return 1    # the updated weights would travel between the caches for too little work on them
         if team > 1 and threads_set() < threads_at_import:
             team = min(team, threads_set())
         if team > 1 and forked:
