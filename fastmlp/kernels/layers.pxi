@@ -30,22 +30,14 @@ cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n,
     cdef Py_ssize_t r
     if activation == SOFTMAX:
         for r from 0 <= r < rows by SIDE:
-            turn(z + r * n, min(SIDE, rows - r), n, panel)
+            transpose(z + r * n, n, min(SIDE, rows - r), n, panel, min(SIDE, rows - r))
             softmax(panel, n, min(SIDE, rows - r), NULL, NULL)
-            turn(panel, n, min(SIDE, rows - r), z + r * n)
+            transpose(panel, min(SIDE, rows - r), n, min(SIDE, rows - r), z + r * n, n)
     elif n == row:
         activate_run(activation, z, rows * n)
     else:
         for r in range(rows):
             activate_run(activation, z + r * row, n)
-
-
-cdef inline void turn(const real* x, Py_ssize_t rows, Py_ssize_t n, real* turned) noexcept nogil:
-    # OUT turned (n, rows) from x (rows, n).
-    cdef Py_ssize_t r, j
-    for j in range(n):
-        for r in range(rows):
-            turned[j * rows + r] = x[r * n + j]
 
 
 cdef void softmax(real* z, Py_ssize_t n, Py_ssize_t rows, double* maxima, double* totals) noexcept nogil:

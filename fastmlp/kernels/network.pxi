@@ -198,7 +198,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
     cdef int wanted[SIDE]
     for r from rows * thread // team <= r < r1 by SIDE:
         count = min(SIDE, r1 - r)
-        turn(layer.a + r * n, count, n, z)
+        transpose(layer.a + r * n, n, count, n, z, count)
         memcpy(a, z, count * n * sizeof(real))
         if layer.activation == SOFTMAX:
             softmax(a, n, count, maxima, totals)
@@ -212,7 +212,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
             compare(classes, wanted, count, job.correct + first + r)
         if job.mode != EVALUATE:
             output_gradient_run(job.loss, layer.activation, a, y, z, count * n, rows)
-            turn(z, n, count, layer.grad_z + r * n)
+            transpose(z, count, n, count, layer.grad_z + r * n, n)
 
 
 cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, uint8_t* correct) noexcept nogil:
