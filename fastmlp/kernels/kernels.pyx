@@ -22,6 +22,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cython.parallel cimport parallel, threadid
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
