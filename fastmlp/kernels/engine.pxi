@@ -6,8 +6,7 @@ cdef enum:
                                 # them takes longer than fewer
     FEW_ROWS = 12               # below this many rows a step is shared out only in a network with
     MANY_WEIGHTS = 200_000      # this many weights
-    INFERENCE_ROWS = 384        # rows that go through all layers at a time
-    PIXEL_ROWS = 96             # fewer where they are unpacked first: these lie in the second-level cache then
+    INFERENCE_ROWS = 96         # rows that go through all layers at a time: they lie in the second-level cache then
 
 cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
 cdef int threads_at_import = threads_set()
@@ -237,7 +236,7 @@ cdef class Engine:
                 own = <Job*>(jobs + i * of_job)
                 memcpy(own, job, sizeof(Job))
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
-                own.batch_size = min(own.stop - own.start, PIXEL_ROWS if job.x.coded else INFERENCE_ROWS)
+                own.batch_size = min(own.stop - own.start, max(INFERENCE_ROWS, PACKING_PAYS))
                 mark(ONE_BLOCK if own.batch_size >= own.stop - own.start else BLOCKS_OF_ROWS)
                 memory[i] = self.allocate(own, <Layer*>(own + 1), 1)
                 failed = failed or memory[i] == NULL
