@@ -57,6 +57,40 @@ def test_train_step_subtracts_the_gradient_and_returns_the_loss_before(backend, 
     assert net.parameters.tobytes() == expected.tobytes()
 
 
+@needs_kernels
+@pytest.mark.parametrize("loss, targets", [("squared_error", "labels"), ("cross_entropy", "labels"),
+                                           ("squared_error", "numbers")])  # fmt: skip
+def test_steps_that_go_straight_through_are_the_same_steps(data, loss, targets):
+    x, y = data
+    y = y if targets == "labels" else np.random.RandomState(1).random_sample((50, 4)).astype(np.float32)
+    quick, checked = (MLP([6, 5, 4], loss=loss, seed=1, backend="compiled") for _ in range(2))
+    checked._engine.train(x, y, None, 0, 50, 50, 0.5, losses := np.empty(50), None)
+    assert quick._engine.quick_step(x, y, 0.5) == reference.ordered_sum(losses) / 50
+    assert quick.hash() == checked.hash()
+
+
+@needs_kernels
+def test_what_needs_a_check_does_not_go_straight_through(data):
+    x, y = data
+    net = MLP([6, 5, 4], seed=1, backend="compiled")
+    before = net.hash()
+    of_parameters = net.parameters[:30].reshape(5, 6)
+    bad = x.copy()
+    bad[49, 5] = np.inf
+    for arguments in (
+        (x.astype(float), y, 0.1), (x[:, ::-1], y, 0.1), (x[0], y[:1], 0.1), (x[:, :5], y, 0.1), (x[:0], y[:0], 0.1),
+        (bad, y, 0.1), (x.tolist(), y, 0.1), (of_parameters, y[:5], 0.1), (x, y[:49], 0.1), (x, y.astype(np.int32), 0.1),
+        (x, y - 1, 0.1), (x, y + 1, 0.1), (x, bad[:, 2:], 0.1), (x, bad[:, :3].copy(), 0.1), (x, y, -0.1), (x, y, 1),
+        (x, y, np.nan), (x, y, np.inf), (x, y, 1e39), (x, y, "0.1"), (x, None, 0.1),
+    ):  # fmt: skip
+        assert net._engine.quick_step(*arguments) is None
+    probabilities = MLP([6, 5, 4], loss="cross_entropy", seed=1, backend="compiled")
+    assert probabilities._engine.quick_step(x, np.eye(4, dtype=np.float32)[y], 0.1) is None
+    single = MLP([6, 5, 1], seed=1, backend="compiled")
+    assert single._engine.quick_step(x, y, 0.1) is None
+    assert net.hash() == before
+
+
 def test_epochs_count_over_several_fits(backend, data):
     whole, parts = network(backend), network(backend)
     losses = whole.fit(*data, epochs=5, batch_size=7, verbose=0).loss
