@@ -23,7 +23,7 @@ REFUSED = {
     "MAKE_FUNCTION": "defines a function inside, or has a comprehension",
     "YIELD_VALUE": "is a generator",
 }
-UNLIKE = {np.maximum: "max", np.minimum: "min"}  # they differ in the sign of zero, from place to place
+UNLIKE = {"maximum": "max", "minimum": "min"}  # of numpy: they differ in the sign of zero, from place to place
 BUILTINS = (abs, min, max, bool, range)
 
 
@@ -67,16 +67,19 @@ def _copy(name, function, T, wrap, callers):
             return copy
         value = getattr(value, "function", value)  # another activation stands for its function
         if isinstance(value, types.FunctionType) and value.__module__ not in (__name__, math.__name__):
-            return wrap(_copy(f"{name}, through {what},", value, T, wrap, callers))
+            return wrap(_copy(f"{name} (in {what})", value, T, wrap, callers))
         if value is float:
             return T
         if value is standard_math.sqrt:  # Python's computes in float64
             return math.sqrt
-        if value in UNLIKE:
-            raise ValueError(f"{name} uses numpy's {what}, whose bits differ: use {UNLIKE[value]}")
+        if isinstance(value, np.ufunc) and value.__name__ in UNLIKE:
+            raise ValueError(f"{name} uses numpy's {what}, whose bits differ: use {UNLIKE[value.__name__]}")
         if callable(value) and (value in BUILTINS or getattr(value, "__module__", None) != "builtins"):
             return value
-        raise TypeError(f"{name} uses {what}, which is {value!r}: only numbers, tuples of them, functions and modules can be used")
+        raise TypeError(
+            f"{name} uses {what}, which is {value!r}: it can use real numbers, tuples of them, functions of numbers, "
+            "modules, abs, min, max and range"
+        )
 
     names = [i.argval for i in dis.get_instructions(function) if i.opname == "LOAD_GLOBAL"]
     scope = {}

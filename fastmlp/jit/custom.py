@@ -79,10 +79,11 @@ def _number(what, function, T):
 
 def _essence(error):
     """What Numba complains of and where, out of a page."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = re.sub(r"\x1b\[[0-9;]*m| at 0x[0-9a-f]+", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Failed in")]
-    place = next((f" ({match[0]})" for match in re.finditer(r"line \d+", text)), "")
-    return lines[0][:200] + place
+    said = " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]
+    place = re.search(r", line (\d+):\n", text)
+    return said + (f", line {place[1]}" if place else "")
 
 
 class OtherBits(Exception):
@@ -134,10 +135,10 @@ class WeakOperands(FunctionPass):
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class OnlyFloat32(AnalysisPass):
-    """Refuses what is float64."""
+class OneType(AnalysisPass):
+    """Refuses what Numba made float64 in a float32 function, and truth values that it would return as numbers."""
 
-    _name = "fastmlp_only_float32"
+    _name = "fastmlp_one_type"
 
     def __init__(self):
         AnalysisPass.__init__(self)
@@ -145,26 +146,33 @@ class OnlyFloat32(AnalysisPass):
     def run_pass(self, state):
         for block in state.func_ir.blocks.values():
             for assignment in block.find_insts(ir.Assign):
-                if state.typemap[assignment.target.name] == types.float64:
-                    line = linecache.getline(assignment.loc.filename, assignment.loc.line).strip()
-                    raise OtherBits(f"computes in float64 at line {assignment.loc.line}, in a float32 network: {line}")
+                made, value = state.typemap[assignment.target.name], assignment.value
+                if made == types.float64 != state.pipeline.real:
+                    raise OtherBits(f"computes in float64, in a float32 network, {_place(assignment)}")
+                returned = isinstance(value, ir.Expr) and value.op == "cast"
+                if returned and isinstance(state.typemap[value.value.name], types.Boolean) and made == state.pipeline.real:
+                    raise OtherBits(f"returns a truth value, not a number, {_place(assignment)}")
         return False
 
 
+def _place(assignment):
+    line = linecache.getline(assignment.loc.filename, assignment.loc.line).strip()
+    return f"at line {assignment.loc.line}: {line}"
+
+
 class InFloat64(CompilerBase):
+    real = types.float64
+
     def define_pipelines(self):
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.add_pass_after(WeakOperands, ReconstructSSA)
+        passes.add_pass_after(OneType, NopythonTypeInference)
         passes.finalize()
         return [passes]
 
 
 class InFloat32(InFloat64):
-    def define_pipelines(self):
-        (passes,) = super().define_pipelines()
-        passes.add_pass_after(OnlyFloat32, NopythonTypeInference)
-        passes.finalize()
-        return [passes]
+    real = types.float32
 
 
 @overload(specialise.whole_range, jit_options=OPTIONS)
