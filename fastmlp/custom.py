@@ -4,6 +4,7 @@ The function is written for one number. fastmlp/specialise.py copies it for each
 element by element (the reference backend), and its derivative checked; fastmlp/jit/custom.py compiles it.
 """
 
+import importlib.util
 import inspect
 import threading
 import types
@@ -107,16 +108,13 @@ class CustomActivation:
 
         Raises ImportError without Numba, and ValueError or TypeError, naming the function, for what does not compile.
         """
-        try:
-            from .jit import custom
-        except ModuleNotFoundError as error:
-            if error.name not in ("numba", "llvmlite"):
-                raise
+        if importlib.util.find_spec("numba") is None:
             raise ImportError(
-                f"activation {self.name} needs Numba, which is not installed: pip install \"fastmlp[numba]\", or take "
-                "backend=\"reference\", which works without",
-                name=error.name,
-            ) from None
+                f'activation {self.name} needs Numba, which is not installed: pip install "fastmlp[numba]", or take '
+                'backend="reference", which works without'
+            )
+        from .jit import custom
+
         forward = self._address("value", custom.forward, dtype.type)
         return forward, self._address("slope", custom.gate, dtype.type) if self.has_derivative else 0
 
@@ -193,11 +191,11 @@ def _require_function(decorator, function):
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
         raise TypeError(f"{decorator} is for a function defined with def, not {function!r}")
     parameters = list(inspect.signature(function).parameters.values())
-    if len(parameters) != 1 or parameters[0].kind not in (parameters[0].POSITIONAL_ONLY, parameters[0].POSITIONAL_OR_KEYWORD):
+    if len(parameters) != 1 or parameters[0].kind > inspect.Parameter.POSITIONAL_OR_KEYWORD:
         raise TypeError(f"{function.__name__} must take one argument, z, not {inspect.signature(function)}")
 
 
 def _trial(T):
     """Numbers of every kind, on which a function must neither raise nor return another type."""
-    largest = np.finfo(T).max
-    return [T(z) for z in (0, -0.0, 0.5, -0.5, 1, -1, 2, -2, 10, -10, 1e-30, 1e3, -1e3, largest, -largest, np.inf, -np.inf, np.nan)]
+    sizes = 0.0, 1e-30, 0.5, 1, 2, 10, 1e3, np.finfo(T).max, np.inf
+    return [T(sign * size) for size in sizes for sign in (1, -1)] + [T(np.nan)]

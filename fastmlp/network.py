@@ -101,7 +101,9 @@ class MLP:
         self._training = threading.Lock()
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
-    layer_activations = property(attrgetter("_architecture.activations"), doc="The activation of each layer: its name, or your own.")
+    layer_activations = property(
+        attrgetter("_architecture.activations"), doc="The activation of each layer: its name, or your own."
+    )
     loss = property(attrgetter("_architecture.loss"), doc="The name of the loss.")
     dtype = property(attrgetter("_architecture.dtype"), doc="float32 or float64, as a NumPy dtype.")
     seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")

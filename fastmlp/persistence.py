@@ -70,8 +70,8 @@ def load(network_class, path, backend=None, n_threads=None, activations=()):
             header, architecture, parameters = _read(network_class, file, own)
         except MissingActivation as missing:
             raise ValueError(
-                f"{path!r} holds a network with the activation {missing}, which is not one of fastmlp's: define it as it was, "
-                f"and pass it: MLP.load(path, activations=[{missing}])"
+                f"{path!r} holds a network with the activation {missing}, which is not one of fastmlp's: define it as it "
+                f"was, and pass it: MLP.load(path, activations=[{missing}])"
             ) from None
         except DAMAGE as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # the disk's trouble, not the file's

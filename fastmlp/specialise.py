@@ -8,6 +8,7 @@ refused here: see refuse().
 
 import builtins
 import dis
+import itertools
 import math as standard_math
 import types
 
@@ -52,6 +53,7 @@ def _copy(name, function, T, wrap, callers):
         raise ValueError(f"{name} must not call itself")
     refuse(name, function)
     code, callers = function.__code__, (*callers, function.__code__)
+    instructions = list(dis.get_instructions(function))
 
     def frozen(what, value):
         if isinstance(value, (bool, np.bool_, str, type(None))):
@@ -62,8 +64,10 @@ def _copy(name, function, T, wrap, callers):
             return tuple(frozen(what, item) for item in value)
         if isinstance(value, types.ModuleType):
             copy = types.ModuleType(value.__name__)
-            used = (attribute for attribute in code.co_names if hasattr(value, attribute))
-            vars(copy).update({attribute: frozen(attribute, getattr(value, attribute)) for attribute in used})
+            for module, attribute in itertools.pairwise(instructions):
+                if module.argval == what and attribute.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                    if hasattr(value, attribute.argval):
+                        setattr(copy, attribute.argval, frozen(attribute.argval, getattr(value, attribute.argval)))
             return copy
         value = getattr(value, "function", value)  # another activation stands for its function
         if isinstance(value, types.FunctionType) and value.__module__ not in (__name__, math.__name__):
@@ -81,9 +85,8 @@ def _copy(name, function, T, wrap, callers):
             "modules, abs, min, max and range"
         )
 
-    names = [i.argval for i in dis.get_instructions(function) if i.opname == "LOAD_GLOBAL"]
     scope = {}
-    for used in names:
+    for used in dict.fromkeys(i.argval for i in instructions if i.opname == "LOAD_GLOBAL"):
         if used not in function.__globals__ and not hasattr(builtins, used):
             raise ValueError(f"{name} uses {used}, which is not defined")
         scope[used] = frozen(used, function.__globals__.get(used, getattr(builtins, used, None)))

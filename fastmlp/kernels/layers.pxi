@@ -122,7 +122,8 @@ cdef void gate_run(const Activation* f, const real* z, const real* a, real* g, P
 
 cdef void output_gradient_run(int loss, const Activation* f, const real* z, const real* a, const real* y, real* g,
                               Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
-    # OUT g (n,) = dL/dz from a and y (n,), a part of a batch of `rows` rows. Only a CUSTOM f reads z, and g is apart from it.
+    # OUT g (n,) = dL/dz from a and y (n,), a part of a batch of `rows` rows. Only a CUSTOM f reads z, which g is apart
+    # from then.
     cdef real count = <real>rows
     cdef Py_ssize_t i
     for i in range(n):
