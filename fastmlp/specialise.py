@@ -72,10 +72,9 @@ def _copy(name, function, T, wrap, callers):
         value = getattr(value, "function", value)  # another activation stands for its function
         if isinstance(value, types.FunctionType) and value.__module__ not in (__name__, math.__name__):
             return wrap(_copy(f"{name} (in {what})", value, T, wrap, callers))
-        if value is float:
-            return T
-        if value is standard_math.sqrt:  # Python's computes in float64
-            return math.sqrt
+        for theirs, ours in ((float, T), (standard_math.sqrt, math.sqrt), (standard_math.fabs, abs)):
+            if value is theirs:  # Python's give float64
+                return ours
         if isinstance(value, np.ufunc) and value.__name__ in UNLIKE:
             raise ValueError(f"{name} uses numpy's {what}, whose bits differ: use {UNLIKE[value.__name__]}")
         if callable(value) and (value in BUILTINS or getattr(value, "__module__", None) != "builtins"):

@@ -118,7 +118,8 @@ def through_others(z):
 
 @fastmlp.activation
 def all_of_math(z):
-    return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi
+    product = math.sqrt(z) * math.sqrt(z * z + 1) if z > 0 else math.fabs(z) * math.fabs(z)
+    return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi * product
 
 
 OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, all_of_math]
@@ -537,6 +538,7 @@ def test_check_finds_where_a_derivative_is_worst():
     for own in (mish, leaky, own_relu):
         assert own.check().difference < 1e-8
     assert mish.check(z=[-30, 5e-324, 1e5]).difference < 1e-8
+    assert own_relu.check(z=[0]) == (0, 0, 0, 0)
     wrong = fastmlp.activation(leaky.function)
     wrong.derivative(wrong_for_negative)
     worst = wrong.check()
