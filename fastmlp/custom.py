@@ -64,6 +64,7 @@ class CustomActivation:
         return self._derivative is not None
 
     def __call__(self, z):
+        """The function's values for an array, an array of its shape; a number for a number."""
         return self._each("value", z)
 
     def slope(self, z):
@@ -152,10 +153,10 @@ class CustomActivation:
     def _each(self, role, z):
         z = np.asarray(z)
         z = z if z.dtype == np.float32 else z.astype(np.float64, copy=False)
-        copy, values = self._copy(role, z.dtype.type), np.empty_like(z)
+        copy = self._copy(role, z.dtype.type)
         with np.errstate(all="ignore"):
-            values.reshape(-1)[:] = [self._at(role, copy, number) for number in z.reshape(-1)]
-        return values[()]
+            values = [self._at(role, copy, number) for number in z.reshape(-1)]
+        return np.array(values, z.dtype).reshape(z.shape)[()]
 
     def _at(self, role, copy, z):
         try:

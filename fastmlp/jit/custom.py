@@ -24,7 +24,6 @@ from . import elementary
 from .compiling import OPTIONS
 
 
-
 def forward(what, function, T):
     """The C function (z*, a*, n) that writes a[i] = f(z[i]), for a specialised function; keep it as long as it is used.
 
@@ -93,21 +92,21 @@ class OtherBits(Exception):
 def _weak(op):
     """op(a, b) for operands of which one may be an integer or a truth value: beside a float it is taken for one."""
 
-    def weak(a, b):
+    def operation(a, b):
         raise NotImplementedError("Numba chooses below")
 
-    @overload(weak, jit_options=OPTIONS)
+    @overload(operation, jit_options=OPTIONS)
     def choose(a, b):
-        whole = types.Integer, types.Boolean
-        if isinstance(a, types.Float) and isinstance(b, whole):
+        weak = types.Integer, types.Boolean
+        if isinstance(a, types.Float) and isinstance(b, weak):
             return lambda a, b: op(a, type(a)(np.float64(int(b))))
-        if isinstance(a, whole) and isinstance(b, types.Float):
+        if isinstance(a, weak) and isinstance(b, types.Float):
             return lambda a, b: op(type(b)(np.float64(int(a))), b)
         if isinstance(a, types.Boolean) and isinstance(b, types.Boolean) and op in ARITHMETIC:
             raise OtherBits("computes with truth values: use if and else")
         return lambda a, b: op(a, b)
 
-    return weak
+    return operation
 
 
 ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
@@ -175,9 +174,11 @@ class InFloat32(InFloat64):
     real = types.float32
 
 
+whole = numba.njit(**OPTIONS)(specialise.whole)
+
+
 @overload(specialise.whole_range, jit_options=OPTIONS)
 def _whole_range(*bounds):
-    whole = numba.njit(**OPTIONS)(specialise.whole)
     if len(bounds) == 1:
         return lambda *bounds: range(whole(bounds[0]))
     if len(bounds) == 2:
