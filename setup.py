@@ -24,7 +24,7 @@ ISA_FLAGS = {
 # and floating-point exceptions, which nobody reads, and no bit of a result.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
-HEADERS = ["simd.h", "softfma.h", "tile.h", "runtime.h"]
+HEADERS = ["simd.h", "softfma.h", "tile.h", "transpose.h", "runtime.h"]
 INCLUDES = ["branches.pxi", "products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
 
 

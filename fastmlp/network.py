@@ -179,15 +179,21 @@ class MLP:
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
         return loss, Gradients(flat, list(weights), list(biases))
 
-    @_in_default_environment
     def train_step(self, x, y, learning_rate):
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0.
+        Raises RuntimeError if the network is being trained by another thread.
         """
         self._require_derivatives()
-        x, y = self._samples(x, y, finite=True)
-        return training.step(self, x, y, border.learning_rate(learning_rate, self.dtype))
+        with training.SoleTrainer(self):
+            # Most steps of a loop go straight through: the checks below take longer than a small network's step.
+            loss = None if self._is_classifier is None else self._engine.quick_step(x, y, learning_rate)
+            if loss is not None:
+                return loss
+            with self._environment():
+                x, y = self._samples(x, y, finite=True)
+                return training.step(self, x, y, border.learning_rate(learning_rate, self.dtype))
 
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=0.1, shuffle=True, validation_data=None, verbose=1):

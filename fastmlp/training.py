@@ -83,7 +83,7 @@ class History:
 
 def fit(net, x, y, validation_data, plan):
     """Train net on checked data; see MLP.fit."""
-    with _sole_trainer(net), _undone_by_errors(net), _deferred_interrupt() as interrupted:
+    with SoleTrainer(net), _undone_by_errors(net), _deferred_interrupt() as interrupted:
         net.history = history = History()
         if plan.epochs:
             _learn_task(net, y)
@@ -114,7 +114,7 @@ def fit(net, x, y, validation_data, plan):
 def step(net, x, y, learning_rate):
     """One step on all rows of checked data: the mean loss before it."""
     losses = np.empty(len(x))
-    with _sole_trainer(net), _undone_by_errors(net):
+    with _undone_by_errors(net):
         _learn_task(net, y)
         net._engine.train(x, y, None, 0, len(x), len(x), learning_rate, losses, None)
     return ordered_mean(losses)
@@ -175,14 +175,20 @@ class _Slices:
             start = stop
 
 
-@contextlib.contextmanager
-def _sole_trainer(net):
-    if not net._training.acquire(blocking=False):
-        raise RuntimeError("this network is being trained by another thread; train a copy, or wait for that to end")
-    try:
-        yield
-    finally:
-        net._training.release()
+class SoleTrainer:
+    """A context manager: within it no other thread trains the network; RuntimeError where one does already."""
+
+    __slots__ = ("lock",)
+
+    def __init__(self, net):
+        self.lock = net._training
+
+    def __enter__(self):
+        if not self.lock.acquire(blocking=False):
+            raise RuntimeError("this network is being trained by another thread; train a copy, or wait for that to end")
+
+    def __exit__(self, *error):
+        self.lock.release()
 
 
 @contextlib.contextmanager

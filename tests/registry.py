@@ -117,7 +117,7 @@ def _products(tiles):
             yield _row(name, None, m=m, terms=terms, n=n)
     for n in (4 * lanes + 1, 9 * lanes - 1):
         yield _row(name, "packed", m=192, terms=260, n=n)
-        yield _row(name, "in place", m=191, terms=260, n=n)
+        yield _row(name, "in place", m=31, terms=260, n=n)
         yield _row(name, "transposed", m=24, terms=260, n=n, transposed=True)
     for m in (384, 385, 400, 769):
         yield _row(name, "later row block" if m > 384 else "first row block", m=m, terms=259, n=5)
@@ -138,6 +138,8 @@ def _updates(tiles):
     for rows, vecs in tiles.by_columns:
         for n_out in (vecs * tiles.lanes, (vecs - 1) * tiles.lanes + 1):
             yield _row("dense_update", f"tile {rows}x{vecs} by columns", rows=3, n_in=rows, n_out=n_out)
+    for rows, n_in in ((64, 29), (70, 193), (300, 200)):
+        yield _row("dense_update", "columns apart", rows=rows, n_in=n_in, n_out=17 * tiles.lanes + 3)
     yield _row("dense_update", "packed", rows=7, n_in=200, n_out=5 * tiles.lanes)
 
 

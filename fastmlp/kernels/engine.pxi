@@ -2,6 +2,8 @@
 
 cdef enum:
     SHARE_PAYS = 400_000        # products a thread must have of its own before a team is worth opening
+    GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
+                                # them takes longer than fewer
     FEW_ROWS = 12               # below this many rows a step is shared out only in a network with
     MANY_WEIGHTS = 200_000      # this many weights
     INFERENCE_ROWS = 384        # rows that go through all layers at a time
@@ -11,6 +13,7 @@ cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
 cdef int threads_at_import = threads_set()
 cdef bint forked = False        # OpenMP's threads do not live on in a forked child, and it would wait for them
 cdef bint forked_said = False
+cdef int calls_under_way = 0    # of Python threads that have given the GIL away
 
 
 def _after_fork():
@@ -65,18 +68,51 @@ cdef class Engine:
 
     def quick_forward(self, x):
         """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with a row in it, else None."""
-        cdef cnp.ndarray inputs, out
+        cdef cnp.ndarray out
         cdef cnp.npy_intp shape[2]
-        if not cnp.PyArray_CheckExact(x):
+        if not is_ready(x, 2, REAL_TYPE) or not self.takes(x):
             return None
-        inputs = x
-        if (cnp.PyArray_NDIM(inputs) != 2 or cnp.PyArray_TYPE(inputs) != REAL_TYPE
-                or not cnp.PyArray_ISCARRAY_RO(inputs) or inputs.shape[1] != self.layers[0].n_in or inputs.shape[0] == 0):
-            return None
-        shape[0], shape[1] = inputs.shape[0], self.layers[self.n_layers - 1].n_out
+        shape[0], shape[1] = (<cnp.ndarray>x).shape[0], self.layers[self.n_layers - 1].n_out
         out = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
-        self.forward(inputs, out)
+        self.forward(x, out)
         return out
+
+    cdef bint takes(self, cnp.ndarray x):
+        return x.shape[1] == self.layers[0].n_in and x.shape[0] > 0
+
+    def quick_step(self, x, y, learning_rate):
+        """One step on all rows, and the mean loss before it, if nothing has to be converted or refused; else None."""
+        cdef cnp.ndarray losses
+        cdef cnp.npy_intp rows
+        if not (is_ready(x, 2, REAL_TYPE) and self.takes(x) and self.is_apart(x) and all_finite(x)
+                and self.takes_targets(x, y) and type(learning_rate) is float and learning_rate >= 0
+                and isfinite(<real>learning_rate)):
+            return None
+        rows = (<cnp.ndarray>x).shape[0]
+        losses = cnp.PyArray_EMPTY(1, &rows, cnp.NPY_FLOAT64, 0)
+        self.train(x, y, None, 0, rows, rows, learning_rate, losses, None)
+        return mean_in_order(<const double*>cnp.PyArray_DATA(losses), rows)
+
+    cdef bint takes_targets(self, cnp.ndarray x, y):
+        # Labels of a network with several outputs, or finite targets that need not be probabilities.
+        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, i
+        cdef const int64_t* labels
+        if is_ready(y, 2, REAL_TYPE):
+            return (self.loss == SQUARED_ERROR and y.shape[0] == x.shape[0] and y.shape[1] == n_out
+                    and self.is_apart(y) and all_finite(y))
+        if n_out == 1 or not is_ready(y, 1, cnp.NPY_INT64) or y.shape[0] != x.shape[0]:
+            return False
+        labels = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>y)
+        for i in range(x.shape[0]):
+            if not 0 <= labels[i] < n_out:
+                return False
+        return self.is_apart(y)
+
+    cdef bint is_apart(self, cnp.ndarray array):
+        # Whether it shares no memory with the parameters, which change.
+        cdef const char* data = <const char*>cnp.PyArray_DATA(array)
+        cdef const char* parameters = <const char*>cnp.PyArray_DATA(self.parameters)
+        return data + cnp.PyArray_NBYTES(array) <= parameters or parameters + cnp.PyArray_NBYTES(self.parameters) <= data
 
     def evaluate(self, x, y, cnp.ndarray losses, correct):
         """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
@@ -106,29 +142,25 @@ cdef class Engine:
         cdef Py_ssize_t rows = x.shape[0]
         cdef cnp.ndarray losses = np.empty(rows)
         cdef void* memory
-        cdef fp_environment environment
-        cdef double loss
+        cdef int team = self.team_for(rows, 3)
         self.describe(&job, GRADIENT, x)
         y = self.describe_targets(&job, y, losses, None)
         job.batch_size = rows
         layers = <Layer*>malloc(self.n_layers * sizeof(Layer))
-        memory = NULL if layers == NULL else self.allocate(&job, layers, self.team_for(rows, 3))
+        memory = NULL if layers == NULL else self.allocate(&job, layers, team)
         if memory == NULL:
             free(layers)
             raise MemoryError
         for i in range(self.n_layers):
             layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
             g += (layers[i].n_in + 1) * layers[i].n_out
-        mark(ONE_THREAD if self.team_for(rows, 3) == 1 else TEAM)
-        run_team(&job, self.team_for(rows, 3))
+        mark(ONE_THREAD if team == 1 else TEAM)
+        run_team(&job, team, rows * self.products)
         free(memory)
         free(layers)
-        environment = fp_enter()
-        loss = double_sum(<const double*>job.losses, rows) / rows
-        fp_leave(environment)
-        return loss
+        return mean_in_order(job.losses, rows)
 
-    def train(self, x, y, order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, learning_rate,
+    cpdef train(self, x, y, order, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t batch_size, learning_rate,
               cnp.ndarray losses, correct):
         """Steps of gradient descent on the rows order[start:stop]; see fastmlp.reference.Engine.train."""
         cdef Job job
@@ -153,7 +185,7 @@ cdef class Engine:
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
         self.workspace_unpacks = job.x.coded
-        run_team(&job, team)
+        run_team(&job, team, (stop - start) * self.products)
 
     cdef describe(self, Job* job, Mode mode, x):
         cdef cnp.ndarray inputs = x
@@ -179,6 +211,8 @@ cdef class Engine:
         cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(worth, <Py_ssize_t>1))
         if passes > 1 and rows < FEW_ROWS and self.products < MANY_WEIGHTS:
             return 1    # the updated weights would travel between the caches for too little work on them
+        if team > 1 and calls_under_way:
+            return 1    # two teams on the same processors would wait for each other
         if team > 1 and threads_set() < threads_at_import:
             team = min(team, threads_set())
         if team > 1 and forked:
@@ -209,14 +243,7 @@ cdef class Engine:
                 memory[i] = self.allocate(own, <Layer*>(own + 1), 1)
                 failed = failed or memory[i] == NULL
         if not failed:
-            with nogil:
-                if team == 1:
-                    run(<Job*>jobs, 0, 1)
-                else:
-                    hand_over()
-                    with parallel(num_threads=team):
-                        run_own(jobs, of_job, team, threadid(), team_size())
-                    hand_over()
+            run_jobs(jobs, of_job, team, rows * self.products)
         if jobs != NULL:
             for i in range(team):
                 free(memory[i])
@@ -244,7 +271,7 @@ cdef class Engine:
             x_size = padded(rows * n_in)
         lines = padded((team + 2 * self.n_layers) * rows * <Py_ssize_t>sizeof(real*) // <Py_ssize_t>sizeof(real))
         if learns or rows >= PACKING_PAYS:
-            job.panels = STRIP_BUFFER
+            job.panels = BUFFER if learns else STRIP_BUFFER
         job.scratch_size = job.panels
         if job.mode != FORWARD or output == SOFTMAX:
             job.scratch_size += padded((4 if output == CUSTOM else 3) * n_out * SIDE)
@@ -292,7 +319,19 @@ cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept:
     return (n + 15) // 16 * 16      # every array begins on a cache line
 
 
-cdef void run_team(Job* job, int team):
+cdef bint is_ready(array, int ndim, int of_type):
+    # Whether it is an array as the kernels take it.
+    return (cnp.PyArray_CheckExact(array) and cnp.PyArray_NDIM(<cnp.ndarray>array) == ndim
+            and cnp.PyArray_TYPE(<cnp.ndarray>array) == of_type and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>array))
+
+
+cdef void run_team(Job* job, int team, Py_ssize_t products):
+    # One job, by all threads of a team together.
+    global calls_under_way
+    if team == 1 and products < GIVING_PAYS:
+        run(job, 0, 1)
+        return
+    calls_under_way += 1
     with nogil:
         if team == 1:
             run(job, 0, 1)
@@ -303,6 +342,25 @@ cdef void run_team(Job* job, int team):
                 run(job, threadid(), team_size())
                 hand_over()
             hand_over()
+    calls_under_way -= 1
+
+
+cdef void run_jobs(char* jobs, size_t of_job, int team, Py_ssize_t products):
+    # A job for each thread of a team.
+    global calls_under_way
+    if team == 1 and products < GIVING_PAYS:
+        run(<Job*>jobs, 0, 1)
+        return
+    calls_under_way += 1
+    with nogil:
+        if team == 1:
+            run(<Job*>jobs, 0, 1)
+        else:
+            hand_over()
+            with parallel(num_threads=team):
+                run_own(jobs, of_job, team, threadid(), team_size())
+            hand_over()
+    calls_under_way -= 1
 
 
 cdef void run_own(char* jobs, size_t of_job, int count, int thread, int team) noexcept nogil:
@@ -314,14 +372,17 @@ cdef void run_own(char* jobs, size_t of_job, int count, int thread, int team) no
     hand_over()
 
 
-cdef double double_sum(const double* values, Py_ssize_t n) noexcept:
+cdef double mean_in_order(const double* values, Py_ssize_t n) noexcept:
     cdef double total = 0, s
     cdef Py_ssize_t start, k
+    cdef fp_environment environment = fp_enter()
     for start from 0 <= start < n by CHUNK:
         s = 0
         for k in range(start, min(start + CHUNK, n)):
             s = s + values[k]
         total = total + s
+    total = total / n
+    fp_leave(environment)
     return total
 
 

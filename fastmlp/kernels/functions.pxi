@@ -39,12 +39,12 @@ def sum_of_products(a, b, seed, out=None):
     cdef Product p
     cdef fp_environment environment
     cdef Py_ssize_t row = x.strides[0] // <Py_ssize_t>sizeof(real), column = x.strides[1] // <Py_ssize_t>sizeof(real)
-    cdef real* buffer = <real*>malloc(STRIP_BUFFER * sizeof(real) + max(m, x.shape[1]) * sizeof(real*))
+    cdef real* buffer = <real*>malloc(BUFFER * sizeof(real) + max(m, x.shape[1]) * sizeof(real*))
     if buffer == NULL:
         raise MemoryError
     p.terms = a.shape[1]
     p.by_columns, p.step = row == 1 and column != 1, column
-    p.lines = <const real**>(buffer + STRIP_BUFFER)
+    p.lines = <const real**>(buffer + BUFFER)
     if p.by_columns:
         lines_of(data_of(x), column, p.terms, p.lines)
     else:
@@ -87,12 +87,12 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     cdef Job job
     cdef const real** lines
     cdef fp_environment environment
-    cdef real* scratch = <real*>malloc((STRIP_BUFFER + w.size) * sizeof(real) + (rows + 1) * sizeof(real*))
+    cdef real* scratch = <real*>malloc((BUFFER + w.size) * sizeof(real) + (rows + 1) * sizeof(real*))
     if scratch == NULL:
         raise MemoryError
     if x.strides[1] != sizeof(real):
         inputs = contiguous(x)
-    lines = <const real**>(<char*>scratch + STRIP_BUFFER * sizeof(real))
+    lines = <const real**>(scratch + BUFFER)
     lines_of(data_of(inputs), inputs.strides[0] // <Py_ssize_t>sizeof(real), rows, lines)
     job.mode, job.rate = TRAIN, learning_rate
     layer.n_in, layer.n_out = w.shape[0], n

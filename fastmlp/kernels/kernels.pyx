@@ -3,6 +3,7 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
+    transpose.h         matrices turned round
     products.pxi        blocking, packing and tiling around it
     branches.pxi        which ways a call went, for the tests
     elementary.pxi      exp, log, sigmoid, tanh
@@ -21,6 +22,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cython.parallel cimport parallel, threadid
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -55,10 +57,11 @@ cdef extern from "tile.h":
     ctypedef struct Strip:
         Py_ssize_t terms, tiles
         const real** lines
-        Py_ssize_t offset, step
+        Py_ssize_t offset, step, tile_step
         const real* b
         Py_ssize_t b_row
         lanes last
+        Py_ssize_t partial
         const real* seed
         const real* carried
         Py_ssize_t carried_row
@@ -66,13 +69,19 @@ cdef extern from "tile.h":
         Py_ssize_t c_row
         const real* rate
     ctypedef void (*strip_function)(const Strip*) noexcept nogil
-    const int CHUNK, WIDE, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
+    const int CHUNK, WIDE, PACKING_PAYS, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
     const int tile_rows[2][9]
     strip_function strips[2][17][9][5]
     char strips_run[2][17][9][5]
     void run_strip(int by, int rows, int vecs, int chunks, const Strip* s) noexcept nogil
+    void copy_strip(const real* b, Py_ssize_t b_row, Py_ssize_t terms, Py_ssize_t columns, int vecs,
+                    real* strip) noexcept nogil
     void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate,
                   Py_ssize_t n) noexcept nogil
+
+cdef extern from "transpose.h":
+    void transpose(const real* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n, real* out,
+                   Py_ssize_t out_row) noexcept nogil
 
 cdef extern from "runtime.h":
     ctypedef struct fp_environment:

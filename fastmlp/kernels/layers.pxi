@@ -41,22 +41,14 @@ cdef void activate_block(const Activation* f, const real* z, real* a, Py_ssize_t
     cdef Py_ssize_t r
     if f.number == SOFTMAX:
         for r from 0 <= r < rows by SIDE:
-            turn(a + r * n, min(SIDE, rows - r), n, panel)
+            transpose(a + r * n, n, min(SIDE, rows - r), n, panel, min(SIDE, rows - r))
             softmax(panel, n, min(SIDE, rows - r), NULL, NULL)
-            turn(panel, n, min(SIDE, rows - r), a + r * n)
+            transpose(panel, min(SIDE, rows - r), n, min(SIDE, rows - r), a + r * n, n)
     elif n == row:
         activate_run(f, z, a, rows * n)
     else:
         for r in range(rows):
             activate_run(f, z + r * row, a + r * row, n)
-
-
-cdef inline void turn(const real* x, Py_ssize_t rows, Py_ssize_t n, real* turned) noexcept nogil:
-    # OUT turned (n, rows) from x (rows, n).
-    cdef Py_ssize_t r, j
-    for j in range(n):
-        for r in range(rows):
-            turned[j * rows + r] = x[r * n + j]
 
 
 cdef void softmax(real* z, Py_ssize_t n, Py_ssize_t rows, double* maxima, double* totals) noexcept nogil:

@@ -200,7 +200,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
     cdef int wanted[SIDE]
     for r from rows * thread // team <= r < r1 by SIDE:
         count = min(SIDE, r1 - r)
-        turn(layer.z + r * n, count, n, z)
+        transpose(layer.z + r * n, n, count, n, z, count)
         memcpy(a, z, count * n * sizeof(real))
         if layer.activation.number == SOFTMAX:
             softmax(a, n, count, maxima, totals)
@@ -214,7 +214,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
             compare(classes, wanted, count, job.correct + first + r)
         if job.mode != EVALUATE:
             output_gradient_run(job.loss, &layer.activation, z, a, y, g, count * n, rows)
-            turn(g, n, count, layer.grad_z + r * n)
+            transpose(g, count, n, count, layer.grad_z + r * n, n)
 
 
 cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, uint8_t* correct) noexcept nogil:

@@ -2,14 +2,18 @@
 #
 # C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256
 # (see tile.h). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written.
-# A is given by pointers to its lines, rows or columns, which may lie scattered. B may have any strides; it is copied into strips
-# that lie in order where its columns are not contiguous, or where enough rows share a strip to pay for the copy.
+# A is given by pointers to its lines, rows or columns, which may lie scattered; columns are copied tile by tile where
+# enough strips share them. B may have any strides; it is copied into strips that lie in order where its columns are not
+# contiguous, or where enough rows share a strip to pay for the copy.
 
 cdef enum:
     ROW_BLOCK = 384         # rows of A that stay in the second-level cache while the strips of B pass
-    PACKING_PAYS = 192      # rows from which a copied strip is cheaper than a strided one
-    LINE = 16               # at least as many reals as a cache line holds
+    COLUMN_BLOCK = 192      # fewer where lines are columns, so that their copy stays there
+    STRIPS_PAY = 4          # strips, and terms, from which a copy of the columns, tile by tile, is cheaper than
+    TERMS_PAY = 64          # lines that lie apart
     STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
+    COLUMNS_BUFFER = 256 * (192 + 16)   # reals: a chunk of COLUMN_BLOCK columns, each tile as wide as the widest
+    BUFFER = 256 * 8 * 16 + 256 * (192 + 16)   # both
 
 
 cdef struct Product:
@@ -54,18 +58,37 @@ cdef void fetch(Ahead* ahead) noexcept nogil:
             ahead.order += 1
 
 
+cdef struct Tiling:         # a strip's rows cut into tiles of equal height, or nearly: the first `taller` have one more
+    Py_ssize_t tiles, height, taller
+
+
+cdef inline Tiling tiling(int by, Py_ssize_t rows, int vecs) noexcept nogil:
+    # A small last tile would cost as much time as a full one.
+    cdef Py_ssize_t most = tile_rows[by][vecs]
+    cdef Tiling t
+    if rows <= 8 and rows > most and strips[by][rows][vecs][1] != NULL:
+        most = rows
+    t.tiles = (rows + most - 1) // most
+    t.height = rows // t.tiles
+    t.taller = rows - t.height * t.tiles
+    return t
+
+
 cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1,
                    real* buffer, Ahead* ahead) noexcept nogil:
+    cdef const real* columns_apart[CHUNK]
     cdef Py_ssize_t row, rows, k, terms, column, columns
     cdef int vecs, most_vecs, chunks
+    cdef bint apart = p.by_columns and p.terms >= TERMS_PAY and c1 - c0 >= STRIPS_PAY * WIDE * LANES
+    cdef Py_ssize_t block = COLUMN_BLOCK if apart else ROW_BLOCK
     if p.terms == 0:
         mark(NO_TERMS)
         for row in range(r0, r1):
             for column in range(c0, c1):
                 p.c[row * p.c_row + column] = p.seed[column] if p.seed else <real>0
         return
-    for row from r0 <= row < r1 by ROW_BLOCK:
-        rows = min(ROW_BLOCK, r1 - row)
+    for row from r0 <= row < r1 by block:
+        rows = min(block, r1 - row)
         mark(FIRST_ROW_BLOCK if row == r0 else LATER_ROW_BLOCK)
         most_vecs = widest_tile(rows)
         k = 0
@@ -74,15 +97,37 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
             chunks = 1
             if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1 and not p.by_columns:
                 chunks = chunks_side_by_side(rows, (c1 - c0 + LANES - 1) // LANES, p.terms - k)
+            if apart:
+                mark(COLUMNS_APART)
+                set_apart(p, row, rows, k, terms, most_vecs, buffer + STRIP_BUFFER, columns_apart)
             column = c0
             while column < c1:
                 if ahead != NULL:
                     fetch(ahead)
                 columns = min(most_vecs * LANES, c1 - column)
                 vecs = <int>((columns + LANES - 1) // LANES)
-                multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer)
+                multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
+                               columns_apart if apart and vecs == most_vecs else NULL)
                 column += columns
             k += terms * chunks
+
+
+cdef void set_apart(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms, int vecs,
+                    real* copy, const real** lines) noexcept nogil:
+    # OUT copy (tiles, terms, width): the columns of A that each tile of a strip of `vecs` vectors reads; lines (terms,)
+    # point to the first tile's, and each next tile lies terms * width on.
+    cdef Tiling t = tiling(BY_COLUMNS, rows, vecs)
+    cdef Py_ssize_t tile, term, i, height, width = t.height + (t.taller > 0)
+    cdef const real* line
+    lines_of(copy, width, terms, lines)
+    for tile in range(t.tiles):
+        height = t.height + (tile < t.taller)
+        for term in range(terms):
+            line = p.lines[k + term] + row
+            for i in range(height):
+                copy[i] = line[i]
+            copy += width
+        row += height
 
 
 cdef inline int widest_tile(Py_ssize_t rows) noexcept nogil:
@@ -103,20 +148,24 @@ cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t
 
 
 cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms,
-                         int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer) noexcept nogil:
-    cdef Strip s
-    cdef Py_ssize_t most_rows, tiles, larger, tile_height
-    cdef bint first = k == 0, final = k + terms * chunks == p.terms
+                         int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer,
+                         const real** columns_apart) noexcept nogil:
     cdef int by = BY_COLUMNS if p.by_columns else BY_ROWS
+    cdef Tiling t = tiling(by, rows, vecs)
+    cdef Strip s
+    cdef Py_ssize_t width = t.height + (t.taller > 0)
+    cdef bint first = k == 0, final = k + terms * chunks == p.terms
     s.terms = terms
     s.step = p.step
-    if p.by_columns:
+    if columns_apart != NULL:
+        s.lines, s.offset = columns_apart, 0
+    elif p.by_columns:
         s.lines, s.offset = p.lines + k, row
     else:
         s.lines, s.offset = p.lines + row, k * p.step
     if p.b_col != 1 or (rows >= PACKING_PAYS and p.b_row > vecs * LANES):
         mark(PACKED if p.b_col == 1 else TRANSPOSED)
-        pack(p, k, terms, column, columns, vecs * LANES, buffer)
+        pack(p, k, terms, column, columns, vecs, buffer)
         s.b, s.b_row = buffer, vecs * LANES
     else:
         mark(IN_PLACE)
@@ -124,6 +173,7 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     mark(FULL_VECTOR if columns == vecs * LANES else PARTIAL_VECTOR)
     mark(FIRST_CHUNK if first else TOTALS_CARRIED)
     s.last = first_lanes(columns - (vecs - 1) * LANES)
+    s.partial = columns < vecs * LANES
     s.seed = p.seed + column if p.seed else NULL
     s.c_row = s.carried_row = p.c_row
     s.c = p.c + row * p.c_row + column
@@ -134,48 +184,39 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
         s.c = p.weights + row * p.c_row + column
         s.rate = p.rate
 
-    # Tiles of equal height, or nearly: a small last tile would cost as much time as a full one.
-    most_rows = tile_rows[by][vecs]
-    if rows <= 8 and rows > most_rows and strips[by][rows][vecs][1] != NULL:
-        most_rows = rows
-    if rows <= most_rows:
-        s.tiles = 1
-        run_strip(by, <int>rows, vecs, chunks, &s)
-        return
-    tiles = (rows + most_rows - 1) // most_rows
-    tile_height = rows // tiles
-    larger = rows - tile_height * tiles
-    if larger:
-        s.tiles = larger
-        run_strip(by, <int>tile_height + 1, vecs, chunks, &s)
-        advance(&s, by, larger * (tile_height + 1))
-    s.tiles = tiles - larger
-    run_strip(by, <int>tile_height, vecs, chunks, &s)
+    if t.taller:
+        s.tiles = t.taller
+        s.tile_step = t.height + 1 if columns_apart == NULL else width * terms
+        run_strip(by, <int>t.height + 1, vecs, chunks, &s)
+        advance(&s, by, t.height + 1)
+    s.tiles = t.tiles - t.taller
+    s.tile_step = t.height if columns_apart == NULL else width * terms
+    run_strip(by, <int>t.height, vecs, chunks, &s)
 
 
-cdef inline void advance(Strip* s, int by, Py_ssize_t rows) noexcept nogil:
+cdef inline void advance(Strip* s, int by, Py_ssize_t height) noexcept nogil:
+    # Beyond the tiles of this height.
+    cdef Py_ssize_t rows = s.tiles * height
     if by == BY_ROWS:
         s.lines += rows
     else:
-        s.offset += rows
+        s.offset += s.tiles * s.tile_step
     s.c += rows * s.c_row
     if s.carried:
         s.carried += rows * s.carried_row
 
 
 cdef void pack(const Product* p, Py_ssize_t k, Py_ssize_t terms, Py_ssize_t column, Py_ssize_t columns,
-               Py_ssize_t width, real* strip) noexcept nogil:
-    # OUT strip[t * width + j] = B[k + t, column + j]; columns beyond the last are zero and never stored.
-    cdef Py_ssize_t t, j, start
+               int vecs, real* strip) noexcept nogil:
+    # OUT strip (terms, width): strip[t, j] = B[k + t, column + j]; columns beyond the last are never stored, whatever
+    # they hold.
+    cdef Py_ssize_t t, j, width = vecs * LANES
     cdef const real* b = p.b + k * p.b_row + column * p.b_col
     if p.b_col == 1:
-        for t in range(terms):
-            memcpy(strip + t * width, b + t * p.b_row, columns * sizeof(real))
+        copy_strip(b, p.b_row, terms, columns, vecs, strip)
+    elif p.b_row == 1:
+        transpose(b, p.b_col, columns, terms, strip, width)
     else:
-        for start from 0 <= start < terms by LINE:  # a cache line of each column at a time
-            for j in range(columns):
-                for t in range(start, min(start + LINE, terms)):
-                    strip[t * width + j] = b[t * p.b_row + j * p.b_col]
-    if columns < width:
         for t in range(terms):
-            memset(strip + t * width + columns, 0, (width - columns) * sizeof(real))
+            for j in range(columns):
+                strip[t * width + j] = b[t * p.b_row + j * p.b_col]

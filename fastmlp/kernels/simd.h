@@ -27,6 +27,11 @@ typedef float real;
 #endif
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
 
 /* Numbers and their bits. */
 ALWAYS_INLINE uint64_t to_bits(double x) { uint64_t b; memcpy(&b, &x, sizeof b); return b; }
@@ -35,6 +40,7 @@ ALWAYS_INLINE double from_bits(uint64_t b) { double x; memcpy(&x, &b, sizeof x);
 #if defined(__AVX512F__) && !defined(FASTMLP_PORTABLE)
 #include <immintrin.h>
 #define REGISTERS 32
+#define MASKS_ARE_FREE 1
 #if FASTMLP_DOUBLE
 #define LANES 8
 typedef __m512d vec;
@@ -104,9 +110,14 @@ ALWAYS_INLINE vec fma_vec(vec a, vec b, vec c) { return (vec)vfmaq_f32((float32x
 #endif
 #endif
 
+#ifndef MASKS_ARE_FREE
+#define MASKS_ARE_FREE 0
+#endif
+
 /* The same everywhere: compilers give these for vectors as for numbers, each rounded on its own. */
 ALWAYS_INLINE vec zero_vec(void) { return (vec){0}; }
 ALWAYS_INLINE vec broadcast(real x) { return x - zero_vec(); }  /* x - 0 is x, also for -0 */
 ALWAYS_INLINE vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
+ALWAYS_INLINE void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
 
 #endif

@@ -18,18 +18,14 @@ typedef struct {
     ptrdiff_t terms, tiles;
     const real **lines;                 /* a, by pointers to its lines, which may lie apart */
     ptrdiff_t offset, step;             /* of a[0, 0] in its line, and from one term of a row to the next */
+    ptrdiff_t tile_step;                /* columns only: from one tile to the next in its line */
     const real *b; ptrdiff_t b_row;
     lanes last;                         /* lanes of the last vector of a row */
+    ptrdiff_t partial;                  /* whether they are fewer than a vector's */
     const real *seed, *carried; ptrdiff_t carried_row;
     real *c; ptrdiff_t c_row;
     const real *rate;
 } Strip;
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
 
 /* Keeps the compiler from taking an address apart into a base and many offsets, more than there are registers. */
 #define WHOLE(address) __asm__("" : "+r"(address))
@@ -37,18 +33,19 @@ typedef struct {
 #define FORGET() __asm__ volatile("" : : : "memory")
 
 /* Only the last vector of a row is masked: a mask for the others would take a register that the sums need. */
-ALWAYS_INLINE vec load_part(const real *p, const int edge, lanes last) {
-    return edge ? load_lanes(p, last) : load_vec(p);
+ALWAYS_INLINE vec load_part(const real *p, const int masked, lanes last) {
+    return masked ? load_lanes(p, last) : load_vec(p);
 }
-ALWAYS_INLINE void store_part(real *p, const int edge, lanes last, vec v) {
-    if (edge) store_lanes(p, last, v);
-    else memcpy(p, &v, sizeof v);
+ALWAYS_INLINE void store_part(real *p, const int masked, lanes last, vec v) {
+    if (masked) store_lanes(p, last, v);
+    else store_vec(p, v);
 }
 
 /* Lines are rows: a[i, k] = lines[i][offset + k * step]. Lines are columns: a[i, k] = lines[k][offset + i]. */
 enum { BY_ROWS, BY_COLUMNS };
 
-ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const Strip *strip) {
+ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const int masked,
+                              const Strip *strip) {
     const ptrdiff_t tiles = strip->tiles;
     for (ptrdiff_t tile = 0; tile < tiles; tile++) {
         const ptrdiff_t row = tile * rows;
@@ -58,11 +55,15 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
         const lanes last = strip->last;
         const ptrdiff_t b_row = strip->b_row, step = strip->step, chunk_step = strip->terms * step;
         const real **line = strip->lines + (by == BY_ROWS ? row : 0);
-        const ptrdiff_t offset = strip->offset + (by == BY_ROWS ? 0 : row);
+        const ptrdiff_t offset = strip->offset + (by == BY_ROWS ? 0 : tile * strip->tile_step);
         UNROLL for (int i = 0; i < (by == BY_ROWS ? rows : 0); i++) {
             a[i] = line[i] + offset;
             WHOLE(a[i]);
         }
+        /* What is read after the sums is fetched while they run. */
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int v = 0; v < vecs; v += (64 / sizeof(vec)))
+                __builtin_prefetch(strip->c + (row + i) * strip->c_row + v * LANES, 1);
         for (ptrdiff_t k = strip->terms, at = 0; k > 0; k--, at += step, b += b_row) {
             if (by == BY_COLUMNS) {
                 a[0] = *line++ + offset;
@@ -72,7 +73,7 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
                 vec bv[8];
                 const real *bq = b + q * strip->terms * b_row;
                 UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
-                bv[vecs - 1] = load_lanes(bq + (vecs - 1) * LANES, last);
+                bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
                 UNROLL for (int i = 0; i < rows; i++) {
                     vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
                     UNROLL for (int v = 0; v < vecs; v++) {
@@ -85,7 +86,7 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
         FORGET();
         const Strip t = *strip;  /* a copy, which the stores to c cannot change */
         UNROLL for (int v = 0; v < vecs; v++) {
-            const int edge = v == vecs - 1;
+            const int edge = masked && v == vecs - 1;
             real *c = t.c + row * t.c_row + v * LANES;
             vec total[16];
             if (t.carried) {
@@ -110,10 +111,11 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
 /* The tiles that the registers hold: X(rows, vecs). With fewer rows a tile is wider, so that enough independent
  * sums are under way to hide the latency of fma. Where lines are rows every row has its address in a register, and tiles
  * with more rows than about ten would keep some in memory: TALL tiles are for columns only. A large matrix takes strips
- * of WIDE vectors. */
+ * of WIDE vectors; from PACKING_PAYS rows a strip is copied together first. */
 #if REGISTERS == 32
 #define MAX_VECS 8
 #define WIDE 4
+#define PACKING_PAYS 192
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) \
     X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(4, 3) X(4, 4) \
@@ -124,6 +126,7 @@ static const int tile_rows[2][9] = {{0, 10, 8, 8, 6, 1, 1, 1, 1}, {0, 16, 8, 8, 
 #elif REGISTERS == 16
 #define MAX_VECS 8
 #define WIDE 2
+#define PACKING_PAYS 32
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) \
     X(3, 1) X(3, 2) X(3, 3) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2) X(6, 1) X(6, 2) X(7, 1) X(8, 1) X(9, 1) X(10, 1)
@@ -132,6 +135,7 @@ static const int tile_rows[2][9] = {{0, 10, 6, 4, 2, 1, 1, 1, 1}, {0, 10, 6, 4, 
 #else
 #define MAX_VECS 2
 #define WIDE 2
+#define PACKING_PAYS 192
 #define TILES(X) X(1, 1) X(1, 2) X(2, 1) X(2, 2)
 #define TALL(X)
 static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
@@ -141,9 +145,15 @@ static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 #define MAX_CHUNKS 4
 #define SIDE_BY_SIDE(X) X(1, 1, 2) X(1, 1, 3) X(1, 1, 4) X(1, 2, 2) X(1, 2, 3) X(1, 2, 4) X(2, 1, 2) X(2, 1, 3) X(2, 1, 4)
 
-#define DEFINE_ROWS(r, v) static void rows_##r##_##v(const Strip *t) { strip_body(r, v, 1, BY_ROWS, t); }
-#define DEFINE_COLUMNS(r, v) static void columns_##r##_##v(const Strip *t) { strip_body(r, v, 1, BY_COLUMNS, t); }
-#define DEFINE_CHUNKS(r, v, q) static void rows_##r##_##v##_##q(const Strip *t) { strip_body(r, v, q, BY_ROWS, t); }
+/* Where masks cost time, whole vectors go without. */
+#define DEFINE(name, r, v, q, by) \
+    static void name(const Strip *t) { \
+        if (MASKS_ARE_FREE || t->partial) strip_body(r, v, q, by, 1, t); \
+        else strip_body(r, v, q, by, 0, t); \
+    }
+#define DEFINE_ROWS(r, v) DEFINE(rows_##r##_##v, r, v, 1, BY_ROWS)
+#define DEFINE_COLUMNS(r, v) DEFINE(columns_##r##_##v, r, v, 1, BY_COLUMNS)
+#define DEFINE_CHUNKS(r, v, q) DEFINE(rows_##r##_##v##_##q, r, v, q, BY_ROWS)
 TILES(DEFINE_ROWS)
 SIDE_BY_SIDE(DEFINE_CHUNKS)
 TILES(DEFINE_COLUMNS)
@@ -165,20 +175,34 @@ static inline void run_strip(int by, int rows, int vecs, int chunks, const Strip
     strips[by][rows][vecs][chunks](t);
 }
 
+/* OUT strip (terms, vecs * LANES): `columns` columns of b, whose lines are b_row apart. */
+static void copy_strip(const real *b, ptrdiff_t b_row, ptrdiff_t terms, ptrdiff_t columns, int vecs, real *strip) {
+    const int partial = columns < vecs * LANES;
+    const lanes last = first_lanes(columns - (vecs - 1) * LANES);
+    for (ptrdiff_t k = 0; k < terms; k++, b += b_row, strip += vecs * LANES) {
+        for (int v = 0; v < vecs - 1; v++) store_vec(strip + v * LANES, load_vec(b + v * LANES));
+        store_vec(strip + (vecs - 1) * LANES, load_part(b + (vecs - 1) * LANES, partial, last));
+    }
+}
+
+ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate,
+                               const int masked, lanes last) {
+    vec sum = zero_vec();
+    for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
+        vec s = zero_vec();
+        for (ptrdiff_t r = start; r < rows && r < start + CHUNK; r++) s = s + load_part(g + r * row, masked, last);
+        sum = sum + s;
+    }
+    if (rate) sum = load_part(total, masked, last) - broadcast(*rate) * sum;
+    store_part(total, masked, last, sum);
+}
+
 /* The same rule with every a = 1, for n columns of g (rows x n, `row` apart): OUT total, or, with a learning rate, the
  * biases total = total - (rate * sum). */
 static void sum_rows(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate, ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j += LANES) {
-        const lanes l = first_lanes(n - j);
-        vec sum = zero_vec();
-        for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
-            vec s = zero_vec();
-            for (ptrdiff_t r = start; r < rows && r < start + CHUNK; r++) s = s + load_lanes(g + r * row + j, l);
-            sum = sum + s;
-        }
-        if (rate) sum = load_lanes(total + j, l) - broadcast(*rate) * sum;
-        store_lanes(total + j, l, sum);
-    }
+    for (ptrdiff_t j = 0; j < n; j += LANES)
+        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, 0, first_lanes(LANES));
+        else sum_vectors(g + j, rows, row, total + j, rate, 1, first_lanes(n - j));
 }
 
 #endif
