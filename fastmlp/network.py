@@ -56,7 +56,7 @@ class MLP:
     loss: "squared_error" (half the squared distance), "cross_entropy" or "binary_cross_entropy"; mean over rows.
     dtype: "float32" or "float64".
     seed: integer in [0, 2**32) that determines the initial weights and the shuffles; None draws one, kept as seed.
-    backend: "reference" or "compiled"; None is FASTMLP_BACKEND, else the fastest that was built. Same bits.
+    backend: "reference", "compiled" or "numba"; None is FASTMLP_BACKEND, else the fastest that is there. Same bits.
     n_threads: integer >= 1; None is OMP_NUM_THREADS, else the processors this process may use. Same bits.
 
     Initial weights are Glorot uniform, He uniform for layers with relu or your own activation; biases are zero. Raises
@@ -108,7 +108,7 @@ class MLP:
     dtype = property(attrgetter("_architecture.dtype"), doc="float32 or float64, as a NumPy dtype.")
     seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")
     backend = property(attrgetter("_backend"), doc="The name of the implementation that computes.")
-    n_threads = property(attrgetter("_n_threads"), doc="How many threads the compiled kernels may use.")
+    n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
     epochs_trained = property(attrgetter("_epochs_trained"), doc="Epochs completed by fit, over all its calls.")
     is_classifier = property(
         attrgetter("_is_classifier"),
