@@ -1,6 +1,7 @@
 """Users' own activations: the same bytes in every backend, errors before there is a network, files, pickles, check()."""
 
 import copy
+import importlib
 import math
 import multiprocessing
 import os
@@ -124,7 +125,9 @@ def all_of_math(z):
 
 
 OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, all_of_math]
-ISAS = kernels.available() if kernels else []
+MODULES = {isa: kernels.modules(isa) for isa in kernels.available()} if kernels else {}
+if "numba" in BACKENDS:
+    MODULES["numba"] = {np.dtype(dtype): importlib.import_module("fastmlp.jit") for dtype in DTYPES}
 
 
 def numbers(dtype):
@@ -133,17 +136,17 @@ def numbers(dtype):
     return np.concatenate([*sample, random.standard_normal(300), np.array(NUMBERS)]).astype(dtype)
 
 
-@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("own", OWN, ids=str)
-def test_values_and_gradients_have_the_bytes_of_the_reference(own, dtype, isa):
-    module, z = kernels.modules(isa)[np.dtype(dtype)], numbers(dtype)
+def test_values_and_gradients_have_the_bytes_of_the_reference(own, dtype, name):
+    module, z = MODULES[name][np.dtype(dtype)], numbers(dtype)
     for n in (1, 7, len(z)):
-        assert_same_bits([module.activate(own, z[:n])], [reference.activate(own, z[:n])], f"{own} {isa} {dtype}")
+        assert_same_bits([module.activate(own, z[:n])], [reference.activate(own, z[:n])], f"{own} {name} {dtype}")
     if own.has_derivative:
         g = values(np.random.RandomState(1), z.shape, dtype, "ordinary")
         gradients = [kind.activation_gradient(own, z, g, z) for kind in (module, reference)]
-        assert_same_bits(gradients[:1], gradients[1:], f"{own} {isa} {dtype}")
+        assert_same_bits(gradients[:1], gradients[1:], f"{own} {name} {dtype}")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

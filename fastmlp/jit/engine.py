@@ -8,7 +8,6 @@ import numpy as np
 from numba import from_dtype, types
 from numba.core import event
 
-from ..activations import ACTIVATIONS
 from ..layout import layer_views
 from ..losses import LOSSES
 from . import functions, network
@@ -63,14 +62,14 @@ class Engine:
         self.parameters, self.dtype, self.n_threads = parameters, parameters.dtype, n_threads
         self.sizes, self.names, self.loss = layer_sizes, activations, LOSSES[loss].number
         self.multiply = compiled(self.dtype).address
-        numbers = [ACTIVATIONS[name].number for name in activations]
-        n_out, kept = layer_sizes[1:], sum(size for size, number in zip(layer_sizes[1:], numbers) if number == CUSTOM)
+        described = [functions.described(activation, self.dtype) for activation in activations]
+        n_out, kept = layer_sizes[1:], sum(size for size, own in zip(layer_sizes[1:], described) if own[0] == CUSTOM)
         self.inference_place, layers = sum(n_out) + kept, []
         weights = a = 0
         own_z = sum(n_out)
-        for n_in, n, number in zip(layer_sizes, n_out, numbers):
+        for n_in, n, (number, *addresses) in zip(layer_sizes, n_out, described):
             z = own_z if number == CUSTOM else a
-            layers.append(Layer(n_in, n, number, weights, weights + n_in * n, a, z, self.inference_place + a, 0, 0))
+            layers.append(Layer(n_in, n, number, weights, weights + n_in * n, a, z, self.inference_place + a, *addresses))
             weights, a, own_z = weights + (n_in + 1) * n, a + n, own_z + n * (number == CUSTOM)
         self.layers = np.array(layers, LAYER)
         self.training_place = self.inference_place + sum(n_out)

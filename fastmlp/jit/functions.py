@@ -15,6 +15,13 @@ def _flat(array, dtype=None):
     return np.require(array, dtype, "CAW").reshape(-1)
 
 
+def described(activation, dtype):
+    """(its number, the addresses of its functions of values and gradients), for a name or a user's own activation."""
+    if isinstance(activation, str):
+        return ACTIVATIONS[activation].number, 0, 0
+    return layers.CUSTOM, *activation.addresses(dtype)
+
+
 def sum_of_products(a, b, seed, out=None):
     """total[i, j] = seed[j] + sum_k a[i, k] b[k, j]. See fastmlp.reference.sum_of_products."""
     a, b = np.asarray(a), np.asarray(b)
@@ -61,7 +68,7 @@ def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate,
 def dense_forward(x, weights, bias, activation="identity", out=None):
     """a = f(x W + b), (rows, n_out); written into out where given. See fastmlp.reference.dense_forward."""
     a = sum_of_products(x, weights, bias, out)
-    activate_rows(ACTIVATIONS[activation].number, a.reshape(-1), a.shape[1])
+    _activate_in_place(activation, a)
     return a
 
 
@@ -76,42 +83,52 @@ def dense_backward(x, weights, grad_z, input_gradient=True):
 def activate(activation, z):
     """a = f(z), a new array; softmax row by row. See fastmlp.reference.activate."""
     a = np.array(z, order="C")
-    activate_rows(ACTIVATIONS[activation].number, a.reshape(-1), a.shape[-1] if a.ndim else 1)
+    _activate_in_place(activation, a)
     return a
 
 
+def _activate_in_place(activation, a):
+    number, forward, _ = described(activation, a.dtype)
+    values = a.reshape(-1)
+    z = values.copy() if number == layers.CUSTOM else values
+    activate_rows(number, forward, z, values, a.shape[-1] if a.ndim else 1)
+
+
 @entry
-def activate_rows(activation, z, n):
+def activate_rows(activation, forward, z, a, n):
     if activation == layers.SOFTMAX:
         maxima, totals = np.empty_like(z[:1]), np.empty_like(z[:1])
         for r in range(len(z) // n):
             layers.softmax(moved(data(z), r * n), 1, n, data(maxima), data(totals))
     else:
-        layers.activate_run(activation, 0, data(z), data(z), len(z))
+        layers.activate_run(activation, forward, data(z), data(a), len(z))
 
 
-def activation_gradient(activation, a, grad_a):
+def activation_gradient(activation, a, grad_a, z=None):
     """dL/dz = dL/da f'(z), a new array. See fastmlp.reference.activation_gradient."""
     g = np.array(grad_a, order="C")
-    gate(ACTIVATIONS[activation].number, _flat(a), g.reshape(-1))
+    number, _, address_of_gate = described(activation, g.dtype)
+    gate(number, address_of_gate, _flat(a if z is None else z), _flat(a), g.reshape(-1))
     return g
 
 
 @entry
-def gate(activation, a, g):
-    layers.gate_run(activation, 0, data(a), data(a), data(g), len(g))
+def gate(activation, function, z, a, g):
+    layers.gate_run(activation, function, data(z), data(a), data(g), len(g))
 
 
-def output_gradient(loss, activation, a, y):
+def output_gradient(loss, activation, a, y, z=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     g = np.empty(np.shape(a), a.dtype)
-    start_backward(LOSSES[loss].number, ACTIVATIONS[activation].number, _flat(a), _flat(y), g.reshape(-1), len(a))
+    number, _, address_of_gate = described(activation, g.dtype)
+    start_backward(LOSSES[loss].number, number, address_of_gate, _flat(a if z is None else z), _flat(a), _flat(y),
+                   g.reshape(-1), len(a))  # fmt: skip
     return g
 
 
 @entry
-def start_backward(loss, activation, a, y, g, rows):
-    layers.output_gradient(loss, activation, 0, data(a), data(a), data(y), data(g), len(g), rows)
+def start_backward(loss, activation, function, z, a, y, g, rows):
+    layers.output_gradient(loss, activation, function, data(z), data(a), data(y), data(g), len(g), rows)
 
 
 def row_losses(loss, z, a, y):
