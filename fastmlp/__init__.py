@@ -2,15 +2,17 @@
 
 __version__ = "0.1.0"
 
-from . import backends, datasets
+from . import backends, datasets, math
 from .activations import ACTIVATIONS
 from .config import config, show_config
+from .custom import activation
 from .losses import LOSSES
 from .network import MLP, Gradients
 from .training import Evaluation, History
 
 __all__ = [
-    "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "config", "datasets", "show_config",
+    "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "activation", "config", "datasets", "math",
+    "show_config",
 ]  # fmt: skip
 
 backends.warn_if_slow()

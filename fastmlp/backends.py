@@ -1,6 +1,7 @@
-"""Which implementation computes: chosen by argument, by FASTMLP_BACKEND, else the compiled one where it was built."""
+"""Which implementation computes: chosen by argument, by FASTMLP_BACKEND, else the fastest that is there."""
 
 import contextlib
+import importlib.util
 import os
 import warnings
 from typing import Callable, NamedTuple
@@ -17,8 +18,8 @@ class Backend(NamedTuple):
     """How to compute.
 
     engine(layer_sizes, activations, loss, parameters, n_threads): see fastmlp.reference.Engine.
-    environment(): a context manager in which NumPy rounds to nearest and flushes nothing to zero; the reference's
-    raises RuntimeError where that is not so already.
+    environment(): a context manager in which NumPy rounds to nearest and flushes nothing to zero; the reference's and
+    Numba's raise RuntimeError where that is not so already.
     all_finite(array): whether neither NaN nor infinity is in an array (rows, columns).
     """
 
@@ -29,7 +30,8 @@ class Backend(NamedTuple):
 
 
 def load(name=None):
-    """The backend called name ("reference" or "compiled"); None stands for FASTMLP_BACKEND or the fastest built.
+    """The backend called name, one of BACKENDS; None stands for FASTMLP_BACKEND, else for compiled, numba or reference,
+    whichever is the first that works here.
 
     Raises ValueError for an unknown name, and ImportError for a backend that this installation lacks.
     """
@@ -37,7 +39,11 @@ def load(name=None):
     if name is None:
         name, asked_by = os.environ.get("FASTMLP_BACKEND") or None, "the environment variable FASTMLP_BACKEND"
     if name is None:
-        name = "compiled" if kernels() else "reference"
+        if kernels():
+            return load("compiled")
+        with contextlib.suppress(ImportError):  # no Numba, or none that this processor can run fast
+            return load("numba")
+        return load("reference")
     if not isinstance(name, str):
         raise TypeError(f"{asked_by} must be one of {', '.join(BACKENDS)}, not {name!r}")
     if name not in BACKENDS:
@@ -54,34 +60,44 @@ def kernels():
     return kernels
 
 
+def numba_is_installed():
+    """Whether Numba is there, found out without importing it."""
+    return importlib.util.find_spec("numba") is not None
+
+
 def warn_if_slow():
-    """Say so if nobody chose the reference and yet it will compute."""
+    """Say so if nobody chose a backend and yet it will not be the compiled one."""
     try:
         slow = not os.environ.get("FASTMLP_BACKEND") and kernels() is None
     except ValueError:  # FASTMLP_ISA asks for what is not there: the first network says so, where it can be caught
         return
     if slow:
+        what, name = ("slow NumPy reference", "reference")
+        if numba_is_installed():
+            what, name = ("Numba backend", "numba")
         warnings.warn(
-            f"fastmlp is running on its slow NumPy reference, because its compiled kernels were not built here. "
-            f"To get them, {HOW_TO_COMPILE}. FASTMLP_BACKEND=reference chooses the reference without this warning.",
+            f"fastmlp is running on its {what}, because its compiled kernels were not built here. "
+            f"To get them, {HOW_TO_COMPILE}. FASTMLP_BACKEND={name} chooses what runs now without this warning.",
             RuntimeWarning,
             stacklevel=3,
         )
 
 
 def _reference():
-    from .reference import Engine
-    from .reference.arithmetic import check_environment
+    from .reference import Engine, check_environment
 
-    @contextlib.contextmanager
-    def checked():
-        check_environment()
-        yield
+    return Engine, _checked(check_environment), _all_finite
 
-    def all_finite(array, rows=256):  # at a time, to bound the memory for it
-        return all(np.isfinite(array[start : start + rows]).all() for start in range(0, len(array), rows))
 
-    return Engine, checked, all_finite
+def _numba():
+    from . import jit
+
+    if not jit.HAS_FMA:
+        raise ImportError(
+            "the backend 'numba' needs fused multiply-add, which the processor that Numba compiles for does not have: "
+            "use the backend 'reference' or 'compiled', which give the same bits"
+        )
+    return jit.Engine, _checked(jit.check_environment), _all_finite
 
 
 def _compiled():
@@ -91,4 +107,19 @@ def _compiled():
     return built.Engine, built.DefaultEnvironment, built.all_finite
 
 
-BACKENDS = {"reference": _reference, "compiled": _compiled}
+def _checked(check):
+    """The environment of a backend that checks at entry, and leaves all as it is."""
+
+    @contextlib.contextmanager
+    def checked():
+        check()
+        yield
+
+    return checked
+
+
+def _all_finite(array, rows=256):  # at a time, to bound the memory for it
+    return all(np.isfinite(array[start : start + rows]).all() for start in range(0, len(array), rows))
+
+
+BACKENDS = {"reference": _reference, "compiled": _compiled, "numba": _numba}

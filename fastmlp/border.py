@@ -7,11 +7,13 @@ fastmlp.reference.Engine asks for; arrays that already are so pass without a cop
 import math
 import operator
 import struct
+import types
 from collections.abc import Sequence
 
 import numpy as np
 
 from .activations import ACTIVATIONS
+from .custom import CustomActivation
 from .losses import LOSSES
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
@@ -92,32 +94,69 @@ def network_dtype(value):
 
 
 def layer_activations(activation, output_activation, loss, sizes):
-    """The activation of every layer, from one name or one a hidden layer, and the output's (None: the loss's own)."""
+    """The activation of every layer, from one or one a hidden layer, and the output's (None: the loss's own).
+
+    Each is a name, or a user's own activation.
+    """
     hidden = len(sizes) - 2
-    if isinstance(activation, str):
-        names = (activation,) * hidden
-        choice("activation", activation, ACTIVATIONS)
+    if isinstance(activation, (str, CustomActivation)):
+        chosen = (activation,) * hidden
+        _layer_activation("activation", activation, ACTIVATIONS)
     elif isinstance(activation, Sequence):
-        names = tuple(activation)
+        chosen = tuple(activation)
     else:
-        raise TypeError(f"activation must be a name, or a list of one a hidden layer, not {describe(activation)}")
-    if len(names) != hidden:
+        raise TypeError(
+            "activation must be a name, an activation of your own, or a list of one a hidden layer, "
+            f"not {describe(activation)}{_undecorated(activation)}"
+        )
+    if len(chosen) != hidden:
         raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
     hidden_options = [name for name in ACTIVATIONS if name != "softmax"]
-    for name in names:
-        choice("activation", name, hidden_options)
+    for one in chosen:
+        _layer_activation("activation", one, hidden_options)
 
     suited = LOSSES[loss].output_activations
-    output = suited[0] if output_activation is None else choice("output_activation", output_activation, ACTIVATIONS)
-    if output not in suited:
-        losses = " or ".join(name for name in LOSSES if output in LOSSES[name].output_activations)
+    output = suited[0]
+    if output_activation is not None:
+        output = _layer_activation("output_activation", output_activation, ACTIVATIONS)
+    losses = [name for name in LOSSES if output in LOSSES[name].output_activations] or ["squared_error"]
+    if loss not in losses:
         raise ValueError(
             f"output_activation {output!r} does not go with loss {loss!r}: "
-            f"that needs {' or '.join(suited)}, and {output} needs loss {losses}"
+            f"that needs {' or '.join(suited)}, and {output} needs loss {' or '.join(losses)}"
         )
     if output == "softmax" and sizes[-1] == 1:
         raise ValueError("output_activation 'softmax' needs at least 2 outputs, not 1: its only output would be 1")
-    return (*names, output)
+    custom_activations("activation", [one for one in (*chosen, output) if not isinstance(one, str)])
+    return (*chosen, output)
+
+
+def _layer_activation(name, value, options):
+    """value if it is a user's own activation or one of the options, which are names."""
+    if isinstance(value, CustomActivation):
+        return value
+    if not isinstance(value, str):
+        expected = f"{name} must be one of {', '.join(options)}, or an activation of your own"
+        raise TypeError(f"{expected}, not {describe(value)}{_undecorated(value)}")
+    return choice(name, value, options)
+
+
+def _undecorated(value):
+    return ": decorate it with @fastmlp.activation" if isinstance(value, types.FunctionType) else ""
+
+
+def custom_activations(name, value):
+    """{name: activation} of users' own activations, no two of which may share a name."""
+    expected = f"{name} must be a list of activations of your own, made by fastmlp.activation"
+    if not isinstance(value, Sequence):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    by_name = {}
+    for one in value:
+        if not isinstance(one, CustomActivation):
+            raise TypeError(f"{expected}, not of {describe(one)}{_undecorated(one)}")
+        if by_name.setdefault(one.name, one) is not one:
+            raise ValueError(f"{name} has two activations named {one.name}: give one another name")
+    return by_name
 
 
 def inputs(name, value, n_in, dtype):

@@ -1,5 +1,6 @@
 """What this installation is made of."""
 
+import importlib.metadata
 import platform
 
 import numpy as np
@@ -9,9 +10,10 @@ from .threads import default_threads
 
 
 def config():
-    """A dict: version, python, numpy, backend, threads, and of the kernels compiler, openmp, isas_built, isa.
+    """A dict: version, python, numpy, numba, backend, threads, and of the kernels compiler, openmp, isas_built, isa.
 
-    threads is what a network uses unless told otherwise. Without compiled kernels their four values are None.
+    threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
+    Numba's version where its backend runs, else None.
     """
     from . import __version__
 
@@ -22,8 +24,9 @@ def config():
         "version": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "numba": importlib.metadata.version("numba") if backend == "numba" else None,
         "backend": backend,
-        "threads": default_threads() if backend != "reference" and built["openmp"] else 1,
+        "threads": default_threads() if backend == "numba" or backend == "compiled" and built["openmp"] else 1,
         **built,
     }
 
@@ -37,6 +40,8 @@ def show_config():
     print(f"fastmlp           {facts['version']}")
     print(f"Python            {facts['python']}")
     print(f"NumPy             {facts['numpy']}")
+    if facts["numba"]:
+        print(f"Numba             {facts['numba']}")
     print(f"compiler          {not_built if without_kernels else facts['compiler']}")
     if not without_kernels:
         print(f"OpenMP            {openmp}")

@@ -15,7 +15,7 @@ def glorot_uniform(n_in, n_out):
 
 
 def he_uniform(n_in, n_out):
-    """limit = sqrt(6 / n_in), for layers with relu (He et al. 2015)."""
+    """limit = sqrt(6 / n_in), for layers with relu or a user's own activation (He et al. 2015)."""
     return math.sqrt(6 / n_in)
 
 
@@ -30,7 +30,7 @@ def initialize(parameters, layer_sizes, activations, seed):
     The uniform u of layer i come from RandomState([seed, 0, i]), a stream that NumPy keeps frozen.
     """
     for layer, ((weights, bias), activation) in enumerate(zip(layer_views(parameters, layer_sizes), activations)):
-        limit = INITIALIZERS[ACTIVATIONS[activation].initializer](*weights.shape)
+        limit = INITIALIZERS[ACTIVATIONS.get(activation, activation).initializer](*weights.shape)
         u = stream(seed, WEIGHTS, layer).random_sample(weights.shape)
         weights[...] = (2.0 * u - 1.0) * limit
         bias[...] = 0

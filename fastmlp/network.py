@@ -21,7 +21,7 @@ class Architecture(NamedTuple):
     """What a network is, apart from its parameters."""
 
     layer_sizes: tuple  # input first
-    activations: tuple  # one name a layer
+    activations: tuple  # for each layer a name, or a user's own
     loss: str
     dtype: np.dtype
 
@@ -49,17 +49,19 @@ class MLP:
     """A multilayer perceptron: for each layer z = x W + b, a = f(z), the next layer's x.
 
     layer_sizes: integers, input first, such as [784, 16, 16, 10].
-    activation: of the hidden layers: "sigmoid", "relu", "tanh" or "identity"; one name, or a list of one a layer.
+    activation: of the hidden layers: "sigmoid", "relu", "tanh", "identity", or one of your own, made by
+        fastmlp.activation; one for all, or a list of one a layer.
     output_activation: None is what the loss needs: identity for squared_error, softmax for cross_entropy, sigmoid
-        for binary_cross_entropy. squared_error also goes with relu, sigmoid and tanh.
+        for binary_cross_entropy. squared_error also goes with relu, sigmoid, tanh and your own.
     loss: "squared_error" (half the squared distance), "cross_entropy" or "binary_cross_entropy"; mean over rows.
     dtype: "float32" or "float64".
     seed: integer in [0, 2**32) that determines the initial weights and the shuffles; None draws one, kept as seed.
-    backend: "reference" or "compiled"; None is FASTMLP_BACKEND, else the fastest that was built. Same bits.
+    backend: "reference", "compiled" or "numba"; None is FASTMLP_BACKEND, else the fastest that is there. Same bits.
     n_threads: integer >= 1; None is OMP_NUM_THREADS, else the processors this process may use. Same bits.
 
-    Initial weights are Glorot uniform, He uniform for relu layers; biases are zero. Raises ValueError or TypeError,
-    naming the argument, and ImportError for a backend that was not built.
+    Initial weights are Glorot uniform, He uniform for layers with relu or your own activation; biases are zero. Raises
+    ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or for an activation of
+    your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
@@ -87,6 +89,10 @@ class MLP:
         self._epochs_trained, self._is_classifier, self.history = 0, None, None
         if architecture.activations[-1] == "softmax":
             self._is_classifier = True
+        own = [activation for activation in architecture.activations if not isinstance(activation, str)]
+        for activation in own:
+            activation.prepare(architecture.dtype)
+        self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
         sizes = architecture.layer_sizes
         self._parameters = _aligned_zeros(n_parameters(sizes), architecture.dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
@@ -95,12 +101,14 @@ class MLP:
         self._training = threading.Lock()
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
-    layer_activations = property(attrgetter("_architecture.activations"), doc="The activation of each layer.")
+    layer_activations = property(
+        attrgetter("_architecture.activations"), doc="The activation of each layer: its name, or your own."
+    )
     loss = property(attrgetter("_architecture.loss"), doc="The name of the loss.")
     dtype = property(attrgetter("_architecture.dtype"), doc="float32 or float64, as a NumPy dtype.")
     seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")
     backend = property(attrgetter("_backend"), doc="The name of the implementation that computes.")
-    n_threads = property(attrgetter("_n_threads"), doc="How many threads the compiled kernels may use.")
+    n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
     epochs_trained = property(attrgetter("_epochs_trained"), doc="Epochs completed by fit, over all its calls.")
     is_classifier = property(
         attrgetter("_is_classifier"),
@@ -114,7 +122,7 @@ class MLP:
     def __repr__(self):
         sizes, activations, loss, dtype = self._architecture
         return (
-            f"MLP({list(sizes)}, {' -> '.join(activations)}, loss={loss!r}, dtype={dtype.name!r}, "
+            f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
 
@@ -164,6 +172,7 @@ class MLP:
         x: (rows, n_in) or as images, at least one row. y: integer labels (rows,), or (rows, n_out) one-hot or real;
         with one output also real (rows,). NaN and infinity pass as in IEEE arithmetic.
         """
+        self._require_derivatives()
         x, y = self._samples(x, y)
         flat = _aligned_zeros(self.n_parameters, self.dtype)
         loss = self._engine.gradients(x, y, flat)
@@ -176,6 +185,7 @@ class MLP:
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0.
         Raises RuntimeError if the network is being trained by another thread.
         """
+        self._require_derivatives()
         with training.SoleTrainer(self):
             # Most steps of a loop go straight through: the checks below take longer than a small network's step.
             loss = None if self._is_classifier is None else self._engine.quick_step(x, y, learning_rate)
@@ -199,8 +209,10 @@ class MLP:
             terminals; 2 prints the lines anywhere.
 
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
-        Raises RuntimeError if the network is being trained by another thread.
+        Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
+        has no derivative; where one fails (on the reference), the network is left as it was.
         """
+        self._require_derivatives()
         x, y = self._samples(x, y, finite=True)
         plan = training.Plan(
             epochs=border.integer("epochs", epochs, 0),
@@ -240,13 +252,28 @@ class MLP:
         return hashlib.sha256(little_endian.data).hexdigest()
 
     def save(self, path):
-        """Write the network to the file path, as npz without pickle; a crash leaves the old file or the new one."""
+        """Write the network to the file path, as npz without pickle; a crash leaves the old file or the new one.
+
+        Of an activation of your own the file holds the name.
+        """
         persistence.save(self, path)
 
     @classmethod
-    def load(cls, path, backend=None, n_threads=None):
-        """The network saved at path, bit for bit. Raises ValueError if the file is damaged or not a network."""
-        return persistence.load(cls, path, backend, n_threads)
+    def load(cls, path, backend=None, n_threads=None, activations=()):
+        """The network saved at path, bit for bit. Raises ValueError if the file is damaged or not a network.
+
+        activations: a list of your own activations, in which the network finds those that it was saved with by their
+        names; without one of them a ValueError says what to pass.
+        """
+        return persistence.load(cls, path, backend, n_threads, activations)
+
+    def _require_derivatives(self):
+        if self._without_derivative:
+            name = self._without_derivative[0]
+            raise ValueError(
+                f"activation {name} had no derivative when this network was made, and training needs it: define it with "
+                f"@{name}.derivative and make the network again"
+            )
 
     def _samples(self, x, y, prefix="", finite=False):
         """x and y checked and converted, and out of the way of updates to the parameters."""

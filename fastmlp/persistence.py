@@ -15,6 +15,7 @@ import zipfile
 import numpy as np
 
 from . import border
+from .activations import ACTIVATIONS
 from .layout import n_parameters
 
 FORMAT, VERSION = "fastmlp network", 1
@@ -43,7 +44,7 @@ def save(net, path):
         "format": FORMAT,
         "version": VERSION,
         "layer_sizes": net.layer_sizes,
-        "activations": net.layer_activations,
+        "activations": [str(activation) for activation in net.layer_activations],
         "loss": net.loss,
         "dtype": net.dtype.name,
         "seed": net.seed,
@@ -56,12 +57,22 @@ def save(net, path):
         np.savez(file, header=encoded, parameters=parameters)
 
 
-def load(network_class, path, backend=None, n_threads=None):
+class MissingActivation(ValueError):
+    """A network needs an activation that is not fastmlp's and was not passed."""
+
+
+def load(network_class, path, backend=None, n_threads=None, activations=()):
     """The network saved at path; see MLP.load."""
     path = _path(path)
+    own = border.custom_activations("activations", activations)
     with open(path, "rb") as file:
         try:
-            header, architecture, parameters = _read(network_class, file)
+            header, architecture, parameters = _read(network_class, file, own)
+        except MissingActivation as missing:
+            raise ValueError(
+                f"{path!r} holds a network with the activation {missing}, which is not one of fastmlp's: define it as it "
+                f"was, and pass it: MLP.load(path, activations=[{missing}])"
+            ) from None
         except DAMAGE as error:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # the disk's trouble, not the file's
                 raise
@@ -73,8 +84,8 @@ def load(network_class, path, backend=None, n_threads=None):
     return net
 
 
-def _read(network_class, file):
-    """(header, architecture, parameters), from a file that may hold anything."""
+def _read(network_class, file, own):
+    """(header, architecture, parameters), from a file that may hold anything; own: {name: the user's activation}."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in archive.infolist()}
@@ -89,7 +100,7 @@ def _read(network_class, file):
         if members["header.npy"].file_size > LARGEST_HEADER:
             raise ValueError("its header is too long")
         header = _parsed(_array(archive.read("header.npy"), np.dtype(np.uint8)).tobytes())
-        architecture = _architecture(network_class, header)
+        architecture = _architecture(network_class, header, own)
         little_endian = architecture.dtype.newbyteorder("<")
         needed = n_parameters(architecture.layer_sizes) * little_endian.itemsize
         if not needed < members["parameters.npy"].file_size <= size:
@@ -132,11 +143,15 @@ def _parsed(text):
     return header
 
 
-def _architecture(network_class, header):
+def _architecture(network_class, header, own):
     activations = header["activations"]
     dtype = border.choice("dtype", header["dtype"], ("float32", "float64"))
     if not isinstance(activations, list) or not activations:
         raise ValueError(f"activations is {border.describe(activations)}")
+    for name in activations:
+        if isinstance(name, str) and name.isidentifier() and name not in ACTIVATIONS and name not in own:
+            raise MissingActivation(name)
+    activations = [own.get(name, name) if isinstance(name, str) else name for name in activations]
     return network_class._architecture_of(
         header["layer_sizes"], activations[:-1], activations[-1], header["loss"], dtype
     )

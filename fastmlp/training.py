@@ -83,7 +83,7 @@ class History:
 
 def fit(net, x, y, validation_data, plan):
     """Train net on checked data; see MLP.fit."""
-    with SoleTrainer(net), _deferred_interrupt() as interrupted:
+    with SoleTrainer(net), _undone_by_errors(net), _deferred_interrupt() as interrupted:
         net.history = history = History()
         if plan.epochs:
             _learn_task(net, y)
@@ -114,8 +114,9 @@ def fit(net, x, y, validation_data, plan):
 def step(net, x, y, learning_rate):
     """One step on all rows of checked data: the mean loss before it."""
     losses = np.empty(len(x))
-    _learn_task(net, y)
-    net._engine.train(x, y, None, 0, len(x), len(x), learning_rate, losses, None)
+    with _undone_by_errors(net):
+        _learn_task(net, y)
+        net._engine.train(x, y, None, 0, len(x), len(x), learning_rate, losses, None)
     return ordered_mean(losses)
 
 
@@ -188,6 +189,22 @@ class SoleTrainer:
 
     def __exit__(self, *error):
         self.lock.release()
+
+
+@contextlib.contextmanager
+def _undone_by_errors(net):
+    """Leave net as it was if an activation of the user's own raises on the way; nothing else does."""
+    if all(isinstance(activation, str) for activation in net.layer_activations):
+        yield
+        return
+    before = net.parameters.copy(), net.epochs_trained, net.is_classifier
+    history = net.history
+    try:
+        yield
+    except Exception:
+        net._restore(*before)
+        net.history = history
+        raise
 
 
 @contextlib.contextmanager

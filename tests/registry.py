@@ -4,6 +4,7 @@ The kernels say which branches they took (branches.pxi); a row whose shape has c
 here for fails, and so does a branch without a row. The shapes follow the lanes of an instruction set and element type.
 """
 
+import ctypes
 import re
 from typing import NamedTuple
 
@@ -16,6 +17,39 @@ LOSSES = (
     ("squared_error", "identity"), ("squared_error", "relu"), ("squared_error", "sigmoid"), ("squared_error", "tanh"),
     ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid"),
 )  # fmt: skip
+
+
+class Bent:
+    """A user's activation as the backends see one, called through ctypes: z where z > 0, else -z / 4."""
+
+    def __init__(self):
+        self.callbacks = []  # C holds their addresses only
+
+    def __repr__(self):
+        return "bent"
+
+    def __call__(self, z):
+        return np.where(z > 0, z, z * z.dtype.type(-0.25))
+
+    def slope(self, z):
+        return np.where(z > 0, z.dtype.type(1), z.dtype.type(-0.25))
+
+    def addresses(self, dtype):
+        """(forward, gate) for this dtype."""
+        real = ctypes.POINTER(np.ctypeslib.as_ctypes_type(dtype))
+
+        def forward(z, a, n):
+            np.ctypeslib.as_array(a, (n,))[:] = self(np.ctypeslib.as_array(z, (n,)))
+
+        def gate(z, g, n):
+            np.ctypeslib.as_array(g, (n,))[:] *= self.slope(np.ctypeslib.as_array(z, (n,)))
+
+        function = ctypes.CFUNCTYPE(None, real, real, ctypes.c_ssize_t)
+        self.callbacks += (function(forward), function(gate))
+        return tuple(ctypes.cast(callback, ctypes.c_void_p).value for callback in self.callbacks[-2:])
+
+
+BENT = Bent()
 
 
 class Row(NamedTuple):
@@ -116,6 +150,11 @@ def _layers():
             yield _row("activate", None, rows=rows, n=n_out, activation=activation)
             if activation != "softmax":
                 yield _row("activation_gradient", None, rows=rows, n=n_out, activation=activation)
+    for rows, n in ((1, 2), (26, 70)):
+        yield _row("activate", "custom forward", rows=rows, n=n, activation=BENT)
+        yield _row("dense_forward", "custom forward", rows=rows, n_in=9, n_out=n, activation=BENT)
+        yield _row("activation_gradient", "custom gate", rows=rows, n=n, activation=BENT)
+        yield _row("output_gradient", "custom gate", rows=rows, n=n, loss="squared_error", activation=BENT)
     for input_gradient in (True, False):
         for rows, n_in, n_out in ((1, 1, 1), (10, 33, 17), (257, 5, 3), (30, 70, 40), (0, 3, 2)):
             yield _row("dense_backward", None, rows=rows, n_in=n_in, n_out=n_out,
@@ -145,9 +184,12 @@ def _engines(tiles):
         yield _row(name, "rows to each thread", threads=2, sizes=(200, 100, 3), rows=61)
         yield _row(name, "rows to each thread", threads=3, sizes=(200, 100, 3), rows=61, pixels=True)
         yield _row(name, "rows to each thread", threads=3, rows=210, **softmax)
+        yield _row(name, "custom forward", sizes=deep, rows=400, hidden=BENT, output=BENT)
+        yield _row(name, "custom forward", threads=2, sizes=(200, 100, 3), rows=61, hidden=BENT, output=BENT)
     yield _row("Engine.evaluate", "labels", sizes=deep, rows=9, labels=True)
     yield _row("Engine.evaluate", "one output", sizes=(9, 4, 1), rows=9, labels=True)
     yield _row("Engine.evaluate", "targets", sizes=deep, rows=9)
+    yield _row("Engine.activations", "custom forward", sizes=deep, rows=27, hidden=BENT)
     yield _row("Engine.activations", None, sizes=deep, rows=27)
     yield _row("Engine.activations", None, sizes=deep, rows=27, pixels=True)
 
@@ -163,6 +205,9 @@ def _engines(tiles):
         for branch in ("forward by columns", "backward by columns", "update by columns"):
             yield _row(name, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300)
         yield _row(name, "team", threads=2, rows=70, labels=True, **softmax)
+        yield _row(name, "custom gate", sizes=deep, rows=33, batch=16, hidden=BENT, output=BENT)
+        yield _row(name, "custom gate", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, hidden=BENT,
+                   output=BENT)  # fmt: skip
     train = "Engine.train"
     yield _row(train, "rows in place", sizes=deep, rows=20, batch=10)
     yield _row(train, "shuffled rows", sizes=deep, rows=23, batch=10, shuffled=True)

@@ -127,6 +127,8 @@ def inputs(row, dtype, kind):
         arrays = {"z" if name == "activate" else "a": draw(shape["rows"], shape["n"])}
         if name == "activation_gradient":
             arrays["grad_a"] = draw(shape["rows"], shape["n"])
+            if not isinstance(shape["activation"], str):
+                arrays["z"] = draw(shape["rows"], shape["n"])
         return {"activation": shape["activation"], **arrays}
     if name in ("output_gradient", "row_losses"):
         size = shape["rows"], shape["n"]
@@ -134,6 +136,8 @@ def inputs(row, dtype, kind):
         arrays = {"a": draw(*size), "y": y}
         if name == "row_losses":
             return {"loss": shape["loss"], "z": draw(*size), **arrays}
+        if not isinstance(shape["activation"], str):
+            arrays["z"] = draw(*size)
         return {"loss": shape["loss"], "activation": shape["activation"], **arrays}
     if name == "ordered_sum":
         return {"values": draw(shape["n"], shape["rows"]).T if shape["columns"] else draw(shape["rows"], shape["n"])}

@@ -25,7 +25,8 @@ def test_a_module_has_the_functions_of_its_stub(module):
         assert list(inspect.signature(getattr(module, name)).parameters) == expected, name
 
 
-@pytest.mark.parametrize("stub", [node for node in STUB.body if isinstance(node, ast.ClassDef)], ids=lambda s: s.name)
+@pytest.mark.parametrize("stub", [node for node in STUB.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"],
+                         ids=lambda stub: stub.name)  # fmt: skip
 def test_a_class_has_the_methods_of_its_stub(stub):
     stubbed = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
     for module in MODULES:

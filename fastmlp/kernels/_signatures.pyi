@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 dtype: np.dtype
 compiler: str
 openmp: bool
+
+class _Custom(Protocol):
+    def addresses(self, dtype: np.dtype) -> tuple[int, int]: ...
 
 def cpu_supports(isa: str) -> bool: ...
 class DefaultEnvironment:
@@ -16,7 +21,7 @@ class DefaultEnvironment:
 
 def sum_of_products(a: ArrayLike, b: ArrayLike, seed: ArrayLike, out: NDArray | None = None) -> NDArray: ...
 def dense_forward(
-    x: ArrayLike, weights: ArrayLike, bias: ArrayLike, activation: str = "identity", out: NDArray | None = None
+    x: ArrayLike, weights: ArrayLike, bias: ArrayLike, activation: str | _Custom = "identity", out: NDArray | None = None
 ) -> NDArray: ...
 def dense_backward(
     x: ArrayLike, weights: ArrayLike, grad_z: ArrayLike, input_gradient: bool = True
@@ -24,9 +29,13 @@ def dense_backward(
 def dense_update(
     x: ArrayLike, weights: NDArray, bias: NDArray, grad_z: ArrayLike, learning_rate: float
 ) -> None: ...
-def activate(activation: str, z: ArrayLike) -> NDArray: ...
-def activation_gradient(activation: str, a: ArrayLike, grad_a: ArrayLike) -> NDArray: ...
-def output_gradient(loss: str, activation: str, a: NDArray, y: ArrayLike) -> NDArray: ...
+def activate(activation: str | _Custom, z: ArrayLike) -> NDArray: ...
+def activation_gradient(
+    activation: str | _Custom, a: ArrayLike, grad_a: ArrayLike, z: ArrayLike | None = None
+) -> NDArray: ...
+def output_gradient(
+    loss: str, activation: str | _Custom, a: NDArray, y: ArrayLike, z: ArrayLike | None = None
+) -> NDArray: ...
 def row_losses(loss: str, z: ArrayLike, a: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
 def ordered_sum(values: ArrayLike) -> NDArray: ...
 def all_finite(values: NDArray) -> bool: ...
@@ -44,7 +53,7 @@ class Engine:
     def __init__(
         self,
         layer_sizes: Sequence[int],
-        activations: Sequence[str],
+        activations: Sequence[str | _Custom],
         loss: str,
         parameters: NDArray,
         n_threads: int = 1,

@@ -31,6 +31,7 @@ cdef class Engine:
     cdef int n_layers, loss, n_threads
     cdef Py_ssize_t products            # a forward pass's, for one row
     cdef cnp.ndarray parameters
+    cdef object names                   # of the activations, or the users' own, whose code must live as long
     cdef void* workspace                # kept between calls of train
     cdef Py_ssize_t workspace_rows
     cdef bint workspace_unpacks
@@ -38,7 +39,7 @@ cdef class Engine:
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
         cdef real* p = data_of(parameters)
         cdef int i
-        self.parameters = parameters
+        self.parameters, self.names = parameters, activations
         self.n_layers = <int>len(activations)
         self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
@@ -48,7 +49,7 @@ cdef class Engine:
         for i in range(self.n_layers):
             layer = &self.layers[i]
             layer.n_in, layer.n_out = layer_sizes[i], layer_sizes[i + 1]
-            layer.activation = number_of(activations[i])
+            layer.activation = activation_of(activations[i])
             layer.weights, layer.bias = p, p + layer.n_in * layer.n_out
             p += (layer.n_in + 1) * layer.n_out
             self.products += layer.n_in * layer.n_out
@@ -253,7 +254,8 @@ cdef class Engine:
         # One block of memory for all arrays of a job, laid out over `layers`; NULL if there is none. The block that
         # train keeps is laid out again at each call, since pointers into the job are the call's own.
         cdef Py_ssize_t rows = job.batch_size, n_in = self.layers[0].n_in, total = 0, weights = 0
-        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, x_size = 0, lines
+        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, x_size = 0, lines, sums = 0
+        cdef int output = self.layers[self.n_layers - 1].activation.number
         cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
         cdef real* p
         cdef const real** line
@@ -261,6 +263,8 @@ cdef class Engine:
         cdef int i
         for i in range(self.n_layers):
             total += padded(rows * self.layers[i].n_out)
+            if self.layers[i].activation.number == CUSTOM:
+                sums += padded(rows * self.layers[i].n_out)
             weights += padded(self.layers[i].n_in * self.layers[i].n_out)
         if job.x.coded:
             x_size = padded(rows * n_in)
@@ -268,12 +272,12 @@ cdef class Engine:
         if learns or rows >= PACKING_PAYS:
             job.panels = BUFFER if learns else STRIP_BUFFER
         job.scratch_size = job.panels
-        if job.mode != FORWARD or self.layers[self.n_layers - 1].activation == SOFTMAX:
-            job.scratch_size += padded(3 * n_out * SIDE)
+        if job.mode != FORWARD or output == SOFTMAX:
+            job.scratch_size += padded((4 if output == CUSTOM else 3) * n_out * SIDE)
         if job.mode != TRAIN or rows <= CHUNK:
             weights = 0     # no totals to keep between chunks
         if memory == NULL:
-            memory = malloc(64 + sizeof(real) * (x_size + lines + (2 if learns else 1) * total + weights
+            memory = malloc(64 + sizeof(real) * (x_size + lines + (2 if learns else 1) * total + sums + weights
                                                  + team * job.scratch_size))
         if memory == NULL:
             return NULL
@@ -293,6 +297,10 @@ cdef class Engine:
             lines_of(p, layers[i].n_out, rows, line)
             p += padded(rows * layers[i].n_out)
             line += rows
+            layers[i].z = layers[i].a
+            if layers[i].activation.number == CUSTOM:
+                layers[i].z = p
+                p += padded(rows * layers[i].n_out)
             if learns:
                 layers[i].grad_z, layers[i].grad_z_lines = p, line
                 lines_of(p, layers[i].n_out, rows, line)

@@ -62,7 +62,7 @@ def sum_of_products(a, b, seed, out=None):
 def dense_forward(x, weights, bias, activation="identity", out=None):
     """a = f(x W + b), (rows, n_out); written into out where given. See fastmlp.reference.dense_forward."""
     cdef cnp.ndarray a = sum_of_products(x, weights, bias, out)
-    apply_activation(number_of(activation), a)
+    apply_activation(activation_of(activation), a)
     return a
 
 
@@ -108,13 +108,16 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
 def activate(activation, z):
     """a = f(z), a new array; softmax row by row. See fastmlp.reference.activate."""
     cdef cnp.ndarray a = np.array(z, dtype, order="C")
-    apply_activation(number_of(activation), a)
+    apply_activation(activation_of(activation), a)
     return a
 
 
-cdef apply_activation(int activation, cnp.ndarray a):
+cdef apply_activation(Activation f, cnp.ndarray a):
+    # IN OUT a, in C order: z becomes f(z).
     cdef fp_environment environment
-    cdef real* z = data_of(a)
+    cdef cnp.ndarray copy = a.copy() if f.number == CUSTOM else a
+    cdef real* z = data_of(copy)
+    cdef real* out = data_of(a)
     cdef Py_ssize_t n = a.shape[a.ndim - 1] if a.ndim > 1 else 1, size = a.size
     cdef real* panel = <real*>malloc((n + 1) * SIDE * sizeof(real))
     if panel == NULL:
@@ -122,26 +125,30 @@ cdef apply_activation(int activation, cnp.ndarray a):
     if size:
         with nogil:
             environment = fp_enter()
-            activate_block(activation, z, size // n, n, n, panel)
+            activate_block(&f, z, out, size // n, n, n, panel)
             fp_leave(environment)
     free(panel)
 
 
-def activation_gradient(activation, a, grad_a):
+def activation_gradient(activation, a, grad_a, z=None):
     """dL/dz = dL/da f'(z), a new array. See fastmlp.reference.activation_gradient."""
-    cdef cnp.ndarray outputs = contiguous(a), g = np.array(grad_a, dtype, order="C")
+    cdef Activation f = activation_of(activation)
+    cdef cnp.ndarray outputs = contiguous(a), sums = outputs if z is None else contiguous(z)
+    cdef cnp.ndarray g = np.array(grad_a, dtype, order="C")
     cdef fp_environment environment = fp_enter()
-    gate_run(number_of(activation), data_of(outputs), data_of(g), g.size)
+    gate_run(&f, data_of(sums), data_of(outputs), data_of(g), g.size)
     fp_leave(environment)
     return g
 
 
-def output_gradient(loss, activation, a, y):
+def output_gradient(loss, activation, a, y, z=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
+    cdef Activation f = activation_of(activation)
     cdef cnp.ndarray outputs = contiguous(a), targets = contiguous(y), g = np.empty_like(outputs)
+    cdef cnp.ndarray sums = outputs if z is None else contiguous(z)
+    cdef int number = loss_number(loss)
     cdef fp_environment environment = fp_enter()
-    output_gradient_run(loss_number(loss), number_of(activation), data_of(outputs), data_of(targets), data_of(g),
-                        g.size, a.shape[0])
+    output_gradient_run(number, &f, data_of(sums), data_of(outputs), data_of(targets), data_of(g), g.size, a.shape[0])
     fp_leave(environment)
     return g
 
@@ -324,8 +331,18 @@ def tanh(z):
     return activate("tanh", z)
 
 
-cdef int number_of(activation) except -1:
-    return ("identity", "relu", "sigmoid", "tanh", "softmax").index(activation)
+cdef Activation activation_of(activation) except *:
+    # From a name, or from a user's activation, which gives its functions' addresses (a gate of 0: no derivative).
+    cdef Activation f
+    memset(&f, 0, sizeof(Activation))
+    if isinstance(activation, str):
+        f.number = ("identity", "relu", "sigmoid", "tanh", "softmax").index(activation)
+    else:
+        f.number = CUSTOM
+        forward, gate = activation.addresses(dtype)
+        f.forward = <void (*)(const real*, real*, Py_ssize_t) noexcept nogil><size_t>forward
+        f.gate = <void (*)(const real*, real*, Py_ssize_t) noexcept nogil><size_t>gate
+    return f
 
 
 cdef int loss_number(loss) except -1:

@@ -5,39 +5,50 @@
 # through all of them at once.
 
 cdef enum:
-    IDENTITY, RELU, SIGMOID, TANH, SOFTMAX                       # as numbered in fastmlp/activations.py
+    IDENTITY, RELU, SIGMOID, TANH, SOFTMAX, CUSTOM               # as numbered in fastmlp/activations.py; CUSTOM: a user's
     SQUARED_ERROR = 0, CROSS_ENTROPY, BINARY_CROSS_ENTROPY       # as numbered in fastmlp/losses.py
     SIDE = 16                                                    # rows of a panel
 
 
-cdef void activate_run(int activation, real* z, Py_ssize_t n) noexcept nogil:
-    # IN OUT z (n,): a = f(z) in place, for the activations that go element by element.
+cdef struct Activation:
+    int number
+    # CUSTOM: OUT a = f(z), and IN OUT g = g f'(z) (NULL: no derivative); both (n,), apart from z.
+    void (*forward)(const real* z, real* a, Py_ssize_t n) noexcept nogil
+    void (*gate)(const real* z, real* g, Py_ssize_t n) noexcept nogil
+
+
+cdef void activate_run(const Activation* f, const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    # IN OUT a (n,) holds z and becomes f(z), for the activations that go element by element. Only CUSTOM reads z itself.
     cdef Py_ssize_t i
-    if activation == RELU:
+    if f.number == RELU:
         for i in range(n):
-            z[i] = <real>0 if z[i] <= 0 else z[i]
-    elif activation == SIGMOID:
+            a[i] = <real>0 if a[i] <= 0 else a[i]
+    elif f.number == SIGMOID:
         for i in range(n):
-            z[i] = <real>real_sigmoid(<double>z[i])
-    elif activation == TANH:
+            a[i] = <real>real_sigmoid(<double>a[i])
+    elif f.number == TANH:
         for i in range(n):
-            z[i] = <real>real_tanh(<double>z[i])
+            a[i] = <real>real_tanh(<double>a[i])
+    elif f.number == CUSTOM:
+        mark(CUSTOM_FORWARD)
+        f.forward(z, a, n)
 
 
-cdef void activate_block(int activation, real* z, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row,
+cdef void activate_block(const Activation* f, const real* z, real* a, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row,
                          real* panel) noexcept nogil:
-    # IN OUT z (rows, n): a = f(z) in place. A softmax block holds whole rows, n apart, and needs panel (n, SIDE).
+    # OUT a (rows, n) = f(z), in place (a is z) unless f is CUSTOM. A softmax block holds whole rows, n apart, and needs
+    # panel (n, SIDE).
     cdef Py_ssize_t r
-    if activation == SOFTMAX:
+    if f.number == SOFTMAX:
         for r from 0 <= r < rows by SIDE:
-            transpose(z + r * n, n, min(SIDE, rows - r), n, panel, min(SIDE, rows - r))
+            transpose(a + r * n, n, min(SIDE, rows - r), n, panel, min(SIDE, rows - r))
             softmax(panel, n, min(SIDE, rows - r), NULL, NULL)
-            transpose(panel, min(SIDE, rows - r), n, min(SIDE, rows - r), z + r * n, n)
+            transpose(panel, min(SIDE, rows - r), n, min(SIDE, rows - r), a + r * n, n)
     elif n == row:
-        activate_run(activation, z, rows * n)
+        activate_run(f, z, a, rows * n)
     else:
         for r in range(rows):
-            activate_run(activation, z + r * row, n)
+            activate_run(f, z + r * row, a + r * row, n)
 
 
 cdef void softmax(real* z, Py_ssize_t n, Py_ssize_t rows, double* maxima, double* totals) noexcept nogil:
@@ -83,30 +94,34 @@ cdef inline real sum_in_order(const real* values, Py_ssize_t n) noexcept nogil:
     return total
 
 
-cdef void gate_run(int activation, const real* a, real* g, Py_ssize_t n) noexcept nogil:
-    # IN a (n,); IN OUT g (n,): dL/da becomes dL/dz = dL/da f'(z).
+cdef void gate_run(const Activation* f, const real* z, const real* a, real* g, Py_ssize_t n) noexcept nogil:
+    # IN a (n,), or z where f is CUSTOM; IN OUT g (n,): dL/da becomes dL/dz = dL/da f'(z).
     cdef Py_ssize_t i
     cdef real one = 1
-    if activation == RELU:
+    if f.number == RELU:
         for i in range(n):
             g[i] = g[i] if a[i] > 0 else <real>0
-    elif activation == SIGMOID:
+    elif f.number == SIGMOID:
         for i in range(n):
             g[i] = g[i] * (a[i] * (one - a[i]))
-    elif activation == TANH:
+    elif f.number == TANH:
         for i in range(n):
             g[i] = g[i] * (one - a[i] * a[i])
+    elif f.number == CUSTOM:
+        mark(CUSTOM_GATE)
+        f.gate(z, g, n)
 
 
-cdef void output_gradient_run(int loss, int activation, const real* a, const real* y, real* g, Py_ssize_t n,
-                              Py_ssize_t rows) noexcept nogil:
-    # OUT g (n,) = dL/dz from a and y (n,), a part of a batch of `rows` rows.
+cdef void output_gradient_run(int loss, const Activation* f, const real* z, const real* a, const real* y, real* g,
+                              Py_ssize_t n, Py_ssize_t rows) noexcept nogil:
+    # OUT g (n,) = dL/dz from a and y (n,), a part of a batch of `rows` rows. Only a CUSTOM f reads z, which g is apart
+    # from then.
     cdef real count = <real>rows
     cdef Py_ssize_t i
     for i in range(n):
         g[i] = (a[i] - y[i]) / count
     if loss == SQUARED_ERROR:
-        gate_run(activation, a, g, n)
+        gate_run(f, z, a, g, n)
 
 
 cdef void row_losses_of(int loss, const real* z, const real* a, const real* y, Py_ssize_t n, Py_ssize_t rows,

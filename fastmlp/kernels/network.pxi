@@ -27,12 +27,13 @@ cdef enum Mode:
 
 cdef struct Layer:
     Py_ssize_t n_in, n_out
-    int activation
+    Activation activation
     real* weights           # (n_in, n_out)
     real* bias              # (n_out,)
     real* grad_w            # GRADIENT: OUT like weights; TRAIN: totals between chunks
     real* grad_b
-    real* a                 # (batch_size, n_out); of the output layer, z
+    real* z                 # (batch_size, n_out): the sums, a itself where the activation takes their place: not CUSTOM
+    real* a                 # (batch_size, n_out)
     real* grad_z            # (batch_size, n_out)
     const real** a_lines    # pointers to the rows of a and of grad_z
     const real** grad_z_lines
@@ -57,7 +58,7 @@ cdef struct Job:
     double* losses          # (stop,)
     uint8_t* correct        # (stop,), or NULL
     real rate
-    real* scratch           # for each thread a STRIP_BUFFER if it packs, then 3 panels of outputs if it needs them
+    real* scratch           # for each thread a STRIP_BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
     Py_ssize_t scratch_size, panels
     Barrier barrier
 
@@ -168,20 +169,20 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
 
 cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, real* scratch,
                   real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
-    # OUT out (rows, n_out) = f(x W + b), or z = x W + b where not activated.
+    # OUT z = x W + b, and out (rows, n_out) = f(z), in place of z unless f is CUSTOM; where not activated only z.
     cdef Share s = share(rows, layer.n_out, thread, team)
+    cdef Py_ssize_t first = s.r0 * layer.n_out + s.c0
     cdef Product p
     mark(FORWARD_BY_COLUMNS if by_columns(layer.n_out, team) else FORWARD_BY_ROWS)
     p.terms = layer.n_in
     p.lines, p.by_columns, p.step = x, False, 1
     p.b, p.b_row, p.b_col = layer.weights, layer.n_out, 1
     p.seed = layer.bias
-    p.c, p.c_row = out, layer.n_out
+    p.c, p.c_row = layer.z if layer.activation.number == CUSTOM else out, layer.n_out
     p.weights = NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if activated:
-        activate_block(layer.activation, out + s.r0 * layer.n_out + s.c0, s.r1 - s.r0, s.c1 - s.c0, layer.n_out,
-                       panel)
+        activate_block(&layer.activation, p.c + first, out + first, s.r1 - s.r0, s.c1 - s.c0, layer.n_out, panel)
 
 
 cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* panels, int thread,
@@ -192,18 +193,19 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
     cdef real* z = panels
     cdef real* a = panels + n * SIDE
     cdef real* y = panels + 2 * n * SIDE
+    cdef real* g = panels + 3 * n * SIDE if layer.activation.number == CUSTOM else z
     cdef double maxima[SIDE]
     cdef double totals[SIDE]
     cdef int classes[SIDE]
     cdef int wanted[SIDE]
     for r from rows * thread // team <= r < r1 by SIDE:
         count = min(SIDE, r1 - r)
-        transpose(layer.a + r * n, n, count, n, z, count)
+        transpose(layer.z + r * n, n, count, n, z, count)
         memcpy(a, z, count * n * sizeof(real))
-        if layer.activation == SOFTMAX:
+        if layer.activation.number == SOFTMAX:
             softmax(a, n, count, maxima, totals)
         else:
-            activate_run(layer.activation, a, count * n)
+            activate_run(&layer.activation, z, a, count * n)
         targets(job, first + r, count, n, y)
         row_losses_of(job.loss, z, a, y, n, count, maxima, totals, job.losses + first + r)
         if job.correct != NULL:
@@ -211,8 +213,8 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
             classes_of(y, n, count, wanted)
             compare(classes, wanted, count, job.correct + first + r)
         if job.mode != EVALUATE:
-            output_gradient_run(job.loss, layer.activation, a, y, z, count * n, rows)
-            transpose(z, count, n, count, layer.grad_z + r * n, n)
+            output_gradient_run(job.loss, &layer.activation, z, a, y, g, count * n, rows)
+            transpose(g, count, n, count, layer.grad_z + r * n, n)
 
 
 cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, uint8_t* correct) noexcept nogil:
@@ -247,7 +249,7 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
                    int team) noexcept nogil:
     # OUT before.grad_z (rows, n_in) = (layer.grad_z W^T), through the gate of before's activation.
     cdef Share s = share(rows, layer.n_in, thread, team)
-    cdef Py_ssize_t r, n = layer.n_in
+    cdef Py_ssize_t first, n = layer.n_in
     cdef Product p
     mark(BACKWARD_BY_COLUMNS if by_columns(n, team) else BACKWARD_BY_ROWS)
     p.terms = layer.n_out
@@ -257,11 +259,12 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
     p.c, p.c_row = before.grad_z, n
     p.weights = NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, NULL)
+    first = s.r0 * n + s.c0
     if s.c0 == 0 and s.c1 == n:
-        gate_run(before.activation, before.a + s.r0 * n, before.grad_z + s.r0 * n, (s.r1 - s.r0) * n)
+        gate_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, (s.r1 - s.r0) * n)
     else:
-        for r in range(s.r0, s.r1):
-            gate_run(before.activation, before.a + r * n + s.c0, before.grad_z + r * n + s.c0, s.c1 - s.c0)
+        for first from s.r0 * n + s.c0 <= first < s.r1 * n by n:
+            gate_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, s.c1 - s.c0)
 
 
 cdef void differentiate(Job* job, const Layer* layer, const real** x, Py_ssize_t rows, real* scratch, Ahead* ahead,

@@ -26,8 +26,10 @@ def dense_backward(x, weights, grad_z, input_gradient=True):
 
 
 def activate(activation, z):
-    """a = f(z), element by element; softmax row by row."""
+    """a = f(z), element by element; softmax row by row. A user's activation is a function of arrays itself."""
     with np.errstate(all="ignore"):
+        if not isinstance(activation, str):
+            return activation(z)
         if activation == "identity":
             return z
         if activation == "relu":
@@ -42,10 +44,15 @@ def activate(activation, z):
     raise ValueError(f"unknown activation {activation!r}")
 
 
-def activation_gradient(activation, a, grad_a):
-    """dL/dz = dL/da f'(z), with f'(z) written in a: relu [a > 0], sigmoid a (1 - a), tanh 1 - a^2."""
+def activation_gradient(activation, a, grad_a, z=None):
+    """dL/dz = dL/da f'(z), with f'(z) written in a: relu [a > 0], sigmoid a (1 - a), tanh 1 - a^2.
+
+    A user's activation has its own derivative, a function of z.
+    """
     one = a.dtype.type(1)
     with np.errstate(all="ignore"):
+        if not isinstance(activation, str):
+            return grad_a * activation.slope(z)
         if activation == "identity":
             return grad_a
         if activation == "relu":

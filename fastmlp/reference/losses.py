@@ -32,8 +32,11 @@ def row_losses(loss, z, a, y):
     raise ValueError(f"unknown loss {loss!r}")
 
 
-def output_gradient(loss, activation, a, y):
-    """dL/dz at the output, for L the mean loss of the rows: (a - y) / rows, through f' for the squared error."""
+def output_gradient(loss, activation, a, y, z=None):
+    """dL/dz at the output, for L the mean loss of the rows: (a - y) / rows, through f' for the squared error.
+
+    z is for a user's activation, see activation_gradient.
+    """
     with np.errstate(all="ignore"):
         e = (a - y) / a.dtype.type(a.shape[0])
-    return activation_gradient(activation, a, e) if loss == "squared_error" else e
+    return activation_gradient(activation, a, e, z) if loss == "squared_error" else e

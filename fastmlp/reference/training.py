@@ -19,15 +19,15 @@ def sgd_update(parameters, gradients, learning_rate):
 class Engine:
     """A network's computation over its flat parameter array; every backend has this class with these methods.
 
-    layer_sizes: input first. activations: one name a layer. parameters: the flat array, read and (by train)
-    written in place. Inputs x are (rows, n_in) in the parameters' dtype, or uint8 pixels, which stand for x / 255.
-    Targets y are (rows, n_out) in the parameters' dtype, or int64 labels (rows,), which stand for their one-hot
-    rows (with a single output: for 0 and 1). The caller has checked all of them.
+    layer_sizes: input first. activations: for each layer a name, or a user's own activation. parameters: the flat
+    array, read and (by train) written in place. Inputs x are (rows, n_in) in the parameters' dtype, or uint8 pixels,
+    which stand for x / 255. Targets y are (rows, n_out) in the parameters' dtype, or int64 labels (rows,), which stand
+    for their one-hot rows (with a single output: for 0 and 1). The caller has checked all of them.
     """
 
     def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
         self.layers = layer_views(parameters, layer_sizes)
-        self.names = activations
+        self.functions = activations
         self.loss = loss
         self.parameters = parameters
         self.dtype = parameters.dtype
@@ -55,11 +55,11 @@ class Engine:
     def gradients(self, x, y, gradients):
         """Write d(mean loss)/d(parameters) into the flat array gradients; return the mean loss."""
         check_environment()
-        z, activations = self._forward(self._inputs(x))
+        sums, activations = self._forward(self._inputs(x))
         y = self._targets(y)
-        losses = row_losses(self.loss, z, activations[-1], y)
+        losses = row_losses(self.loss, sums[-1], activations[-1], y)
         for (grad_w, grad_b), (view_w, view_b) in zip(
-            self._backward(activations, y), reversed(layer_views(gradients, self._sizes()))
+            self._backward(sums, activations, y), reversed(layer_views(gradients, self._sizes()))
         ):
             view_w[...], view_b[...] = grad_w, grad_b
         return float(ordered_sum(losses) / len(losses))
@@ -82,34 +82,34 @@ class Engine:
         check_environment()
         for start in range(0, len(x), BLOCK):
             rows = slice(start, min(start + BLOCK, len(x)))
-            z, activations = self._forward(self._inputs(x[rows]))
-            self._assess(z, activations[-1], self._targets(y[rows]), rows, losses, correct)
+            sums, activations = self._forward(self._inputs(x[rows]))
+            self._assess(sums[-1], activations[-1], self._targets(y[rows]), rows, losses, correct)
 
     def _step(self, x, y, learning_rate, step, losses, correct):
-        z, activations = self._forward(x)
-        self._assess(z, activations[-1], y, step, losses, correct)
+        sums, activations = self._forward(x)
+        self._assess(sums[-1], activations[-1], y, step, losses, correct)
         # All gradients use the weights from before the step, so no layer is updated until the last is known.
-        gradients = list(self._backward(activations, y))
+        gradients = list(self._backward(sums, activations, y))
         for (weights, bias), (grad_w, grad_b) in zip(reversed(self.layers), gradients):
             sgd_update(weights, grad_w, learning_rate)
             sgd_update(bias, grad_b, learning_rate)
 
     def _forward(self, x):
-        """(z of the output layer, [x, a of layer 1, ..., a of the output layer])."""
-        activations = [x]
-        for (weights, bias), name in zip(self.layers, self.names):
-            z = sum_of_products(activations[-1], weights, seed=bias)
-            activations.append(activate(name, z))
-        return z, activations
+        """([z of layer 1, ..., z of the output layer], [x, a of layer 1, ..., a of the output layer])."""
+        sums, activations = [], [x]
+        for (weights, bias), function in zip(self.layers, self.functions):
+            sums.append(sum_of_products(activations[-1], weights, seed=bias))
+            activations.append(activate(function, sums[-1]))
+        return sums, activations
 
-    def _backward(self, activations, y):
+    def _backward(self, sums, activations, y):
         """(grad_w, grad_b) of each layer, the output layer first."""
-        grad_z = output_gradient(self.loss, self.names[-1], activations[-1], y)
+        grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], y, sums[-1])
         for i in reversed(range(len(self.layers))):
             grad_w, grad_b, grad_a = dense_backward(activations[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             yield grad_w, grad_b
             if i > 0:
-                grad_z = activation_gradient(self.names[i - 1], activations[i], grad_a)
+                grad_z = activation_gradient(self.functions[i - 1], activations[i], grad_a, sums[i - 1])
 
     def _assess(self, z, a, y, rows, losses, correct):
         losses[rows] = row_losses(self.loss, z, a, y)

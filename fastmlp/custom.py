@@ -1,0 +1,202 @@
+"""Users' own activations: the decorator fastmlp.activation, and what it makes of a function.
+
+The function is written for one number. fastmlp/specialise.py copies it for each dtype; here the copy is tried, applied
+element by element (the reference backend), and its derivative checked; fastmlp/jit/custom.py compiles it.
+"""
+
+import importlib.util
+import inspect
+import threading
+import types
+from typing import NamedTuple
+
+import numpy as np
+
+from .activations import ACTIVATIONS
+from .specialise import refuse, specialise
+
+STEP = 2.0**-17  # of the finite differences, for |z| <= 1
+
+
+class DerivativeCheck(NamedTuple):
+    """Where an activation's derivative is farthest from finite differences.
+
+    difference: |derivative - finite_difference| / max(1, |finite_difference|), some 1e-9 where the derivative is right.
+    """
+
+    z: float
+    derivative: float
+    finite_difference: float
+    difference: float
+
+
+class CustomActivation:
+    """A user's activation, made by the decorator fastmlp.activation; a network takes it where it takes a name.
+
+    Called with an array or a number, float32 or float64, it gives its values, as every backend computes them.
+    """
+
+    initializer = "he_uniform"
+
+    def __init__(self, function):
+        _require_function("fastmlp.activation", function)
+        self.name, self.function, self._derivative = function.__name__, function, None
+        self.__name__, self.__qualname__, self.__module__ = self.name, function.__qualname__, function.__module__
+        self.__doc__ = function.__doc__
+        if self.name in ACTIVATIONS:
+            raise ValueError(f"{self.name} is the name of one of fastmlp's own activations: call yours otherwise")
+        refuse(f"activation {self.name}", function)
+        self._lock = threading.RLock()
+        self._copies, self._compiled = {}, {}  # by role and type
+
+    def derivative(self, function):
+        """Decorator: function(z) is the derivative with respect to z. It must be given before a network uses this."""
+        _require_function(f"{self.name}.derivative", function)
+        if self._derivative is not None:
+            raise ValueError(f"activation {self.name} has a derivative already: {self._derivative.__name__}")
+        refuse(f"the derivative of {self.name}", function)
+        self._derivative = function
+        return function
+
+    @property
+    def has_derivative(self):
+        """Whether networks that are made now with this activation can be trained."""
+        return self._derivative is not None
+
+    def __call__(self, z):
+        """The function's values for an array, an array of its shape; a number for a number."""
+        return self._each("value", z)
+
+    def slope(self, z):
+        """The derivative's values, as __call__ gives the function's."""
+        return self._each("slope", z)
+
+    def check(self, z=None):
+        """The DerivativeCheck where the derivative is worst, in float64 against central differences.
+
+        z: the numbers to check at; None takes 401 from -10 to 10 and small ones of both signs. At a kink, such as relu's
+        at 0, the slope of either side counts as right. Raises ValueError without a derivative.
+        """
+        if z is None:
+            small = 10.0 ** np.arange(-8, 0)
+            z = np.concatenate([np.linspace(-10, 10, 401), small, -small])
+        z = np.asarray(z, np.float64).reshape(-1)
+        if not z.size or not np.isfinite(z).all():
+            raise ValueError("z must hold finite numbers, at least one")
+        with np.errstate(all="ignore"):
+            given, differences = self.slope(z), self._differences(z)
+            off = np.abs(given - differences) / np.maximum(1.0, np.abs(differences))
+        off = np.where(np.isnan(off), np.inf, off)
+        nearest = np.argmin(off, axis=0)
+        worst = int(np.argmax(np.min(off, axis=0)))
+        side = nearest[worst], worst
+        return DerivativeCheck(float(z[worst]), float(given[worst]), float(differences[side]), float(off[side]))
+
+    def _differences(self, z):
+        """(central, left, right) differences of the function at z."""
+        step = STEP * np.maximum(1.0, np.abs(z))
+        left, right = z - step, z + step
+        a_left, a, a_right = self(left), self(z), self(right)
+        return np.array([(a_right - a_left) / (right - left), (a - a_left) / (z - left), (a_right - a) / (right - z)])
+
+    def prepare(self, dtype):
+        """Copy and try the function, and the derivative if there is one, for a dtype, so that errors come now."""
+        for role in ("value", "slope") if self.has_derivative else ("value",):
+            self._copy(role, dtype.type)
+
+    def addresses(self, dtype):
+        """The C functions (forward, gate) of this dtype, compiled on first use; gate is 0 without a derivative.
+
+        Raises ImportError without Numba, and ValueError or TypeError, naming the function, for what does not compile.
+        """
+        if importlib.util.find_spec("numba") is None:
+            raise ImportError(
+                f'activation {self.name} needs Numba, which is not installed: pip install "fastmlp[numba]", or take '
+                'backend="reference", which works without'
+            )
+        from .jit import custom
+
+        forward = self._address("value", custom.forward, dtype.type)
+        return forward, self._address("slope", custom.gate, dtype.type) if self.has_derivative else 0
+
+    def __repr__(self):
+        return f"<activation {self.name}>"
+
+    def __str__(self):
+        return self.name
+
+    def __reduce__(self):
+        return self.__qualname__  # pickled and copied as functions are: by the name in its module
+
+    def _what(self, role):
+        return f"activation {self.name}" if role == "value" else f"the derivative of {self.name}"
+
+    def _address(self, role, compiled, T):
+        with self._lock:
+            if (role, T) not in self._compiled:
+                self._compiled[role, T] = compiled(self._what(role), self._copy(role, T), T)
+            return self._compiled[role, T].address
+
+    def _copy(self, role, T):
+        """The function for T, which gives numbers of type T or raises an error that names it; tried when it is made."""
+        with self._lock:
+            if role == "slope" and not self.has_derivative:
+                raise ValueError(f"activation {self.name} has no derivative: define it with @{self.name}.derivative")
+            if (role, T) not in self._copies:
+                copy = specialise(self._what(role), self.function if role == "value" else self._derivative, T)
+                with np.errstate(all="ignore"):
+                    for z in _trial(T):
+                        self._at(role, copy, z)
+                self._copies[role, T] = copy
+            return self._copies[role, T]
+
+    def _each(self, role, z):
+        z = np.asarray(z)
+        z = z if z.dtype == np.float32 else z.astype(np.float64, copy=False)
+        copy = self._copy(role, z.dtype.type)
+        with np.errstate(all="ignore"):
+            values = [self._at(role, copy, number) for number in z.reshape(-1)]
+        return np.array(values, z.dtype).reshape(z.shape)[()]
+
+    def _at(self, role, copy, z):
+        try:
+            value = copy(z)
+        except Exception as error:
+            raise ValueError(f"{self._what(role)} fails at z = {z}: {type(error).__name__}: {error}") from error
+        if type(value) is type(z):
+            return value
+        if type(value) in (int, float):  # Python's own numbers, of a loop or of the module math
+            return type(z)(value)
+        raise TypeError(f"{self._what(role)} must return {type(z).__name__}, but at z = {z} it returns {value!r}, "
+                        f"a {type(value).__name__}")  # fmt: skip
+
+
+def activation(function):
+    """Decorator: makes a function of one number an activation, for MLP(activation=...) and output_activation=....
+
+        @fastmlp.activation
+        def mish(z):
+            return z * fm.tanh(fm.log1p(fm.exp(z)))
+
+        @mish.derivative
+        def mish_derivative(z): ...
+
+    Numbers in it take the network's dtype. The bits are the same in every backend for + - * /, comparisons, if and else,
+    loops over range, abs, min, max and fastmlp.math; for functions of math and numpy, save sqrt, that is not promised.
+    Raises TypeError or ValueError for what is no function of one argument, or does what cannot be compiled.
+    """
+    return CustomActivation(function)
+
+
+def _require_function(decorator, function):
+    if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
+        raise TypeError(f"{decorator} is for a function defined with def, not {function!r}")
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) != 1 or parameters[0].kind > inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        raise TypeError(f"{function.__name__} must take one argument, z, not {inspect.signature(function)}")
+
+
+def _trial(T):
+    """Numbers of every kind, on which a function must neither raise nor return another type."""
+    sizes = 0.0, 1e-30, 0.5, 1, 2, 10, 1e3, np.finfo(T).max, np.inf
+    return [T(sign * size) for size in sizes for sign in (1, -1)] + [T(np.nan)]

@@ -1,0 +1,35 @@
+"""The Numba backend: fastmlp.reference's functions and Engine, compiled when they are first used.
+
+    target.py        the processor that is compiled for
+    compiling.py     how functions are compiled, and where they are kept
+    intrinsics.py    what Numba's Python lacks: fused multiply-add, selects, bits, pointers, atomic operations
+    elementary.py    exp, expm1, log, log1p, sigmoid, tanh of one number
+    tile.py          the register tile, the inner loop of all sums of products
+    products.py      blocking, packing and tiling around it
+    layers.py        activations, gates, losses
+    barrier.py       what the threads of a team share
+    network.py       a team takes batches forward and backward through a network
+    team.py          the threads
+    environment.py   the check of the floating-point environment
+
+Here they meet Python: functions.py and engine.py have the signatures of fastmlp.reference. Nothing is checked below.
+"""
+
+try:
+    import numba  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError("the backend 'numba' needs Numba; install it with: pip install \"fastmlp[numba]\"") from error
+
+from .engine import Engine
+from .environment import check_environment
+from .functions import (
+    activate, activation_gradient, dense_backward, dense_forward, dense_update, exp, expm1, fma, log, log1p, ordered_sum,
+    output_gradient, row_losses, sgd_update, sigmoid, sum_of_products, tanh,
+)  # fmt: skip
+from .target import HAS_FMA
+
+__all__ = [
+    "HAS_FMA", "Engine", "activate", "activation_gradient", "check_environment", "dense_backward", "dense_forward",
+    "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses", "sgd_update",
+    "sigmoid", "sum_of_products", "tanh",
+]  # fmt: skip

@@ -1,0 +1,200 @@
+"""Users' own activations through Numba: C functions over runs of z, in which every number is of one type.
+
+fastmlp/specialise.py has made the numbers in the code of type T. What is left of Python's other numbers are the integers of
+loops and truth values: with a float they become T, as in NumPy, and an expression that still is float64 in a float32
+function is refused, never computed otherwise than the reference does.
+"""
+
+import linecache
+import operator
+import re
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import errors, ir
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, FunctionPass, register_pass
+from numba.core.typed_passes import NopythonTypeInference
+from numba.core.untyped_passes import ReconstructSSA
+from numba.extending import overload
+
+from .. import math, specialise
+from . import elementary
+from .compiling import OPTIONS
+
+
+def forward(what, function, T):
+    """The C function (z*, a*, n) that writes a[i] = f(z[i]), for a specialised function; keep it as long as it is used.
+
+    what: the function in an error's words. Raises ValueError or TypeError for what Numba does not compile to give T.
+    """
+    number = _number(what, function, T)
+
+    def run(z, a, n):
+        for i in range(n):
+            a[i] = number(z[i])
+
+    return _tile(run, T)
+
+
+def gate(what, function, T):
+    """The C function (z*, g*, n) that makes g[i] = g[i] * f'(z[i]), for a specialised derivative; see forward."""
+    number = _number(what, function, T)
+
+    def run(z, g, n):
+        for i in range(n):
+            g[i] = g[i] * number(z[i])
+
+    return _tile(run, T)
+
+
+def _tile(run, T):
+    pointer = types.CPointer(numba.from_dtype(np.dtype(T)))
+    options = {key: value for key, value in OPTIONS.items() if key != "nogil"}
+    return numba.cfunc(types.void(pointer, pointer, types.intp), **options)(run)
+
+
+def _number(what, function, T):
+    """The function compiled for one number of type T, to be called from Numba."""
+    real = numba.from_dtype(np.dtype(T))
+    compiler = {np.float32: InFloat32, np.float64: InFloat64}[T]
+
+    def compiled(copy):
+        return numba.njit(pipeline_class=compiler, forceinline=True, **OPTIONS)(copy)
+
+    number = compiled(specialise.specialise(what, function, T, wrap=compiled))
+    try:
+        number.compile((real,))
+    except OtherBits as refusal:
+        raise TypeError(f"{what} {refusal}") from None
+    except errors.NumbaError as error:
+        raise ValueError(f"{what} does not compile: {_essence(error)}") from error
+    (signature,) = number.nopython_signatures
+    if not isinstance(signature.return_type, types.Integer) and signature.return_type != real:
+        raise TypeError(f"{what} must return {real} on every path, not {signature.return_type}")
+    return number
+
+
+def _essence(error):
+    """What Numba complains of and where, out of a page."""
+    text = re.sub(r"\x1b\[[0-9;]*m| at 0x[0-9a-f]+", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("Failed in")]
+    said = " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:200]
+    place = re.search(r", line (\d+):\n", text)
+    return said + (f", line {place[1]}" if place else "")
+
+
+class OtherBits(Exception):
+    """A function that would give other bits than NumPy's types give."""
+
+
+def _weak(op):
+    """op(a, b) for operands of which one may be an integer or a truth value: beside a float it is taken for one."""
+
+    def operation(a, b):
+        raise NotImplementedError("Numba chooses below")
+
+    @overload(operation, jit_options=OPTIONS)
+    def choose(a, b):
+        weak = types.Integer, types.Boolean
+        if isinstance(a, types.Float) and isinstance(b, weak):
+            return lambda a, b: op(a, type(a)(np.float64(int(b))))
+        if isinstance(a, weak) and isinstance(b, types.Float):
+            return lambda a, b: op(type(b)(np.float64(int(a))), b)
+        if isinstance(a, types.Boolean) and isinstance(b, types.Boolean) and op in ARITHMETIC:
+            raise OtherBits("computes with truth values: use if and else")
+        return lambda a, b: op(a, b)
+
+    return operation
+
+
+ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
+COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
+WEAK = {op: _weak(op) for op in ARITHMETIC + COMPARISONS}
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class WeakOperands(FunctionPass):
+    """Replaces + - * / and the comparisons by the functions above."""
+
+    _name = "fastmlp_weak_operands"
+
+    def __init__(self):
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state):
+        for block in state.func_ir.blocks.values():
+            for expression in block.find_exprs():
+                if expression.op == "inplace_binop":
+                    expression.op, expression.fn = "binop", expression.immutable_fn
+                if expression.op == "binop":
+                    expression.fn = WEAK.get(expression.fn, expression.fn)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class OneType(AnalysisPass):
+    """Refuses what Numba made float64 in a float32 function, and truth values that it would return as numbers."""
+
+    _name = "fastmlp_one_type"
+
+    def __init__(self):
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state):
+        for block in state.func_ir.blocks.values():
+            for assignment in block.find_insts(ir.Assign):
+                made, value = state.typemap[assignment.target.name], assignment.value
+                if made == types.float64 != state.pipeline.real:
+                    raise OtherBits(f"computes in float64, in a float32 network, {_place(assignment)}")
+                returned = isinstance(value, ir.Expr) and value.op == "cast"
+                if returned and isinstance(state.typemap[value.value.name], types.Boolean) and made == state.pipeline.real:
+                    raise OtherBits(f"returns a truth value, not a number, {_place(assignment)}")
+        return False
+
+
+def _place(assignment):
+    line = linecache.getline(assignment.loc.filename, assignment.loc.line).strip()
+    return f"at line {assignment.loc.line}: {line}"
+
+
+class InFloat64(CompilerBase):
+    real = types.float64
+
+    def define_pipelines(self):
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(WeakOperands, ReconstructSSA)
+        passes.add_pass_after(OneType, NopythonTypeInference)
+        passes.finalize()
+        return [passes]
+
+
+class InFloat32(InFloat64):
+    real = types.float32
+
+
+whole = numba.njit(**OPTIONS)(specialise.whole)
+
+
+@overload(specialise.whole_range, jit_options=OPTIONS)
+def _whole_range(*bounds):
+    if len(bounds) == 1:
+        return lambda *bounds: range(whole(bounds[0]))
+    if len(bounds) == 2:
+        return lambda *bounds: range(whole(bounds[0]), whole(bounds[1]))
+    return lambda *bounds: range(whole(bounds[0]), whole(bounds[1]), whole(bounds[2]))
+
+
+def _compile_as(public, function):
+    """Let functions that call fastmlp.math's public call function instead where Numba compiles them."""
+
+    @overload(public, jit_options=OPTIONS)
+    def choose(z):
+        if isinstance(z, types.Float):
+            return lambda z: function(z)
+
+
+for _name in ("exp", "expm1", "log", "log1p", "sigmoid", "tanh"):
+    _compile_as(getattr(math, _name), getattr(elementary, _name))
+_compile_as(math.sqrt, numba.njit(**OPTIONS)(lambda z: np.sqrt(z)))

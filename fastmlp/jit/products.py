@@ -1,0 +1,111 @@
+"""Sums of products: the one blocked loop nest behind the forward pass, both gradients and the fused update.
+
+C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256 (see
+tile.py). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written. A is given
+by the addresses of its lines, rows or columns, which may lie scattered. B may have any strides; it is copied into strips
+that lie in order where its columns are not contiguous, where enough rows share a strip to pay for the copy, and where the
+last vector has lanes to spare.
+"""
+
+import functools
+
+import numba
+from numba import types
+
+from .compiling import compile_c_function, inline, jit
+from .intrinsics import moved
+from .target import REGISTERS, VECTOR_BYTES
+from .tile import CHUNK, WIDE, lanes, most_rows, tiles_by_columns, tiles_by_rows
+
+ROW_BLOCK = 384  # rows of A that stay in the second-level cache while the strips of B pass
+PACKING_PAYS = 48  # rows from which a copied strip is cheaper than a strided one
+LINE = 16  # at least as many numbers as a cache line holds
+WIDEST = 8 * VECTOR_BYTES // 4  # columns of the widest strip of either type
+STRIP_BUFFER = CHUNK * WIDEST
+
+rows_at_once = jit(most_rows)
+
+
+@functools.cache
+def multiply_for(dtype):
+    """multiply, compiled for one type on its own: .address is a C function's, which `call` takes."""
+    number = numba.from_dtype(dtype)
+    p, size = types.CPointer(number), types.int64
+    arguments = (types.CPointer(size), size, size, p, size, size, p, size, p, size, p, number, size, size, size, size, size, p)
+    return compile_c_function(multiply, types.void(*arguments))
+
+
+def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row, weights, rate, updates, r0, r1, c0, c1,
+             buffer):  # fmt: skip
+    """terms >= 1. seed[j * seed_col]. updates: after the last chunk weights = weights - (rate * C), rows c_row apart; C
+    then only keeps totals between chunks. buffer: STRIP_BUFFER numbers."""
+    width = lanes(c)
+    for row in range(r0, r1, ROW_BLOCK):
+        rows = min(ROW_BLOCK, r1 - row)
+        for k in range(0, terms, CHUNK):
+            column = c0
+            while column < c1:
+                vecs = strip_width(rows, (c1 - column + width - 1) // width)
+                columns = min(vecs * width, c1 - column)
+                if k == 0:
+                    start, start_row = moved(seed, column * seed_col), 0
+                else:
+                    start, start_row = moved(c, row * c_row + column), c_row
+                final = updates != 0 and k + CHUNK >= terms
+                target = moved(weights if final else c, row * c_row + column)
+                multiply_strip(lines, by_columns != 0, min(CHUNK, terms - k), b, b_row, b_col, start, start_row, target,
+                               c_row, final, rate, row, rows, k, column, columns, vecs, buffer)  # fmt: skip
+                column += columns
+
+
+@jit
+def strip_width(rows, vecs):
+    """The vectors of the next strip, with `vecs` to go: a small last one for the rest; wider for few rows, so that
+    enough sums are under way to hide the latency of fma."""
+    most = 8 if rows <= REGISTERS // 16 else 4 if rows <= 2 * (REGISTERS // 16) else WIDE
+    while most > vecs:
+        most //= 2
+    return most
+
+
+@inline
+def multiply_strip(lines, by_columns, terms, b, b_row, b_col, start, start_row, c, c_row, updates, rate, row, rows, k,
+                   column, columns, vecs, buffer):  # fmt: skip
+    b = moved(b, k * b_row + column * b_col)
+    width = vecs * lanes(b)
+    if b_col != 1 or columns < width or (rows >= PACKING_PAYS and b_row > width):
+        pack(b, b_row, b_col, terms, columns, width, buffer)
+        b, b_row = buffer, width
+    last = columns - (vecs - 1) * lanes(b)
+    # Tiles of equal height, or nearly: a small last tile would cost as much time as a full one.
+    tiles = (rows + rows_at_once(vecs) - 1) // rows_at_once(vecs)
+    height = rows // tiles
+    higher = rows - height * tiles
+    for n, tile_rows in ((higher, height + 1), (tiles - higher, height)):
+        if n > 0:
+            if by_columns:
+                tiles_by_columns(tile_rows, vecs, n, terms, moved(lines, k), row, b, b_row, last, start, start_row, c,
+                                 c_row, updates, rate)  # fmt: skip
+            else:
+                tiles_by_rows(tile_rows, vecs, n, terms, moved(lines, row), k, b, b_row, last, start, start_row, c,
+                              c_row, updates, rate)  # fmt: skip
+            row += n * tile_rows
+            start = moved(start, n * tile_rows * start_row)
+            c = moved(c, n * tile_rows * c_row)
+
+
+@jit
+def pack(b, b_row, b_col, terms, columns, width, strip):
+    """strip[t * width + j] = b[t * b_row + j * b_col]; columns beyond the last are zero and never stored."""
+    for t in range(terms):
+        for j in range(columns, width):
+            strip[t * width + j] = 0
+    if b_col == 1:
+        for t in range(terms):
+            for j in range(columns):
+                strip[t * width + j] = b[t * b_row + j]
+        return
+    for first in range(0, terms, LINE):  # a cache line of each column at a time
+        for j in range(columns):
+            for t in range(first, min(first + LINE, terms)):
+                strip[t * width + j] = b[t * b_row + j * b_col]

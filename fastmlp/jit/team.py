@@ -1,0 +1,55 @@
+"""Python threads that run compiled code together.
+
+One pool serves the process, and one call at a time: a call that finds it taken runs on its own thread alone, so that no
+two ever wait for each other. Numba's own threading layers would abort or hang in a forked process or under several Python
+threads; this pool is made anew after a fork.
+"""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from .barrier import ABORTED, sync_words
+
+
+class _Pool:
+    def __init__(self):
+        self.taken = threading.Lock()
+        self.size, self.executor = 0, None
+
+    def start(self, count, function, *arguments):
+        if count > self.size:
+            self.size, self.executor = count, ThreadPoolExecutor(count, thread_name_prefix="fastmlp")
+        for thread in range(1, count + 1):
+            self.executor.submit(function, *arguments, thread)
+
+
+_pool = _Pool()
+
+
+def _after_fork():
+    global _pool
+    _pool = _Pool()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def run_together(part, wanted):
+    """part(team, sync, thread) for each thread of a team of `wanted`, or of one if the pool is taken; this thread is 0.
+
+    sync: the words that they share. Returns when part has returned here; it waits in compiled code for what it needs
+    of the others.
+    """
+    sync, pool = sync_words(), _pool
+    if wanted == 1 or not pool.taken.acquire(blocking=False):
+        return part(1, sync, 0)
+    try:
+        pool.start(wanted - 1, part, wanted, sync)
+        part(wanted, sync, 0)
+    except BaseException:
+        sync[ABORTED] = 1  # an interrupt may have come before this thread joined the others, who wait for it
+        raise
+    finally:
+        pool.taken.release()

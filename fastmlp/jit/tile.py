@@ -1,0 +1,184 @@
+"""The register tile: the inner loop of every sum of products, written as LLVM instructions on whole vectors.
+
+A strip is a column of tiles, rows x (vecs * lanes) outputs each, that share b. For each of its outputs
+    s = +0;  for k in 0 .. terms-1: s = fma(a[i, k], b[k, j], s);  total = start[i, j] + s
+with s in a register from first to last; then c = total, or, where it updates, c = c - (rate * total). Each shape of tile
+is a function of its own, since only there LLVM keeps all sums in registers; a strip switches to the one it needs.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .target import REGISTERS, VECTOR_BYTES
+
+CHUNK = 256  # terms that are summed on their own before they join the total
+VECS = (8, 4, 2, 1)
+WIDE = 4 if REGISTERS == 32 else 2  # vectors of a strip of a large matrix
+TALLEST = 10
+INT, BOOL = ir.IntType(64), ir.IntType(1)
+INT32 = ir.IntType(32)
+
+
+def most_rows(vecs):
+    """The rows of a tile so many vectors wide whose sums the registers hold beside b and one element of a."""
+    return max(1, min(TALLEST, (REGISTERS - 1 - vecs) // vecs))
+
+
+@intrinsic
+def lanes(typingctx, p):
+    """How many of the numbers that p points to are in a vector."""
+    count = VECTOR_BYTES * 8 // p.dtype.bitwidth
+    return types.int64(p), lambda context, builder, signature, values: INT(count)
+
+
+def strip(by_columns):
+    """The intrinsic that runs `tiles` tiles of one shape, one below the other.
+
+    lines: addresses of a's rows, a[i, k] = lines[i][offset + k], or by columns, a[i, k] = lines[k][offset + i].
+    b[k * b_row + j]. last: the lanes of the last vector of a row. start[i * start_row + j], c[i * c_row + j].
+    """
+
+    @intrinsic
+    def run(typingctx, rows, vecs, tiles, terms, lines, offset, b, b_row, last, start, start_row, c, c_row, updates, rate):
+        size = types.int64
+        arguments = (size, size, size, size, types.CPointer(size), size, b, size, size, b, size, b, size, types.boolean, b.dtype)
+
+        def generate(context, builder, signature, values):
+            rows, vecs, *rest = values
+            number = ir.FloatType() if b.dtype == types.float32 else ir.DoubleType()
+            after = builder.append_basic_block("after")
+            switch = builder.switch(builder.add(builder.mul(rows, INT(16)), vecs), after)
+            for n_vecs in VECS:
+                for n_rows in range(1, most_rows(n_vecs) + 1):
+                    with builder.goto_block(builder.append_basic_block(f"tile {n_rows}x{n_vecs}")):
+                        builder.call(Tile(builder.module, number, n_rows, n_vecs, by_columns).function, rest)
+                        builder.branch(after)
+                        switch.add_case(INT(n_rows * 16 + n_vecs), builder.block)
+            builder.position_at_end(after)
+            return context.get_dummy_value()
+
+        return types.void(*arguments), generate
+
+    return run
+
+
+class Tile:
+    """The LLVM function of one shape."""
+
+    def __init__(self, module, number, rows, vecs, by_columns):
+        self.number, self.rows, self.vecs, self.by_columns = number, rows, vecs, by_columns
+        self.lanes = VECTOR_BYTES // (4 if number == ir.FloatType() else 8)
+        self.vector = ir.VectorType(number, self.lanes)
+        self.name = f"v{self.lanes}{'f32' if number == ir.FloatType() else 'f64'}"
+        p = number.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [INT, INT, INT.as_pointer(), INT, p, INT, INT, p, INT, p, INT, BOOL, number])
+        self.function = ir.Function(module, kind, f"tile_{rows}x{vecs}_{'columns' if by_columns else 'rows'}_{self.name}")
+        self.function.linkage = "internal"
+        self.function.attributes.add("noinline")
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        (self.tiles, self.terms, self.lines, self.offset, self.b, self.b_row, self.last, self.start, self.start_row,
+         self.c, self.c_row, self.updates, self.rate) = self.function.args  # fmt: skip
+        self.write()
+
+    def write(self):
+        builder = self.builder
+        mask = builder.icmp_signed("<", ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes))),
+                                   self.broadcast(builder.trunc(self.last, INT32)))  # fmt: skip
+        whole = builder.icmp_signed("==", self.last, INT(self.lanes))
+        rate = self.broadcast(self.rate)
+        with cgutils.for_range(builder, self.tiles) as loop:
+            row = builder.mul(loop.index, INT(self.rows))
+            sums = self.sums(row)
+            for updates in (True, False):
+                for masked in (None, mask):
+                    condition = builder.and_(builder.icmp_signed("==", self.updates, BOOL(updates)),
+                                             builder.icmp_signed("==", whole, BOOL(masked is None)))  # fmt: skip
+                    with builder.if_then(condition):
+                        self.finish(row, sums, masked, rate if updates else None)
+        builder.ret_void()
+
+    def sums(self, row):
+        """The sums of one tile that begins at this row: a loop over the terms."""
+        builder = self.builder
+        if not self.by_columns:
+            a = [self.line(builder.add(row, INT(i)), self.offset) for i in range(self.rows)]
+        before = builder.block
+        body, after = builder.append_basic_block("term"), builder.append_basic_block("summed")
+        builder.branch(body)
+        builder.position_at_end(body)
+        k, b = builder.phi(INT), builder.phi(self.b.type)
+        sums = [builder.phi(self.vector) for _ in range(self.rows * self.vecs)]
+        k.add_incoming(INT(0), before)
+        b.add_incoming(self.b, before)
+        for s in sums:
+            s.add_incoming(ir.Constant(self.vector, None), before)
+        if self.by_columns:
+            column = self.line(k, builder.add(self.offset, row))
+        b_vecs = [self.load(builder.gep(b, [INT(v * self.lanes)])) for v in range(self.vecs)]
+        new = []
+        for i in range(self.rows):
+            element = builder.load(builder.gep(column, [INT(i)]) if self.by_columns else builder.gep(a[i], [k]))
+            element = self.broadcast(element)
+            new += [self.fma(element, b_vecs[v], sums[i * self.vecs + v]) for v in range(self.vecs)]
+        for s, new_s in zip(sums, new):
+            s.add_incoming(new_s, body)
+        next_k = builder.add(k, INT(1))
+        k.add_incoming(next_k, body)
+        b.add_incoming(builder.gep(b, [self.b_row]), body)
+        builder.cbranch(builder.icmp_signed("<", next_k, self.terms), body, after)
+        builder.position_at_end(after)
+        return new
+
+    def finish(self, row, sums, mask, rate):
+        """total = start + s to c, or into the update; mask: of the last vector, None for all lanes."""
+        builder = self.builder
+        for i in range(self.rows):
+            line = builder.add(row, INT(i))
+            start = builder.gep(self.start, [builder.mul(line, self.start_row)])
+            c = builder.gep(self.c, [builder.mul(line, self.c_row)])
+            for v in range(self.vecs):
+                at, edge = INT(v * self.lanes), mask if v == self.vecs - 1 else None
+                target = builder.gep(c, [at])
+                total = builder.fadd(self.load(builder.gep(start, [at]), edge), sums[i * self.vecs + v])
+                if rate is not None:
+                    total = builder.fsub(self.load(target, edge), builder.fmul(rate, total))
+                self.store(total, target, edge)
+
+    def line(self, i, offset):
+        builder = self.builder
+        start = builder.inttoptr(builder.load(builder.gep(self.lines, [i])), self.number.as_pointer())
+        return builder.gep(start, [offset])
+
+    def broadcast(self, value):
+        builder = self.builder
+        vector = ir.VectorType(value.type, self.lanes)
+        one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, INT32(0))
+        zeros = ir.Constant(ir.VectorType(INT32, self.lanes), None)
+        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+    def fma(self, a, b, c):
+        return self.call("fma", self.vector, [a, b, c])
+
+    def load(self, p, mask=None):
+        p = self.builder.bitcast(p, self.vector.as_pointer())
+        if mask is None:
+            return self.builder.load(p, align=VECTOR_BYTES // self.lanes)
+        align = INT32(VECTOR_BYTES // self.lanes)
+        return self.call("masked.load", self.vector, [p, align, mask, ir.Constant(self.vector, None)], pointed=True)
+
+    def store(self, value, p, mask=None):
+        p = self.builder.bitcast(p, self.vector.as_pointer())
+        if mask is None:
+            return self.builder.store(value, p, align=VECTOR_BYTES // self.lanes)
+        return self.call("masked.store", ir.VoidType(), [value, p, INT32(VECTOR_BYTES // self.lanes), mask], pointed=True)
+
+    def call(self, name, result, arguments, pointed=False):
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        name = f"llvm.{name}.{self.name}" + (".p0" if pointed else "")
+        return self.builder.call(cgutils.get_or_insert_function(self.function.module, kind, name), arguments)
+
+
+tiles_by_rows = strip(by_columns=False)
+tiles_by_columns = strip(by_columns=True)

@@ -1,0 +1,585 @@
+"""Users' own activations: the same bytes in every backend, errors before there is a network, files, pickles, check()."""
+
+import copy
+import importlib
+import math
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+from test_parity import assert_same_bits, values
+
+import fastmlp
+import fastmlp.math as fm
+from fastmlp import MLP, backends, reference
+
+kernels = backends.kernels()
+pytest.importorskip("numba", reason="users' own activations are compiled by Numba")
+
+DTYPES = ("float32", "float64")
+BACKENDS = [name for name in backends.BACKENDS if name != "compiled" or kernels]
+COMPILED = [name for name in BACKENDS if name != "reference"]
+NUMBERS = (0, -0.0, 0.25, -0.25, 0.5, 1, -1, 3, 1e-40, -1e-40, 1e30, -1e30, np.inf, -np.inf, np.nan)
+
+SCALE, SERIES = 0.7, (0.1, -0.3, 2)
+
+
+@fastmlp.activation
+def mish(z):
+    return z * fm.tanh(fm.log1p(fm.exp(z)))
+
+
+@mish.derivative
+def mish_derivative(z):
+    t = fm.tanh(fm.log1p(fm.exp(z)))
+    return t + z * (1 - t * t) * fm.sigmoid(z)
+
+
+@fastmlp.activation
+def leaky(z):
+    return z if z > 0 else 0.1 * z
+
+
+@leaky.derivative
+def leaky_derivative(z):
+    return 1 if z > 0 else 0.1
+
+
+@fastmlp.activation
+def own_relu(z):
+    return 0 if z <= 0 else z
+
+
+@own_relu.derivative
+def own_relu_derivative(z):
+    return 1 if z > 0 else 0
+
+
+def around(offset):
+    @fastmlp.activation
+    def shifted(z):
+        return (z - offset) * SCALE + offset / 3
+
+    return shifted
+
+
+@fastmlp.activation
+def gelu(z):
+    return 0.5 * z * (1 + fm.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z * z * z)))
+
+
+@fastmlp.activation
+def softplus(z):
+    return z + fm.log1p(fm.exp(-z)) if z > 0 else fm.log1p(fm.exp(z))
+
+
+@fastmlp.activation
+def steps(z):
+    if z != z or not -4 < z < 4:
+        return z * 2 if z > 0 and z < 1e3 else -1
+    low, high = z - 1, z + 1
+    low, high = (high, low) if z < -2 or z > 2 else (low, high)
+    return abs(low) - 3 * high
+
+
+@fastmlp.activation
+def series(z):
+    s, n = 0, 5
+    for i in range(1, 2 + n):
+        if i == 4:
+            continue
+        s = s * z / i + i
+        s -= (i > 2) * z
+    for c in SERIES:
+        s = s * 0.01 + c
+    while n > 0:
+        n -= 1
+        s = s + n / 3
+    return s
+
+
+@fastmlp.activation
+def clipped(z):
+    return max(z, 0) - min(0.5, z) + max(-1, min(1, z)) * max(z, 0.3, -z)
+
+
+def bent(z, slope=0.3):
+    return slope * z if z < 0 else leaky(z)
+
+
+@fastmlp.activation
+def through_others(z):
+    return bent(z) + bent(z, slope=SCALE) * np.sqrt(np.abs(z)) - float(own_relu(z))
+
+
+@fastmlp.activation
+def all_of_math(z):
+    product = math.sqrt(z) * math.sqrt(z * z + 1) if z > 0 else math.fabs(z) * math.fabs(z)
+    return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi * product
+
+
+OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, all_of_math]
+MODULES = {isa: kernels.modules(isa) for isa in kernels.available()} if kernels else {}
+if "numba" in BACKENDS:
+    MODULES["numba"] = {np.dtype(dtype): importlib.import_module("fastmlp.jit") for dtype in DTYPES}
+
+
+def numbers(dtype):
+    random = np.random.RandomState(0)
+    sample = [values(random, 300, dtype, kind) for kind in ("ordinary", "special", "subnormal")]
+    return np.concatenate([*sample, random.standard_normal(300), np.array(NUMBERS)]).astype(dtype)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("own", OWN, ids=str)
+def test_values_and_gradients_have_the_bytes_of_the_reference(own, dtype, name):
+    module, z = MODULES[name][np.dtype(dtype)], numbers(dtype)
+    for n in (1, 7, len(z)):
+        assert_same_bits([module.activate(own, z[:n])], [reference.activate(own, z[:n])], f"{own} {name} {dtype}")
+    if own.has_derivative:
+        g = values(np.random.RandomState(1), z.shape, dtype, "ordinary")
+        gradients = [kind.activation_gradient(own, z, g, z) for kind in (module, reference)]
+        assert_same_bits(gradients[:1], gradients[1:], f"{own} {name} {dtype}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_take_the_dtype(dtype):
+    z = np.linspace(-3, 3, 50).astype(dtype)
+    assert_same_bits([leaky(z)], [np.where(z > 0, z, z * z.dtype.type(0.1))], dtype)
+    grid = z.reshape(2, 25).T
+    assert_same_bits([leaky(grid), leaky(grid[::-2])], [leaky(z).reshape(2, 25).T, leaky(grid)[::-2]], dtype)
+    assert type(leaky(z[0])) is z.dtype.type and leaky(-2.0) == -0.2 and mish(z.reshape(2, 25)).shape == (2, 25)
+
+
+def hash_after_training(activation, backend, dtype="float32", n_threads=1, sizes=(20, 8, 7, 3), rows=40, batch=12,
+                        **options):  # fmt: skip
+    random = np.random.RandomState(0)
+    x, y = random.standard_normal((rows, sizes[0])), random.randint(0, sizes[-1], rows)
+    net = MLP(sizes, activation, dtype=dtype, seed=0, backend=backend, n_threads=n_threads, **options)
+    net.fit(x, y, 1, batch, verbose=0, validation_data=(x[:9], y[:9]))
+    outputs = [net.forward(x), *net.activations(x[:5]), net.gradients(x[:5], y[:5])[1].parameters, net.parameters]
+    return [a.tobytes() for a in outputs], net.evaluate(x, y), net.history.val_loss, net.hash()
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_whole_runs_have_the_bytes_of_the_reference(dtype, backend):
+    for activation, options in (
+        (mish, dict(loss="cross_entropy")),
+        (mish, dict(output_activation=mish)),
+        ([leaky, "tanh"], dict(output_activation=leaky)),
+    ):
+        expected = hash_after_training(activation, "reference", dtype, **options)
+        assert hash_after_training(activation, backend, dtype, **options) == expected
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+def test_the_bytes_do_not_depend_on_threads(backend):
+    wide = dict(activation=leaky, output_activation=own_relu, sizes=(300, 128, 10), rows=64, batch=30)
+    expected = hash_after_training(backend="reference", **wide)
+    for n_threads in (1, 2, 3):
+        assert hash_after_training(backend=backend, n_threads=n_threads, **wide) == expected
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_relu_of_ones_own_trains_as_the_built_in_one(backend):
+    assert hash_after_training(own_relu, backend) == hash_after_training("relu", backend)
+
+
+# Errors: what a user may write, the error, and words of its message, which must name the function.
+
+
+def returns_nothing(z):
+    if z > 0:
+        return z
+
+
+def returns_text(z):
+    return "one"
+
+
+def returns_truth(z):
+    return z > 0
+
+
+def returns_truth_seldom(z):
+    if z == 0.123:
+        return z > 0
+    return z
+
+
+def returns_nothing_seldom(z):
+    if z != 0.123:
+        return z
+
+
+def returns_complex(z):
+    return z * 1j
+
+
+def returns_float64(z):
+    return np.float64(z)
+
+
+def computes_in_float64(z):
+    s = z
+    for i in range(1, 3):
+        s = s + i / (i + i)
+    return s
+
+
+def returns_array(z):
+    return np.array([z])
+
+
+def raises(z):
+    if z < 0:
+        raise ValueError("negative")
+    return z
+
+
+as_written = {}
+exec("def asserts(z):\n    assert z > 0\n    return z", as_written)  # pytest rewrites the asserts of this file
+
+
+def divides_by_zero(z):
+    for i in range(1):
+        z = z + i / i
+    return z
+
+
+def cubes(z):
+    return z**3
+
+
+def uses_what_is_not_there(z):
+    return z + nowhere  # noqa: F821
+
+
+def uses_a_list(z):
+    return z + [1, 2, 3][0]
+
+
+def uses_a_global_list(z):
+    return z * OWN[0]
+
+
+def has_no_attribute(z):
+    return z.hyperbolic_tangent
+
+
+def prints(z):
+    print(z)
+    return z
+
+
+def calls_itself(z):
+    return calls_itself(z - 1) if z > 0 else z
+
+
+def maximum(z):
+    return np.maximum(z, 0)
+
+
+def cannot_be_compiled(z):
+    return z if z.is_integer() else -z
+
+
+BAD = {
+    returns_nothing: (TypeError, "must return float32, but at z = 0.0 it returns None"),
+    returns_text: (TypeError, "must return float32, but at z = 0.0 it returns 'one', a str"),
+    returns_truth: (TypeError, "must return float32, but at z = 0.0 it returns np.False_, a bool"),
+    returns_complex: (TypeError, "which is 1j: it can use real numbers"),
+    returns_float64: (TypeError, "must return float32, but at z = 0.0 it returns np.float64"),
+    returns_array: (TypeError, "a ndarray"),
+    raises: (ValueError, "raises an exception"),
+    as_written["asserts"]: (ValueError, "raises an exception"),
+    divides_by_zero: (ValueError, "fails at z = 0.0: ZeroDivisionError: division by zero"),
+    cubes: (ValueError, "uses the operator **"),
+    uses_what_is_not_there: (ValueError, "uses nowhere, which is not defined"),
+    uses_a_list: (ValueError, "fails at z = 0.0: TypeError"),
+    uses_a_global_list: (TypeError, "uses OWN, which is"),
+    has_no_attribute: (ValueError, "fails at z = 0.0: AttributeError"),
+    prints: (TypeError, "uses print, which is <built-in function print>"),
+    calls_itself: (ValueError, "must not call itself"),
+    maximum: (ValueError, "uses numpy's maximum, whose bits differ: use max"),
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("function, error, words", [(f, *expected) for f, expected in BAD.items()])
+def test_bad_functions_make_no_network(function, error, words, backend):
+    with pytest.raises(error) as raised:
+        MLP([3, 4, 2], activation=fastmlp.activation(function), backend=backend)
+    assert f"activation {function.__name__} " in str(raised.value) and words in str(raised.value)
+    with pytest.raises(error) as raised:
+        own = fastmlp.activation(own_relu.function)
+        own.derivative(function)
+        MLP([3, 4, 2], activation=own, backend=backend)
+    assert "the derivative of own_relu " in str(raised.value) and words in str(raised.value)
+
+
+COMPILED_ONLY = {
+    returns_truth_seldom: (TypeError, "returns a truth value, not a number, at line"),
+    returns_nothing_seldom: (TypeError, "must return float32 on every path, not OptionalType"),
+    computes_in_float64: (TypeError, "computes in float64, in a float32 network, at line"),
+    cannot_be_compiled: (ValueError, "does not compile: "),
+}
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+@pytest.mark.parametrize("function, error, words", [(f, *expected) for f, expected in COMPILED_ONLY.items()])
+def test_what_numba_would_compute_otherwise_is_refused(function, error, words, backend):
+    with pytest.raises(error) as raised:
+        MLP([3, 4, 2], activation=fastmlp.activation(function), backend=backend)
+    assert f"activation {function.__name__} " in str(raised.value) and words in str(raised.value)
+    assert len(str(raised.value)) < 400 and "\n" not in str(raised.value)
+    assert MLP([3, 4, 2], activation=fastmlp.activation(function), backend="reference")
+
+
+def test_what_is_no_function_of_one_number():
+    for function in (lambda z: z, 3, "relu", math.exp, np.tanh, mish, [].append):
+        with pytest.raises(TypeError, match="fastmlp.activation is for a function defined with def"):
+            fastmlp.activation(function)
+
+    def two(z, w):
+        return z
+
+    def optional(z, w=1):
+        return z
+
+    def many(*z):
+        return z
+
+    for function in (two, optional, many):
+        with pytest.raises(TypeError, match=f"{function.__name__} must take one argument, z, not"):
+            fastmlp.activation(function)
+        with pytest.raises(TypeError, match="must take one argument"):
+            around(1).derivative(function)
+
+
+def test_names():
+    def relu(z):
+        return z
+
+    with pytest.raises(ValueError, match="relu is the name of one of fastmlp's own"):
+        fastmlp.activation(relu)
+    with pytest.raises(ValueError, match="two activations named shifted"):
+        MLP([2, 2, 2], activation=around(1), output_activation=around(2), backend="reference")
+    with pytest.raises(TypeError, match="activation must be a name.*decorate it with @fastmlp.activation"):
+        MLP([2, 2, 2], activation=bent)
+    with pytest.raises(TypeError, match="output_activation must be one of .*decorate it"):
+        MLP([2, 2, 2], output_activation=bent)
+    for loss in ("cross_entropy", "binary_cross_entropy"):
+        with pytest.raises(ValueError, match="does not go with loss.*leaky needs loss squared_error"):
+            MLP([2, 2, 2], output_activation=leaky, loss=loss)
+    net = MLP([2, 2, 2, 2], activation=["relu", leaky], output_activation=mish, backend="reference")
+    assert "relu -> leaky -> mish" in repr(net) and net.layer_activations == ("relu", leaky, mish)
+    assert str(mish) == "mish" and repr(mish) == "<activation mish>"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_training_needs_a_derivative(backend):
+    own = around(0.5)
+    net = MLP([3, 4, 2], activation=own, backend=backend)
+    x, y = np.ones((4, 3)), [0, 1, 0, 1]
+    before = net.parameters.copy()
+    assert net.evaluate(x, y).n == 4
+
+    def refuses():
+        for train in (lambda: net.fit(x, y), lambda: net.train_step(x, y, 0.1), lambda: net.gradients(x, y)):
+            with pytest.raises(ValueError, match="shifted had no derivative when this network .*@shifted.derivative"):
+                train()
+
+    refuses()
+    own.derivative(leaky_derivative)
+    refuses()  # the network was compiled without it
+    assert (net.parameters == before).all() and net.history is None
+    assert MLP([3, 4, 2], activation=own, backend=backend).fit(x, y, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="has a derivative already: leaky_derivative"):
+        own.derivative(leaky_derivative)
+
+
+@fastmlp.activation
+def fails_late(z):
+    return math.log(-1.0) if 1.25 < z < 1.5 else z
+
+
+fails_late.derivative(leaky_derivative)
+
+
+def test_a_function_that_fails_in_training_leaves_the_network_as_it_was():
+    """Only the reference runs Python code there; the compiled code has no errors."""
+    net = MLP([1, 1, 1], activation=fails_late, seed=0, backend="reference")
+    net.weights[0][:], net.weights[1][:] = 1, 0
+    x, y = np.zeros((64, 1)), np.ones((64, 1))
+    net.fit(x, y, epochs=1, batch_size=4, verbose=0)
+    before, epochs, history = net.parameters.copy(), net.epochs_trained, net.history
+    x[50] = 1.375
+    for train in (lambda: net.fit(x, y, batch_size=4, verbose=0), lambda: net.train_step(x, y, 0.1)):
+        with pytest.raises(ValueError, match="activation fails_late fails at z = 1.37.*math domain error"):
+            train()
+        assert (net.parameters == before).all() and net.epochs_trained == epochs and net.history is history
+    assert np.isfinite(net.fit(x[:50], y[:50], epochs=1, verbose=0).loss).all()
+
+
+def test_without_numba():
+    program = """
+        import sys
+        import numpy as np
+        import fastmlp, fastmlp.math as fm
+
+        @fastmlp.activation
+        def own(z):
+            return fm.exp(z)
+
+        assert fastmlp.math is fm and "numba" not in sys.modules
+        fastmlp.MLP([3, 4, 2], activation=own, backend="reference").forward(np.zeros((2, 3)))
+        assert "numba" not in sys.modules
+        sys.modules["numba"] = None
+        try:
+            fastmlp.MLP([3, 4, 2], activation=own, backend="compiled")
+        except ImportError as error:
+            print(error)
+    """
+    environment = os.environ | {"FASTMLP_BACKEND": "reference"}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], text=True, capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    if kernels:
+        assert 'pip install "fastmlp[numba]"' in done.stdout and 'backend="reference"' in done.stdout
+
+
+def test_threads_compile_once():
+    own, addresses = around(0.3), []
+    threads = [threading.Thread(target=lambda: addresses.append(own.addresses(np.dtype("float32")))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(addresses) == 4 and len(set(addresses)) == 1 and addresses[0][1] == 0
+
+
+# Globals are taken when the function is first used.
+
+
+def test_what_a_global_becomes_later_changes_nothing(monkeypatch):
+    own = around(0.1)
+    before = own(1.5)
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert own(1.5) == before and around(0.1)(1.5) != before
+
+
+# Files, pickles, processes.
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = MLP([6, 5, 4], activation=mish, output_activation=leaky, seed=1, backend="reference")
+    net.save(tmp_path / "own.npz")
+    return tmp_path / "own.npz"
+
+
+def test_a_saved_network_asks_for_its_activations(saved, capsys):
+    net = MLP.load(saved, backend="reference", activations=[leaky, mish, gelu])
+    assert net.layer_activations == (mish, leaky)
+    assert net.hash() == MLP([6, 5, 4], mish, leaky, seed=1, backend="reference").hash()
+    with pytest.raises(ValueError, match=r"own.npz' holds a network with the activation mish.*activations=\[mish\]\)"):
+        MLP.load(saved)
+    with pytest.raises(ValueError, match=r"activations=\[leaky\]"):
+        MLP.load(saved, activations=[mish])
+    for bad, words in ((mish, "must be a list"), ([bent], "not of <function bent.*decorate"), (["mish"], "not of 'mish'")):
+        with pytest.raises(TypeError, match=f"activations .*{words}"):
+            MLP.load(saved, activations=bad)
+    with pytest.raises(ValueError, match="two activations named shifted"):
+        MLP.load(saved, activations=[around(1), around(2)])
+    from fastmlp.cli import main
+
+    assert main(["show", str(saved)]) == 1
+    assert "holds a network with the activation mish" in capsys.readouterr().err
+
+
+def test_an_activation_that_fails_is_not_the_fault_of_the_file(saved):
+    def mish(z):
+        return "z"
+
+    with pytest.raises(TypeError, match="^activation mish must return float32"):
+        MLP.load(saved, activations=[fastmlp.activation(mish), leaky])
+
+
+def test_pickles_and_copies_refer_to_the_name():
+    for twin in (pickle.loads(pickle.dumps(mish)), copy.copy(mish), copy.deepcopy(mish)):
+        assert twin is mish
+    net = MLP([6, 5, 4], activation=mish, seed=1, backend="reference")
+    for twin in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        assert twin.hash() == net.hash() and twin.layer_activations[0] is mish
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(around(0.1))
+
+
+def outputs(net):
+    return net.forward(np.ones((3, 6))).tobytes()
+
+
+def test_a_spawned_process_has_the_same_activation():
+    net = MLP([6, 5, 4], activation=mish, seed=1, backend="reference")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(outputs, (net,)) == outputs(net)
+
+
+# check().
+
+
+def wrong_for_negative(z):
+    return 1 if z > 0 else 0.125
+
+
+def test_check_finds_where_a_derivative_is_worst():
+    for own in (mish, leaky, own_relu):
+        assert own.check().difference < 1e-8
+    assert mish.check(z=[-30, 5e-324, 1e5]).difference < 1e-8
+    assert own_relu.check(z=[0]) == (0, 0, 0, 0)
+    wrong = fastmlp.activation(leaky.function)
+    wrong.derivative(wrong_for_negative)
+    worst = wrong.check()
+    assert worst.z < 0 and worst.derivative == 0.125 and abs(worst.finite_difference - 0.1) < 1e-9
+    assert abs(worst.difference - 0.025) < 1e-9
+    assert wrong.check(z=np.ones((2, 2))).difference < 1e-9
+    with pytest.raises(ValueError, match="shifted has no derivative: define it with @shifted.derivative"):
+        around(1).check()
+    for z in ([], [np.nan], np.inf):
+        with pytest.raises(ValueError, match="z must hold finite numbers"):
+            mish.check(z=z)
+
+
+def nan_somewhere(z):
+    return np.nan if z > 9 else 1
+
+
+def test_check_takes_nan_for_the_worst():
+    wrong = fastmlp.activation(own_relu.function)
+    wrong.derivative(nan_somewhere)
+    assert wrong.check().z > 9 and wrong.check().difference == np.inf
+
+
+# fastmlp.math.
+
+
+@pytest.mark.parametrize("name", fm.__all__)
+def test_math_keeps_type_and_shape(name):
+    function = getattr(fm, name)
+    expected = getattr(reference, name, np.sqrt)
+    for dtype in DTYPES:
+        z = np.abs(numbers(dtype))[:60].reshape(3, 20)
+        with np.errstate(all="ignore"):
+            assert_same_bits([function(z)], [expected(z)], name)
+        assert type(function(z[0, 0])) is z.dtype.type and function(z[:0]).shape == (0, 20)
+    assert type(function(2.0)) is type(function(2)) is np.float64 and function([1, 2]).shape == (2,)
+    with pytest.raises(TypeError, match="z must be a real number"):
+        function("one")
