@@ -13,6 +13,7 @@
 #include "simd.h"
 
 #define CHUNK 256  /* terms that are summed on their own before they join the total */
+#define FEW_TERMS 6
 
 typedef struct {
     ptrdiff_t terms, tiles;
@@ -72,6 +73,9 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
             UNROLL for (int q = 0; q < chunks; q++) {
                 vec bv[8];
                 const real *bq = b + q * strip->terms * b_row;
+                /* One row alone waits for b, which is read once: it is asked for a few terms before. */
+                UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
+                    __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
                 UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
                 bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
                 UNROLL for (int i = 0; i < rows; i++) {
