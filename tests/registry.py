@@ -119,6 +119,9 @@ def _products(tiles):
         yield _row(name, "packed", m=192, terms=260, n=n)
         yield _row(name, "in place", m=31, terms=260, n=n)
         yield _row(name, "transposed", m=24, terms=260, n=n, transposed=True)
+    wide = 4 if (5, 4) in tiles.by_rows else 2  # vectors of a strip of a large matrix
+    for m in (192, 257):
+        yield _row(name, "rows apart", m=m, terms=64, n=64 * wide * lanes + 3)
     for m in (384, 385, 400, 769):
         yield _row(name, "later row block" if m > 384 else "first row block", m=m, terms=259, n=5)
         yield _row(name, "packed", m=m, terms=3, n=5 * lanes + 3)

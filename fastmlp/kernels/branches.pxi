@@ -3,7 +3,7 @@
 
 cdef enum Branch:
     NO_TERMS, FIRST_ROW_BLOCK, LATER_ROW_BLOCK, FIRST_CHUNK, TOTALS_CARRIED, UPDATE_OF_ONE_CHUNK
-    UPDATE_OF_CARRIED_TOTALS, PARTIAL_VECTOR, FULL_VECTOR, TRANSPOSED, PACKED, IN_PLACE, COLUMNS_APART
+    UPDATE_OF_CARRIED_TOTALS, PARTIAL_VECTOR, FULL_VECTOR, TRANSPOSED, PACKED, IN_PLACE, COLUMNS_APART, ROWS_APART
     ROWS_IN_PLACE, SHUFFLED_ROWS, PIXELS, SHUFFLED_PIXELS, LABELS, TARGETS, ONE_OUTPUT, ONE_THREAD, TEAM
     ROWS_TO_EACH_THREAD, ONE_BLOCK, BLOCKS_OF_ROWS, SHORT_LAST_BATCH, FORWARD_BY_COLUMNS, FORWARD_BY_ROWS
     BACKWARD_BY_COLUMNS, BACKWARD_BY_ROWS, UPDATE_BY_COLUMNS, UPDATE_BY_ROWS, CUSTOM_FORWARD, CUSTOM_GATE
@@ -11,10 +11,10 @@ cdef enum Branch:
 BRANCHES = (
     "no terms", "first row block", "later row block", "first chunk", "totals carried", "update of one chunk",
     "update of carried totals", "partial vector", "full vector", "transposed", "packed", "in place", "columns apart",
-    "rows in place", "shuffled rows", "pixels", "shuffled pixels", "labels", "targets", "one output", "one thread", "team",
-    "rows to each thread", "one block", "blocks of rows", "short last batch", "forward by columns", "forward by rows",
-    "backward by columns", "backward by rows", "update by columns", "update by rows",
-    "custom forward", "custom gate",
+    "rows apart", "rows in place", "shuffled rows", "pixels", "shuffled pixels", "labels", "targets", "one output",
+    "one thread", "team", "rows to each thread", "one block", "blocks of rows", "short last batch",
+    "forward by columns", "forward by rows", "backward by columns", "backward by rows", "update by columns",
+    "update by rows", "custom forward", "custom gate",
 )
 
 

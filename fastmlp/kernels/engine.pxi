@@ -270,7 +270,7 @@ cdef class Engine:
             x_size = padded(rows * n_in)
         lines = padded((team + 2 * self.n_layers) * rows * <Py_ssize_t>sizeof(real*) // <Py_ssize_t>sizeof(real))
         if learns or rows >= PACKING_PAYS:
-            job.panels = BUFFER if learns else STRIP_BUFFER
+            job.panels = BUFFER
         job.scratch_size = job.panels
         if job.mode != FORWARD or output == SOFTMAX:
             job.scratch_size += padded((4 if output == CUSTOM else 3) * n_out * SIDE)

@@ -2,18 +2,19 @@
 #
 # C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256
 # (see tile.h). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written.
-# A is given by pointers to its lines, rows or columns, which may lie scattered; columns are copied tile by tile where
-# enough strips share them. B may have any strides; it is copied into strips that lie in order where its columns are not
+# A is given by pointers to its lines, rows or columns, which may lie scattered; it is copied tile by tile where enough
+# strips share it. B may have any strides; it is copied into strips that lie in order where its columns are not
 # contiguous, or where enough rows share a strip to pay for the copy.
 
 cdef enum:
     ROW_BLOCK = 384         # rows of A that stay in the second-level cache while the strips of B pass
-    COLUMN_BLOCK = 192      # fewer where lines are columns, so that their copy stays there
-    STRIPS_PAY = 4          # strips, and terms, from which a copy of the columns, tile by tile, is cheaper than
-    TERMS_PAY = 64          # lines that lie apart
+    APART_BYTES = 1 << 18   # of a block of A copied tile by tile, for the same cache
+    TERMS_PAY = 64          # terms, and strips, from which that copy is cheaper than lines that lie apart,
+    STRIPS_PAY = 4          # if these are columns,
+    ROW_STRIPS_PAY = 64     # or rows
     STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
-    COLUMNS_BUFFER = 256 * (192 + 16)   # reals: a chunk of COLUMN_BLOCK columns, each tile as wide as the widest
-    BUFFER = 256 * 8 * 16 + 256 * (192 + 16)   # both
+    APART_BUFFER = 256 * (256 + 16)     # reals: a chunk of the rows in APART_BYTES, each tile as tall as the tallest
+    BUFFER = 256 * 8 * 16 + 256 * (256 + 16)    # both
 
 
 cdef struct Product:
@@ -76,11 +77,12 @@ cdef inline Tiling tiling(int by, Py_ssize_t rows, int vecs) noexcept nogil:
 
 cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1,
                    real* buffer, Ahead* ahead) noexcept nogil:
-    cdef const real* columns_apart[CHUNK]
+    cdef const real* lines[CHUNK]
     cdef Py_ssize_t row, rows, k, terms, column, columns
     cdef int vecs, most_vecs, chunks
-    cdef bint apart = p.by_columns and p.terms >= TERMS_PAY and c1 - c0 >= STRIPS_PAY * WIDE * LANES
-    cdef Py_ssize_t block = COLUMN_BLOCK if apart else ROW_BLOCK
+    cdef bint apart = (p.terms >= TERMS_PAY and (p.by_columns or r1 - r0 >= PACKING_PAYS)
+                       and c1 - c0 >= (STRIPS_PAY if p.by_columns else ROW_STRIPS_PAY) * WIDE * LANES)
+    cdef Py_ssize_t block = APART_BYTES // (CHUNK * <Py_ssize_t>sizeof(real)) if apart else ROW_BLOCK
     if p.terms == 0:
         mark(NO_TERMS)
         for row in range(r0, r1):
@@ -98,8 +100,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
             if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1 and not p.by_columns:
                 chunks = chunks_side_by_side(rows, (c1 - c0 + LANES - 1) // LANES, p.terms - k)
             if apart:
-                mark(COLUMNS_APART)
-                set_apart(p, row, rows, k, terms, most_vecs, buffer + STRIP_BUFFER, columns_apart)
+                set_apart(p, row, rows, k, terms, most_vecs, buffer + STRIP_BUFFER, lines)
             column = c0
             while column < c1:
                 if ahead != NULL:
@@ -107,26 +108,33 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                 columns = min(most_vecs * LANES, c1 - column)
                 vecs = <int>((columns + LANES - 1) // LANES)
                 multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
-                               columns_apart if apart and vecs == most_vecs else NULL)
+                               lines if apart and vecs == most_vecs else NULL)
                 column += columns
             k += terms * chunks
 
 
 cdef void set_apart(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms, int vecs,
                     real* copy, const real** lines) noexcept nogil:
-    # OUT copy (tiles, terms, width): the columns of A that each tile of a strip of `vecs` vectors reads; lines (terms,)
-    # point to the first tile's, and each next tile lies terms * width on.
+    # OUT copy (tiles, terms, width): what each tile of a strip of `vecs` vectors reads of A; lines (terms,) point to the
+    # columns of the first tile, and each next tile lies terms * width on.
     cdef Tiling t = tiling(BY_COLUMNS, rows, vecs)
     cdef Py_ssize_t tile, term, i, height, width = t.height + (t.taller > 0)
     cdef const real* line
+    mark(COLUMNS_APART if p.by_columns else ROWS_APART)
     lines_of(copy, width, terms, lines)
     for tile in range(t.tiles):
         height = t.height + (tile < t.taller)
-        for term in range(terms):
-            line = p.lines[k + term] + row
+        if p.by_columns:
+            for term in range(terms):
+                line = p.lines[k + term] + row
+                for i in range(height):
+                    copy[term * width + i] = line[i]
+        else:
             for i in range(height):
-                copy[i] = line[i]
-            copy += width
+                line = p.lines[row + i] + k * p.step
+                for term in range(terms):
+                    copy[term * width + i] = line[term * p.step]
+        copy += terms * width
         row += height
 
 
@@ -149,16 +157,16 @@ cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t
 
 cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms,
                          int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer,
-                         const real** columns_apart) noexcept nogil:
-    cdef int by = BY_COLUMNS if p.by_columns else BY_ROWS
+                         const real** apart) noexcept nogil:
+    cdef int by = BY_COLUMNS if p.by_columns or apart != NULL else BY_ROWS
     cdef Tiling t = tiling(by, rows, vecs)
     cdef Strip s
     cdef Py_ssize_t width = t.height + (t.taller > 0)
     cdef bint first = k == 0, final = k + terms * chunks == p.terms
     s.terms = terms
     s.step = p.step
-    if columns_apart != NULL:
-        s.lines, s.offset = columns_apart, 0
+    if apart != NULL:
+        s.lines, s.offset = apart, 0
     elif p.by_columns:
         s.lines, s.offset = p.lines + k, row
     else:
@@ -186,11 +194,11 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
 
     if t.taller:
         s.tiles = t.taller
-        s.tile_step = t.height + 1 if columns_apart == NULL else width * terms
+        s.tile_step = t.height + 1 if apart == NULL else width * terms
         run_strip(by, <int>t.height + 1, vecs, chunks, &s)
         advance(&s, by, t.height + 1)
     s.tiles = t.tiles - t.taller
-    s.tile_step = t.height if columns_apart == NULL else width * terms
+    s.tile_step = t.height if apart == NULL else width * terms
     run_strip(by, <int>t.height, vecs, chunks, &s)
 
 
