@@ -1,7 +1,8 @@
 """Random calls of MLP's methods, right and wrong ones, against the reference; and mutated files.
 
-A call on the compiled backend must do what the same call does on the reference: the same bytes, the same exception with
-the same words, the same parameters afterwards. The ordinary run takes a sample; `pytest -m slow tests/test_fuzz.py` a
+A call on the compiled backend, or on Numba's, must do what the same call does on the reference: the same bytes, the same
+exception with the same words, the same parameters afterwards. The ordinary run takes a sample; `pytest -m slow
+tests/test_fuzz.py` a
 million calls and 100,000 files, seeds 0 to 9.
 """
 
@@ -25,10 +26,10 @@ DTYPES = ("f4", "f4", "f4", "f8", "u1", "i1", "i8", "?", "f2", ">f4", ">f8", "O"
 
 
 class Fuzzer:
-    """Draws networks, arguments and calls from one seed."""
+    """Draws networks, arguments and calls from one seed, for a backend and the reference."""
 
-    def __init__(self, seed):
-        self.rng = np.random.RandomState(seed)
+    def __init__(self, seed, backend):
+        self.rng, self.backends = np.random.RandomState(seed), (backend, "reference")
 
     def one_of(self, options):
         return options[self.rng.randint(len(options))]
@@ -45,7 +46,7 @@ class Fuzzer:
         hidden = self.one_of(["identity", "relu", "sigmoid", "tanh"])
         kind = {"loss": loss, "output_activation": output, "dtype": self.one_of(["float32", "float32", "float64"]),
                 "seed": int(self.rng.randint(100)), "n_threads": int(self.rng.randint(1, 4))}  # fmt: skip
-        return [MLP(sizes, hidden, backend=backend, **kind) for backend in ("compiled", "reference")]
+        return [MLP(sizes, hidden, backend=backend, **kind) for backend in self.backends]
 
     def array(self, shape, dtype):
         """Values of a dtype, now and then with special ones, in some layout."""
@@ -175,18 +176,18 @@ def as_bytes(result):
     return None if result is None else as_bytes(np.array(result, np.float64))
 
 
-def fuzz_calls(seed, count):
+def fuzz_calls(seed, count, backend):
     """Random calls, several on each network; the shares of those that gave a result, of each method."""
-    fuzzer = Fuzzer(seed)
+    fuzzer = Fuzzer(seed, backend)
     done = 0
     good = 0
     while done < count:
         nets = fuzzer.networks()
         for _ in range(20):
             method, run = fuzzer.call(nets)
-            compiled, expected = (outcome(run, net) for net in nets)
-            if compiled != expected:
-                pytest.fail(f"seed {seed}, call {done}: {method} gave {compiled!s:.500}, expected {expected!s:.500}")
+            got, expected = (outcome(run, net) for net in nets)
+            if got != expected:
+                pytest.fail(f"seed {seed}, call {done}: {method} gave {got!s:.500}, expected {expected!s:.500}")
             good += not isinstance(expected[0], str)
             done += 1
     assert good > count / 4  # most of the rest are refused, as they should be
@@ -196,9 +197,15 @@ def fuzz_calls(seed, count):
 needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
 
 
-@needs_kernels
-def test_random_calls():
-    fuzz_calls(0, 3000)
+@pytest.fixture(params=[pytest.param("compiled", marks=needs_kernels), "numba"])
+def backend(request):
+    if request.param == "numba":
+        pytest.importorskip("numba")
+    return request.param
+
+
+def test_random_calls(backend):
+    fuzz_calls(0, 3000, backend)
 
 
 @needs_kernels
@@ -213,11 +220,10 @@ def test_kinds_of_data_take_turns_on_one_network():
         assert nets[0].hash() == nets[1].hash()
 
 
-@needs_kernels
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-def test_a_hundred_thousand_random_calls(seed):
-    fuzz_calls(seed, 100_000)
+def test_a_hundred_thousand_random_calls(seed, backend):
+    fuzz_calls(seed, 100_000, backend)
 
 
 def mutated(rng, content):

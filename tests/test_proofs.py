@@ -27,6 +27,7 @@ README = Path(__file__).parent.parent / "README.md"
 SOURCES = {
     "fma": ["reference/arithmetic.py", "kernels/simd.h", "kernels/softfma.h"],
     "elementary functions": ["reference/elementary.py", "kernels/elementary.pxi"],
+    "Numba": ["jit/elementary.py", "kernels/elementary.pxi"],
 }
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "sigmoid", "tanh")
 COUNT = 10**8
@@ -46,6 +47,10 @@ def test_the_readme_s_proofs_are_of_these_sources(name):
 
 def modules(dtype):
     return [kernels().modules(isa)[np.dtype(dtype)] for isa in kernels().available()] if kernels() else []
+
+
+def numba():
+    return pytest.importorskip("fastmlp.jit", reason="Numba is not installed", exc_type=ImportError)
 
 
 def in_threads(function, parts):
@@ -79,6 +84,7 @@ def c_fma(tmp_path_factory):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_fma_of_many_triples(dtype, c_fma):
     """Of every family as many; but few float64 triples of random bits, which the reference takes by fractions."""
+    compiled = [*modules(dtype), numba()]
     families = [family for family in FAMILIES if family != "specials"]
 
     def check(part):
@@ -86,7 +92,7 @@ def test_fma_of_many_triples(dtype, c_fma):
         given = triples(dtype, family, BLOCK, seed)
         expected = c_fma(*given)
         assert_same_bits(reference.fma(*given), expected, *given)
-        for module in modules(dtype):
+        for module in compiled:
             assert_same_bits(module.fma(*given), expected, *given)
 
     parts = [(families[i % 4], i) for i in range(COUNT // BLOCK + 1)]
@@ -143,3 +149,18 @@ def test_many_float64(name):
         check_function(name, arguments(name, "float64", BLOCK // 4, seed), 2, np.longdouble)
 
     in_threads(check, range(COUNT // len(arguments(name, "float64", BLOCK // 4)) + 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_numba_gives_the_kernels_bits(name):
+    """For every float32, and as many float64 as the kernels were proved on."""
+    of_numba = getattr(numba(), name)
+
+    def check(x):
+        assert_same_bits(of_numba(x), getattr(modules(x.dtype)[0], name)(x), x)
+
+    in_threads(lambda start: check(np.arange(start, start + BLOCK, dtype=np.uint32).view(np.float32)),
+               range(0, 2**32, BLOCK))  # fmt: skip
+    in_threads(lambda seed: check(arguments(name, "float64", BLOCK // 4, seed)),
+               range(COUNT // len(arguments(name, "float64", BLOCK // 4)) + 1))  # fmt: skip
