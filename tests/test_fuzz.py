@@ -2,8 +2,7 @@
 
 A call on the compiled backend, or on Numba's, must do what the same call does on the reference: the same bytes, the same
 exception with the same words, the same parameters afterwards. The ordinary run takes a sample; `pytest -m slow
-tests/test_fuzz.py` a
-million calls and 100,000 files, seeds 0 to 9.
+tests/test_fuzz.py` a million calls of each and 100,000 files, seeds 0 to 9.
 """
 
 import io
