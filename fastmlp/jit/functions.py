@@ -6,8 +6,27 @@ from ..activations import ACTIVATIONS
 from ..losses import LOSSES
 from . import elementary, layers
 from .compiling import entry
-from .intrinsics import address, as_item, call, data, fma as fma_of_numbers, moved
+from .intrinsics import address, as_item, call, data, fma as fma_of_numbers, moved, pointer
 from .products import STRIP_BUFFER, multiply_for
+
+
+@entry
+def address_of(array):
+    """The address of an array's first element; NumPy takes four times as long to tell."""
+    return address(data(array))
+
+
+@entry
+def all_finite(values):
+    """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
+    p = data(values)
+    for r in range(values.shape[0]):
+        row, infinite = pointer(p, address(p) + r * values.strides[0]), 0
+        for j in range(values.shape[1]):
+            infinite |= row[j] - row[j] != 0
+        if infinite:
+            return False
+    return True
 
 
 def _flat(array, dtype=None):

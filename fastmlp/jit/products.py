@@ -30,9 +30,9 @@ rows_at_once = jit(most_rows)
 def multiply_for(dtype):
     """multiply, compiled for one type on its own: .address is a C function's, which `call` takes."""
     number = numba.from_dtype(dtype)
-    p, size = types.CPointer(number), types.int64
-    arguments = (types.CPointer(size), size, size, p, size, size, p, size, p, size, p, number, size, size, size, size, size, p)
-    return compile_c_function(multiply, types.void(*arguments))
+    p, n = types.CPointer(number), types.int64
+    signature = types.void(types.CPointer(n), n, n, p, n, n, p, n, p, n, p, number, n, n, n, n, n, p)
+    return compile_c_function(multiply, signature)
 
 
 def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row, weights, rate, updates, r0, r1, c0, c1,

@@ -42,8 +42,8 @@ def strip(by_columns):
 
     @intrinsic
     def run(typingctx, rows, vecs, tiles, terms, lines, offset, b, b_row, last, start, start_row, c, c_row, updates, rate):
-        size = types.int64
-        arguments = (size, size, size, size, types.CPointer(size), size, b, size, size, b, size, b, size, types.boolean, b.dtype)
+        n = types.int64
+        signature = types.void(n, n, n, n, types.CPointer(n), n, b, n, n, b, n, b, n, types.boolean, b.dtype)
 
         def generate(context, builder, signature, values):
             rows, vecs, *rest = values
@@ -59,7 +59,7 @@ def strip(by_columns):
             builder.position_at_end(after)
             return context.get_dummy_value()
 
-        return types.void(*arguments), generate
+        return signature, generate
 
     return run
 
