@@ -7,7 +7,7 @@ from ..losses import LOSSES
 from . import elementary, layers
 from .compiling import entry
 from .intrinsics import address, as_item, call, data, fma as fma_of_numbers, moved, pointer
-from .products import STRIP_BUFFER, multiply_for
+from .products import BUFFER, multiply_for
 
 
 @entry
@@ -72,7 +72,7 @@ def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate,
     lines = np.empty(max(m, terms), np.int64)
     for i in range(terms if by_columns else m):
         lines[i] = address(moved(data(a), i * (m if by_columns else terms)))
-    c, buffer = data(total), np.empty(STRIP_BUFFER, b.dtype)
+    c, buffer = data(total), np.empty(BUFFER, b.dtype)
     call(multiply, (data(lines), int(by_columns), terms, data(b), 1 if transposed else n, terms if transposed else 1,
                     data(seed), 1, c, n, data(weights), as_item(c, rate), int(updates), 0, m, 0, n, data(buffer)))  # fmt: skip
 

@@ -15,7 +15,7 @@ from .barrier import rows_are_done, take_rows, wait, wait_for_rows
 from .compiling import entry, inline, jit
 from .intrinsics import address, as_item, call, data, moved, pointer
 from .layers import SOFTMAX, activate_run, class_of, copy_run, gate_run, output_gradient, row_losses, softmax
-from .products import STRIP_BUFFER, WIDEST
+from .products import BUFFER, WIDEST
 from .tile import lanes
 
 FORWARD, EVALUATE, GRADIENT, TRAIN = range(4)
@@ -92,7 +92,7 @@ class Scratch(NamedTuple):
 
 def scratch_bytes(rows, n_out, itemsize):
     """The size of one thread's scratch for batches of so many rows, a multiple of 16."""
-    return 8 * (2 * rows + SIDE * n_out) + itemsize * (WIDEST + rows + STRIP_BUFFER + 2 * SIDE * n_out + 2 * SIDE)
+    return 8 * (2 * rows + SIDE * n_out) + itemsize * (WIDEST + rows + BUFFER + 2 * SIDE * n_out + 2 * SIDE)
 
 
 @inline
@@ -101,7 +101,7 @@ def scratch_of(p, start, rows, n_out):
     zeros = numbers
     ones = moved(zeros, WIDEST)
     buffer = moved(ones, rows)
-    a = moved(buffer, STRIP_BUFFER)
+    a = moved(buffer, BUFFER)
     y = moved(a, SIDE * n_out)
     maxima = moved(y, SIDE * n_out)
     for i in range(WIDEST):
