@@ -62,7 +62,7 @@ class Engine:
     def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
         check_environment()
         self.parameters, self.dtype, self.n_threads = parameters, parameters.dtype, n_threads
-        self.sizes, self.names, self.loss = layer_sizes, activations, LOSSES[loss].number
+        self.sizes, self.loss = layer_sizes, LOSSES[loss].number
         self.multiply = compiled(self.dtype).address
         numbers = [ACTIVATIONS[name].number for name in activations]
         n_out, kept = layer_sizes[1:], sum(size for size, number in zip(layer_sizes[1:], numbers) if number == CUSTOM)
@@ -98,8 +98,11 @@ class Engine:
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         check_environment()
         results = [x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x]
-        for (weights, bias), name in zip(layer_views(self.parameters, self.sizes), self.names):
-            results.append(functions.dense_forward(results[-1], weights, bias, name))
+        for (weights, bias), layer in zip(layer_views(self.parameters, self.sizes), self.layers):
+            a = functions.sum_of_products(results[-1], weights, bias)
+            functions.activate_rows(int(layer["activation"]), int(layer["forward"]), a.reshape(-1), a.shape[1],
+                                    np.empty(2, self.dtype))  # fmt: skip
+            results.append(a)
         return results
 
     def evaluate(self, x, y, losses, correct):

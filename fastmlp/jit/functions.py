@@ -1,4 +1,8 @@
-"""The layer functions of fastmlp.reference through Numba: the same names, arguments and bits, for arrays of any layout."""
+"""The layer functions of fastmlp.reference through Numba: the same names, arguments and bits, for arrays of any layout.
+
+Python allocates the arrays that compiled code works in: Numba would free its own where it sees their last use, and that is
+where it takes their address.
+"""
 
 import numpy as np
 
@@ -62,17 +66,17 @@ def _multiply(a, b, seed, total, weights, rate):
     """total = seed + a b in place, and where weights is another array, instead weights = weights - rate * total."""
     by_columns, transposed = (x.flags.f_contiguous and not x.flags.c_contiguous for x in (a, b))
     products(multiply_for(b.dtype).address, _flat(a.T if by_columns else a), by_columns,
-             _flat(b.T if transposed else b), transposed, seed, total, weights, rate, weights is not total)  # fmt: skip
+             _flat(b.T if transposed else b), transposed, seed, total, weights, rate, weights is not total,
+             np.empty(max(a.shape), np.int64), np.empty(BUFFER, b.dtype))  # fmt: skip
 
 
 @entry
-def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate, updates):
+def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate, updates, lines, buffer):
     n = len(seed)
     terms, m = len(b) // n, len(total) // n
-    lines = np.empty(max(m, terms), np.int64)
     for i in range(terms if by_columns else m):
         lines[i] = address(moved(data(a), i * (m if by_columns else terms)))
-    c, buffer = data(total), np.empty(BUFFER, b.dtype)
+    c = data(total)
     call(multiply, (data(lines), int(by_columns), terms, data(b), 1 if transposed else n, terms if transposed else 1,
                     data(seed), 1, c, n, data(weights), as_item(c, rate), int(updates), 0, m, 0, n, data(buffer)))  # fmt: skip
 
@@ -80,7 +84,7 @@ def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate,
 def dense_forward(x, weights, bias, activation="identity", out=None):
     """a = f(x W + b), (rows, n_out); written into out where given. See fastmlp.reference.dense_forward."""
     a = sum_of_products(x, weights, bias, out)
-    activate_rows(ACTIVATIONS[activation].number, a.reshape(-1), a.shape[1])
+    activate_rows(ACTIVATIONS[activation].number, 0, a.reshape(-1), a.shape[1], np.empty(2, a.dtype))
     return a
 
 
@@ -95,18 +99,18 @@ def dense_backward(x, weights, grad_z, input_gradient=True):
 def activate(activation, z):
     """a = f(z), a new array; softmax row by row. See fastmlp.reference.activate."""
     a = np.array(z, order="C")
-    activate_rows(ACTIVATIONS[activation].number, a.reshape(-1), a.shape[-1] if a.ndim else 1)
+    activate_rows(ACTIVATIONS[activation].number, 0, a.reshape(-1), a.shape[-1] if a.ndim else 1, np.empty(2, a.dtype))
     return a
 
 
 @entry
-def activate_rows(activation, z, n):
+def activate_rows(activation, function, z, n, spare):
+    """z (rows * n,) becomes f(z). function: the address of a CUSTOM activation's. spare: two numbers to work in."""
     if activation == layers.SOFTMAX:
-        maxima, totals = np.empty_like(z[:1]), np.empty_like(z[:1])
         for r in range(len(z) // n):
-            layers.softmax(moved(data(z), r * n), 1, n, data(maxima), data(totals))
+            layers.softmax(moved(data(z), r * n), 1, n, data(spare), moved(data(spare), 1))
     else:
-        layers.activate_run(activation, 0, data(z), data(z), len(z))
+        layers.activate_run(activation, function, data(z), data(z), len(z))
 
 
 def activation_gradient(activation, a, grad_a):
@@ -135,16 +139,16 @@ def start_backward(loss, activation, a, y, g, rows):
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
-    losses = np.empty(len(z))
-    assess(LOSSES[loss].number, _flat(z), _flat(a), _flat(y), losses)
+    rows, losses, powers = len(z), np.empty(len(z)), np.array(z, order="C").reshape(-1)
+    assess(LOSSES[loss].number, _flat(z), _flat(a), _flat(y), losses, np.empty(powers.size), powers,
+           np.empty(rows, powers.dtype), np.empty(rows, powers.dtype))  # fmt: skip
     return losses
 
 
 @entry
-def assess(loss, z, a, y, losses):
+def assess(loss, z, a, y, losses, terms, powers, maxima, totals):
     rows = len(losses)
     n = len(z) // rows
-    terms, powers, maxima, totals = np.empty(len(z)), z.copy(), np.empty_like(z[:rows]), np.empty_like(z[:rows])
     if loss == layers.CROSS_ENTROPY:
         layers.softmax(data(powers), rows, n, data(maxima), data(totals))
     layers.row_losses(loss, data(z), data(a), data(y), rows, n, data(maxima), data(totals), data(terms), data(losses))
