@@ -13,6 +13,7 @@ import numpy as np
 class Contender:
     threads = None  # of the process; None is the library's own choice
     kinds = ("epoch", "step", "infer")
+    in_others_order = None  # the class to check instead, of a contender that shuffles by itself
 
     def __init__(self, work, weights, biases, threads):
         self.work, self.threads = work, threads
@@ -28,8 +29,10 @@ class Contender:
 
 
 class FastMLP(Contender):
+    backend = "compiled"
+
     def prepare(self):
-        self.net = self.work.network(n_threads=self.threads)
+        self.net = self.work.network(n_threads=self.threads, backend=self.backend)
         self.net.parameters[:] = np.concatenate([part.ravel() for pair in zip(self.weights, self.biases) for part in pair])
         self.ready = [(self.x[rows], self.labels[rows]) for rows in self.batches]
 
@@ -53,6 +56,17 @@ class FastMLPSameOrder(FastMLP):
         losses, correct = np.empty(self.work.rows), np.empty(self.work.rows, np.uint8)
         self.net._engine.train(self.x, self.labels, self.order, 0, self.work.rows, self.work.batch,
                                self.work.learning_rate, losses, correct)  # fmt: skip
+
+
+class FastMLPNumba(FastMLP):
+    backend = "numba"
+
+
+class FastMLPNumbaSameOrder(FastMLPSameOrder):
+    backend = "numba"
+
+
+FastMLP.in_others_order, FastMLPNumba.in_others_order = FastMLPSameOrder, FastMLPNumbaSameOrder
 
 
 class NumPy(Contender):
@@ -310,6 +324,7 @@ class OnnxRuntime(Contender):
 
 CONTENDERS = {
     "fastmlp": (FastMLP, "fastmlp"),
+    "numba": (FastMLPNumba, "numba"),
     "NumPy": (NumPy, "numpy"),
     "scikit-learn": (ScikitLearn, "sklearn"),
     "PyTorch": (PyTorch, "torch"),

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from benchmarks.contenders import CONTENDERS, FastMLPSameOrder
+from benchmarks.contenders import CONTENDERS
 from benchmarks.works import WORKS
 
 
@@ -63,7 +63,7 @@ class Timed:
     def check(self):
         """The loss after the same two epochs or twenty steps from the start, or a sum of outputs."""
         net = self.work.network()
-        kind = FastMLPSameOrder if self.name == "fastmlp" else CONTENDERS[self.name][0]
+        kind = type(self.contender).in_others_order or type(self.contender)
         fresh = kind(self.work, net.weights, net.biases, self.contender.threads)
         if self.work.kind == "infer":
             return float(np.asarray(fresh.infer(0), np.float64).sum(axis=0)[0])

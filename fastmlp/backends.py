@@ -86,7 +86,10 @@ def warn_if_slow():
 def _reference():
     from .reference import Engine, check_environment
 
-    return Engine, _checked(check_environment), _all_finite
+    def all_finite(array, rows=256):  # at a time, to bound the memory for it
+        return all(np.isfinite(array[start : start + rows]).all() for start in range(0, len(array), rows))
+
+    return Engine, _checked(check_environment), all_finite
 
 
 def _numba():
@@ -97,7 +100,7 @@ def _numba():
             "the backend 'numba' needs fused multiply-add, which the processor that Numba compiles for does not have: "
             "use the backend 'reference' or 'compiled', which give the same bits"
         )
-    return jit.Engine, _checked(jit.check_environment), _all_finite
+    return jit.Engine, _checked(jit.check_environment), jit.all_finite
 
 
 def _compiled():
@@ -110,16 +113,14 @@ def _compiled():
 def _checked(check):
     """The environment of a backend that checks at entry, and leaves all as it is."""
 
-    @contextlib.contextmanager
-    def checked():
-        check()
-        yield
+    class Checked:
+        def __enter__(self):
+            check()
 
-    return checked
+        def __exit__(self, *error):
+            pass
 
-
-def _all_finite(array, rows=256):  # at a time, to bound the memory for it
-    return all(np.isfinite(array[start : start + rows]).all() for start in range(0, len(array), rows))
+    return Checked
 
 
 BACKENDS = {"reference": _reference, "compiled": _compiled, "numba": _numba}

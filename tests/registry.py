@@ -65,7 +65,7 @@ class Row(NamedTuple):
 
 
 class Tiles(NamedTuple):
-    """The register tiles of one module, as pairs (rows, vecs), and triples with the chunks side by side."""
+    """The register tiles of one implementation, as pairs (rows, vecs), and triples with the chunks side by side."""
 
     lanes: int
     by_rows: list
@@ -88,8 +88,12 @@ def tiles_of(isa, dtype):
 
 
 def registry(isa, dtype):
-    """Every row for one instruction set and element type."""
-    tiles = tiles_of(isa, dtype)
+    """Every row for one instruction set and element type of the compiled kernels."""
+    return rows_for(tiles_of(isa, dtype))
+
+
+def rows_for(tiles):
+    """Every row for an implementation with these tiles."""
     return [*_products(tiles), *_updates(tiles), *_layers(), *_engines(tiles)]
 
 

@@ -21,7 +21,14 @@ FACTS = {"compiler": "gcc 12.2", "openmp": True, "isas_built": ["portable", "avx
 
 @pytest.fixture
 def without_kernels(monkeypatch):
+    """Neither compiled kernels nor Numba."""
+
+    def missing():
+        raise ImportError("the backend 'numba' needs Numba")
+
     monkeypatch.setattr(backends, "kernels", lambda: None)
+    monkeypatch.setattr(backends, "numba_is_installed", lambda: False)
+    monkeypatch.setitem(backends.BACKENDS, "numba", missing)
     monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
 
 
@@ -48,15 +55,24 @@ def test_the_reference_stands_in_where_nothing_was_compiled(without_kernels):
     assert backends.load()[:2] == ("reference", reference.Engine)
 
 
+def test_numba_comes_before_the_reference(without_kernels, monkeypatch, recwarn):
+    parts = (reference.Engine, contextlib.nullcontext, lambda array: True)
+    monkeypatch.setitem(backends.BACKENDS, "numba", lambda: parts)
+    monkeypatch.setattr(backends, "numba_is_installed", lambda: True)
+    assert backends.load() == ("numba", *parts)
+    with pytest.warns(RuntimeWarning, match="its Numba backend.*install a C compiler.*FASTMLP_BACKEND=numba"):
+        backends.warn_if_slow()
+
+
 def test_unknown_and_missing_backends(without_kernels, monkeypatch):
-    with pytest.raises(ValueError, match="backend must be one of reference, compiled, not 'gpu'"):
+    with pytest.raises(ValueError, match="backend must be one of reference, compiled, numba, not 'gpu'"):
         MLP([2, 2], backend="gpu")
     with pytest.raises(TypeError, match="backend must be one of"):
         MLP([2, 2], backend=3)
     with pytest.raises(ImportError, match="'compiled' was not built.*install a C compiler"):
         MLP([2, 2], backend="compiled")
     monkeypatch.setenv("FASTMLP_BACKEND", "fast")
-    with pytest.raises(ValueError, match="FASTMLP_BACKEND must be one of reference, compiled, not 'fast'"):
+    with pytest.raises(ValueError, match="FASTMLP_BACKEND must be one of reference, compiled, numba, not 'fast'"):
         MLP([2, 2])
 
 
@@ -71,7 +87,7 @@ def test_the_warning_comes_only_where_nobody_chose(without_kernels, monkeypatch,
 
 def test_the_warning_comes_once_and_at_import(tmp_path):
     code = (
-        "import sys; sys.modules['fastmlp.kernels'] = None\n"  # importing it raises ModuleNotFoundError
+        "import sys; sys.modules['fastmlp.kernels'] = sys.modules['numba'] = None\n"  # to import: ModuleNotFoundError
         "import fastmlp\n"
         "fastmlp.MLP([2, 2]); fastmlp.MLP([2, 2])([0, 0]); fastmlp.show_config()"
     )

@@ -16,11 +16,8 @@ from fastmlp import reference
 from fastmlp.backends import kernels
 from fastmlp.layout import n_parameters
 
-if kernels() is None:
-    pytest.skip("the compiled kernels were not built", allow_module_level=True)
-
 DTYPES = ("float32", "float64")
-ISAS = kernels().available()
+ISAS = kernels().available() if kernels() else []
 THREADS = (1, 2, 3)
 KINDS = ("ordinary", "zeros", "special", "subnormal")
 RATE = 0.37

@@ -21,6 +21,7 @@ if kernels() is None:
 COMMON = """
 import numpy as np
 from fastmlp import MLP
+from fastmlp.backends import numba_is_installed
 
 random = np.random.RandomState(0)
 x = random.random_sample((600, 200)).astype(np.float32)
@@ -144,19 +145,21 @@ FLUSHED = """
     wide = small.astype(np.float64)
     print(net.forward(small).tobytes().hex(), net.forward(wide).tobytes().hex(), work(3))
     assert (tiny * np.float32(0.5) == 0).all(), "the caller's setting was not put back"
-    try:
-        MLP([200, 3], backend="reference")
-    except RuntimeError as error:
-        assert "flushes" in str(error)
-    else:
-        raise AssertionError("the reference did not refuse")
+    for backend in ("reference", *(["numba"] if numba_is_installed() else [])):
+        try:
+            MLP([200, 3], backend=backend)
+        except RuntimeError as error:
+            assert "flushes" in str(error)
+        else:
+            raise AssertionError(f"{backend} did not refuse")
 """
+FIRST_REFUSED = 'for backend in ("reference", *(["numba"] if numba_is_installed() else [])):'
 X86 = platform.machine() in ("x86_64", "AMD64")
 
 
 def unflushed():
     lines = [line for line in textwrap.dedent(FLUSHED).splitlines() if "assert (tiny" not in line]
-    return run("\n".join(lines[: lines.index("try:")]))
+    return run("\n".join(lines[: lines.index(FIRST_REFUSED)]))
 
 
 def test_after_torch_flushes_denormals():

@@ -23,13 +23,13 @@ except ModuleNotFoundError as error:
 from .engine import Engine
 from .environment import check_environment
 from .functions import (
-    activate, activation_gradient, dense_backward, dense_forward, dense_update, exp, expm1, fma, log, log1p, ordered_sum,
-    output_gradient, row_losses, sgd_update, sigmoid, sum_of_products, tanh,
+    activate, activation_gradient, all_finite, dense_backward, dense_forward, dense_update, exp, expm1, fma, log, log1p,
+    ordered_sum, output_gradient, row_losses, sgd_update, sigmoid, sum_of_products, tanh,
 )  # fmt: skip
 from .target import HAS_FMA
 
 __all__ = [
-    "HAS_FMA", "Engine", "activate", "activation_gradient", "check_environment", "dense_backward", "dense_forward",
-    "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses", "sgd_update",
+    "HAS_FMA", "Engine", "activate", "activation_gradient", "all_finite", "check_environment", "dense_backward",
+    "dense_forward", "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses", "sgd_update",
     "sigmoid", "sum_of_products", "tanh",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The Engine of fastmlp.reference.training through Numba: it lays out a job and its memory, and starts the team."""
+"""The Engine of fastmlp.reference.training through Numba: it lays out plans and their memory, and starts the team."""
 
 import functools
 import struct
@@ -12,8 +12,9 @@ from ..layout import layer_views
 from ..losses import LOSSES
 from . import functions, network
 from .environment import check_environment
+from .functions import address_of
 from .layers import CUSTOM
-from .network import EVALUATE, FORWARD, GRADIENT, JOB, LAYER, TRAIN, Job, Layer, scratch_bytes
+from .network import EVALUATE, FORWARD, GRADIENT, LAYER, PLAN, TASK, TRAIN, Layer, Plan, Task, scratch_bytes
 from .products import multiply_for
 from .team import run_together
 from .tile import CHUNK
@@ -25,7 +26,7 @@ CALL_PAYS = 4_000_000  # and in a call before it is worth waking
 FEW_ROWS = 12  # below this many rows a step is shared out only in a network with
 MANY_WEIGHTS = 200_000  # this many weights
 
-_pack = struct.Struct("".join("d" if kind is float else "q" for kind in Job.__annotations__.values())).pack
+_pack_task = struct.Struct("".join("d" if kind is float else "q" for kind in Task.__annotations__.values())).pack
 
 
 @functools.cache
@@ -33,7 +34,7 @@ def compiled(dtype):
     """network.run for one type, with the address of its products, from the disk or compiled now."""
     number = from_dtype(dtype)
     flat, words = types.Array(number, 1, "C"), types.Array(types.int64, 1, "C")
-    tables = [types.Array(from_dtype(table), 1, "C") for table in (JOB, LAYER)]
+    tables = [types.Array(from_dtype(table), 1, "C") for table in (PLAN, TASK, LAYER)]
     with event.install_listener("numba:compile", _Announcer(dtype)):
         network.run.compile((*tables, flat, flat, words, types.int64, types.int64))
     return multiply_for(dtype)
@@ -60,7 +61,7 @@ class Engine:
     def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
         check_environment()
         self.parameters, self.dtype, self.n_threads = parameters, parameters.dtype, n_threads
-        self.sizes, self.names, self.loss = layer_sizes, activations, LOSSES[loss].number
+        self.sizes, self.of_layers, self.loss = layer_sizes, activations, LOSSES[loss].number
         self.multiply = compiled(self.dtype).address
         described = [functions.described(activation, self.dtype) for activation in activations]
         n_out, kept = layer_sizes[1:], sum(size for size, own in zip(layer_sizes[1:], described) if own[0] == CUSTOM)
@@ -74,12 +75,12 @@ class Engine:
         self.layers = np.array(layers, LAYER)
         self.training_place = self.inference_place + sum(n_out)
         self.products = sum(n_in * n for n_in, n in zip(layer_sizes, n_out))
-        self.workspace = None  # of train: (batch, whether pixels, team) and its arrays
+        self.idle = {}  # the last plan of each mode, while no call uses it
 
     def forward(self, x, out):
         """Write the outputs for x into out (rows, n_out)."""
         check_environment()
-        self._infer(FORWARD, x, out=_address(out))
+        self._infer(FORWARD, x, out=address_of(out))
 
     def quick_forward(self, x):
         """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with a row in it, else None."""
@@ -92,12 +93,16 @@ class Engine:
         self.forward(x, out)
         return out
 
+    def quick_step(self, x, y, learning_rate):
+        """None: the checks at the border are not what a step through Numba spends its time on."""
+        return None
+
     def activations(self, x):
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         check_environment()
         results = [x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x]
-        for (weights, bias), name in zip(layer_views(self.parameters, self.sizes), self.names):
-            results.append(functions.dense_forward(results[-1], weights, bias, name))
+        for (weights, bias), activation in zip(layer_views(self.parameters, self.sizes), self.of_layers):
+            results.append(functions.dense_forward(results[-1], weights, bias, activation))
         return results
 
     def evaluate(self, x, y, losses, correct):
@@ -109,10 +114,11 @@ class Engine:
     def gradients(self, x, y, gradients):
         """Write d(mean loss)/d(parameters) into the flat array gradients; return the mean loss."""
         check_environment()
-        y, losses, rows = _rows_in_line(y), np.empty(len(x)), len(x)
+        y, rows = _rows_in_line(y), len(x)
+        losses = np.empty(rows)
         team = self._team(rows, 3, rows)
-        memory = self._memory(rows, team, self.training_place, x, shared=True)
-        self._run(GRADIENT, team, memory, gradients, x, 0, rows, rows, **_targets(y, losses, None))
+        plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, team)
+        self._run(plan, gradients, 0, rows, address_of(x), x.strides[0], **_targets(y, losses, None))
         return float(functions.ordered_sum(losses) / rows)
 
     def train(self, x, y, order, start, stop, batch_size, learning_rate, losses, correct):
@@ -120,23 +126,18 @@ class Engine:
         check_environment()
         y, batch = _rows_in_line(y), min(batch_size, stop - start)
         team = self._team(batch, 3, stop - start)
-        kept_for = batch, x.dtype == np.uint8, team
-        if self.workspace is None or self.workspace[0] != kept_for:
-            totals = np.empty(self.parameters.size if batch > CHUNK else 1, self.dtype)
-            self.workspace = kept_for, self._memory(batch, team, self.training_place, x, shared=True), totals
-        _, memory, totals = self.workspace
-        self._run(TRAIN, team, memory, totals, x, start, stop, batch, rate=learning_rate,
-                  order=0 if order is None else _address(order), **_targets(y, losses, correct))  # fmt: skip
+        with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
+            self._run(plan, plan.totals, start, stop, address_of(x), x.strides[0], rate=learning_rate,
+                      order=0 if order is None else address_of(order), **_targets(y, losses, correct))  # fmt: skip
 
     def _infer(self, mode, x, **fields):
-        rows = len(x)
+        rows, pixels = len(x), x.dtype == np.uint8
         if rows == 0:
             return
         team = min(self._team(rows, 1, rows), rows)
-        most = PIXEL_ROWS if x.dtype == np.uint8 else INFERENCE_ROWS
-        batch = -(-rows // (team * -(-rows // (team * most))))  # as many blocks for each thread
-        memory = self._memory(batch, team, self.inference_place, x, shared=False)
-        self._run(mode, team, memory, self.parameters, x, 0, rows, batch, **fields)
+        blocks = team * -(-rows // (team * (PIXEL_ROWS if pixels else INFERENCE_ROWS)))  # as many for each thread
+        with self._plan(mode, -(-rows // blocks), pixels, team) as plan:
+            self._run(plan, self.parameters, 0, rows, address_of(x), x.strides[0], **fields)
 
     def _team(self, rows, passes, rows_in_call):
         """How many threads a call with so many rows at a time is worth."""
@@ -145,28 +146,43 @@ class Engine:
             return 1  # the updated weights would travel between the caches for too little work on them
         return max(1, min(self.n_threads, rows * products // SHARE_PAYS, rows_in_call * products // CALL_PAYS))
 
-    def _memory(self, batch, team, place, x, shared):
-        """The memory of a job: (array, places for one row, bytes for the layers' arrays, bytes of scratch)."""
-        rows = -(-batch // 16) * 16
-        own = (place + (self.sizes[0] if x.dtype == np.uint8 else 0)) * rows * self.dtype.itemsize
-        scratch = -(-scratch_bytes(rows, self.sizes[-1], self.dtype.itemsize) // 64) * 64
-        return np.empty(64 + own * (1 if shared else team) + scratch * team, np.uint8), place, own, scratch, shared
+    def _plan(self, *key):
+        """The plan for (mode, rows at a time, whether pixels, team): the last one, or a new one."""
+        plan = self.idle.pop(key[0], None)  # no other call has it then
+        return plan if plan is not None and plan.key == key else _Prepared(self, *key)
 
-    def _run(self, mode, team, memory, gradients, x, start, stop, batch, **fields):
-        held, place, own, own_scratch, shared = memory
-        begin = (_address(held) + 63) // 64 * 64
-        job = Job(mode, self.loss, start, stop, batch, _address(x), x.strides[0], x.dtype == np.uint8, place, begin,
-                  0 if shared else own, begin + own * (1 if shared else team), own_scratch, self.multiply, **fields)  # fmt: skip
-        jobs = np.frombuffer(bytearray(_pack(*job)), JOB)
+    def _run(self, plan, gradients, *task, **fields):
+        tasks = np.frombuffer(bytearray(_pack_task(*Task(*task, **fields))), TASK)
 
-        def part(count, sync, thread, held=held):  # held: a thread that comes late still writes into its scratch
-            network.run(jobs, self.layers, self.parameters, gradients, sync, count, thread)
+        def part(team, sync, thread):
+            network.run(plan.table, tasks, self.layers, self.parameters, gradients, sync, team, thread)
 
-        run_together(part, team)
+        run_together(part, plan.team)
 
 
-def _address(array):
-    return array.__array_interface__["data"][0]
+class _Prepared:
+    """A Plan with its memory; as a context manager, it is kept for the next call."""
+
+    def __init__(self, engine, mode, batch, pixels, team):
+        self.engine, self.key, self.team = engine, (mode, batch, pixels, team), team
+        rows, itemsize, sizes = -(-batch // 16) * 16, engine.dtype.itemsize, engine.sizes
+        places = engine.training_place if mode >= GRADIENT else engine.inference_place
+        size = (places + (sizes[0] if pixels else 0)) * rows * itemsize
+        own_scratch = -(-scratch_bytes(rows, sizes[-1], itemsize) // 64) * 64
+        own_size, sizes_in_all = (0, size) if mode >= GRADIENT else (size, size * team)
+        self.memory = np.empty(64 + sizes_in_all + own_scratch * team, np.uint8)
+        self.totals = np.empty(engine.parameters.size if mode == TRAIN and batch > CHUNK else 1, engine.dtype)
+        begin = (address_of(self.memory) + 63) // 64 * 64
+        plan = Plan(mode, engine.loss, batch, pixels, begin, own_size, places, begin + sizes_in_all, own_scratch,
+                    engine.multiply)  # fmt: skip
+        self.table = np.array([plan], PLAN)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.team == 1 or self.key[0] == TRAIN:  # a thread of a team may come late to the inference of this plan
+            self.engine.idle[self.key[0]] = self
 
 
 def _rows_in_line(y):
@@ -175,5 +191,5 @@ def _rows_in_line(y):
 
 
 def _targets(y, losses, correct):
-    return {"y": _address(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": _address(losses),
-            "correct": 0 if correct is None else _address(correct)}  # fmt: skip
+    return {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses),
+            "correct": 0 if correct is None else address_of(correct)}  # fmt: skip

@@ -1,4 +1,8 @@
-"""The layer functions of fastmlp.reference through Numba: the same names, arguments and bits, for arrays of any layout."""
+"""The layer functions of fastmlp.reference through Numba: the same names, arguments and bits, for arrays of any layout.
+
+Python allocates the arrays that compiled code works in: Numba would free its own where it sees their last use, and that is
+where it takes their address.
+"""
 
 import numpy as np
 
@@ -6,8 +10,27 @@ from ..activations import ACTIVATIONS
 from ..losses import LOSSES
 from . import elementary, layers
 from .compiling import entry
-from .intrinsics import address, as_item, call, data, fma as fma_of_numbers, moved
-from .products import STRIP_BUFFER, multiply_for
+from .intrinsics import address, as_item, call, data, fma as fma_of_numbers, moved, pointer
+from .products import BUFFER, multiply_for
+
+
+@entry
+def address_of(array):
+    """The address of an array's first element; NumPy takes four times as long to tell."""
+    return address(data(array))
+
+
+@entry
+def all_finite(values):
+    """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
+    p = data(values)
+    for r in range(values.shape[0]):
+        row, infinite = pointer(p, address(p) + r * values.strides[0]), 0
+        for j in range(values.shape[1]):
+            infinite |= row[j] - row[j] != 0
+        if infinite:
+            return False
+    return True
 
 
 def _flat(array, dtype=None):
@@ -50,17 +73,17 @@ def _multiply(a, b, seed, total, weights, rate):
     """total = seed + a b in place, and where weights is another array, instead weights = weights - rate * total."""
     by_columns, transposed = (x.flags.f_contiguous and not x.flags.c_contiguous for x in (a, b))
     products(multiply_for(b.dtype).address, _flat(a.T if by_columns else a), by_columns,
-             _flat(b.T if transposed else b), transposed, seed, total, weights, rate, weights is not total)  # fmt: skip
+             _flat(b.T if transposed else b), transposed, seed, total, weights, rate, weights is not total,
+             np.empty(max(a.shape), np.int64), np.empty(BUFFER, b.dtype))  # fmt: skip
 
 
 @entry
-def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate, updates):
+def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate, updates, lines, buffer):
     n = len(seed)
     terms, m = len(b) // n, len(total) // n
-    lines = np.empty(max(m, terms), np.int64)
     for i in range(terms if by_columns else m):
         lines[i] = address(moved(data(a), i * (m if by_columns else terms)))
-    c, buffer = data(total), np.empty(STRIP_BUFFER, b.dtype)
+    c = data(total)
     call(multiply, (data(lines), int(by_columns), terms, data(b), 1 if transposed else n, terms if transposed else 1,
                     data(seed), 1, c, n, data(weights), as_item(c, rate), int(updates), 0, m, 0, n, data(buffer)))  # fmt: skip
 
@@ -91,15 +114,15 @@ def _activate_in_place(activation, a):
     number, forward, _ = described(activation, a.dtype)
     values = a.reshape(-1)
     z = values.copy() if number == layers.CUSTOM else values
-    activate_rows(number, forward, z, values, a.shape[-1] if a.ndim else 1)
+    activate_rows(number, forward, z, values, a.shape[-1] if a.ndim else 1, np.empty(2, a.dtype))
 
 
 @entry
-def activate_rows(activation, forward, z, a, n):
+def activate_rows(activation, forward, z, a, n, spare):
+    """a (rows * n,) = f(z); z is a itself but for CUSTOM, whose function is at the address `forward`. spare: two numbers."""
     if activation == layers.SOFTMAX:
-        maxima, totals = np.empty_like(z[:1]), np.empty_like(z[:1])
         for r in range(len(z) // n):
-            layers.softmax(moved(data(z), r * n), 1, n, data(maxima), data(totals))
+            layers.softmax(moved(data(z), r * n), 1, n, data(spare), moved(data(spare), 1))
     else:
         layers.activate_run(activation, forward, data(z), data(a), len(z))
 
@@ -133,16 +156,16 @@ def start_backward(loss, activation, function, z, a, y, g, rows):
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
-    losses = np.empty(len(z))
-    assess(LOSSES[loss].number, _flat(z), _flat(a), _flat(y), losses)
+    rows, losses, powers = len(z), np.empty(len(z)), np.array(z, order="C").reshape(-1)
+    assess(LOSSES[loss].number, _flat(z), _flat(a), _flat(y), losses, np.empty(powers.size), powers,
+           np.empty(rows, powers.dtype), np.empty(rows, powers.dtype))  # fmt: skip
     return losses
 
 
 @entry
-def assess(loss, z, a, y, losses):
+def assess(loss, z, a, y, losses, terms, powers, maxima, totals):
     rows = len(losses)
     n = len(z) // rows
-    terms, powers, maxima, totals = np.empty(len(z)), z.copy(), np.empty_like(z[:rows]), np.empty_like(z[:rows])
     if loss == layers.CROSS_ENTROPY:
         layers.softmax(data(powers), rows, n, data(maxima), data(totals))
     layers.row_losses(loss, data(z), data(a), data(y), rows, n, data(maxima), data(totals), data(terms), data(losses))

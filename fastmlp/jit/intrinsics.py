@@ -123,7 +123,10 @@ def call(typingctx, function, arguments):
 @intrinsic
 def atomic_add(typingctx, p, n):
     """Adds n to the word at p; returns what it was before."""
-    return of_values(types.int64(p, types.int64), lambda builder, word, value: builder.atomic_rmw("add", word, value, "acq_rel"))
+    def generate(builder, word, value):
+        return builder.atomic_rmw("add", word, value, "acq_rel")
+
+    return of_values(types.int64(p, types.int64), generate)
 
 
 @intrinsic

@@ -1,6 +1,6 @@
 """A network at work: blocks of rows go forward, and in training backward, through all its layers.
 
-The threads of a team call `run` together over one Job. In training they share its arrays: each phase of a step splits its
+The threads of a team call `run` together. In training they share the arrays of a Plan: each phase of a step splits its
 output among the threads (every element has one owner, who computes it whole), and a barrier ends the phase. In inference
 each takes the next block of rows until none is left, in arrays of its own. All memory is allocated before.
 
@@ -15,7 +15,7 @@ from .barrier import rows_are_done, take_rows, wait, wait_for_rows
 from .compiling import entry, inline, jit
 from .intrinsics import address, as_item, call, data, moved, pointer
 from .layers import SOFTMAX, activate_run, class_of, copy_run, gate_run, output_gradient, row_losses, softmax
-from .products import STRIP_BUFFER, WIDEST
+from .products import BUFFER, WIDEST
 from .tile import lanes
 
 FORWARD, EVALUATE, GRADIENT, TRAIN = range(4)
@@ -37,36 +37,41 @@ class Layer(NamedTuple):
     gate: int
 
 
-class Job(NamedTuple):
-    """What a call is to do. Addresses are 0 for what is not there."""
+class Plan(NamedTuple):
+    """What calls with so many rows at a time have in common, and where their arrays are."""
 
     mode: int
     loss: int
-    start: int
-    stop: int
     batch: int  # rows at a time
-    x: int  # address
-    x_row: int  # bytes from one row to the next
     pixels: int  # whether x is uint8
-    unpacked: int  # the place in memory of pixels as numbers
     memory: int  # address of the layers' arrays
     own_memory: int  # bytes of them that each thread has of its own
+    unpacked: int  # the place in memory of pixels as numbers
     scratch: int  # address
     own_scratch: int  # bytes of each thread
     multiply: int  # address of products.multiply
+
+
+class Task(NamedTuple):
+    """What one call works on. Addresses are 0 for what is not there."""
+
+    start: int  # rows
+    stop: int
+    x: int  # address
+    x_row: int  # bytes from one row to the next
+    out: int = 0  # FORWARD: the outputs
     y: int = 0
     y_row: int = 0
     labels: int = 0  # whether y is int64
-    order: int = 0  # int64 row numbers, or 0: rows in their order
-    out: int = 0  # FORWARD: the outputs
     losses: int = 0
     correct: int = 0
+    order: int = 0  # int64 row numbers, or 0: rows in their order
     rate: float = 0.0
 
 
-LAYER, JOB = (
+LAYER, PLAN, TASK = (
     np.dtype([(name, np.float64 if kind is float else np.int64) for name, kind in fields.__annotations__.items()])
-    for fields in (Layer, Job)
+    for fields in (Layer, Plan, Task)
 )
 
 
@@ -87,7 +92,7 @@ class Scratch(NamedTuple):
 
 def scratch_bytes(rows, n_out, itemsize):
     """The size of one thread's scratch for batches of so many rows, a multiple of 16."""
-    return 8 * (2 * rows + SIDE * n_out) + itemsize * (WIDEST + rows + STRIP_BUFFER + 2 * SIDE * n_out + 2 * SIDE)
+    return 8 * (2 * rows + SIDE * n_out) + itemsize * (WIDEST + rows + BUFFER + 2 * SIDE * n_out + 2 * SIDE)
 
 
 @inline
@@ -96,7 +101,7 @@ def scratch_of(p, start, rows, n_out):
     zeros = numbers
     ones = moved(zeros, WIDEST)
     buffer = moved(ones, rows)
-    a = moved(buffer, STRIP_BUFFER)
+    a = moved(buffer, BUFFER)
     y = moved(a, SIDE * n_out)
     maxima = moved(y, SIDE * n_out)
     for i in range(WIDEST):
@@ -108,68 +113,69 @@ def scratch_of(p, start, rows, n_out):
 
 
 @entry
-def run(jobs, layers, parameters, gradients, sync_words, team, thread):
-    """One thread's part of a job. parameters, gradients: flat; in TRAIN gradients keeps totals between chunks."""
-    job = jobs[0]
+def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
+    """One thread's part of a call. parameters, gradients: flat; in TRAIN gradients keeps totals between chunks."""
+    plan, task = plans[0], tasks[0]
     p, sync = data(parameters), data(sync_words)
-    memory = pointer(p, job.memory + thread * job.own_memory)
-    rows = (job.batch + 15) // 16 * 16  # every array begins on a cache line
-    scratch = scratch_of(p, job.scratch + thread * job.own_scratch, rows, layers[-1].n_out)
-    learns = job.mode >= GRADIENT
+    memory = pointer(p, plan.memory + thread * plan.own_memory)
+    rows = (plan.batch + 15) // 16 * 16  # every array begins on a cache line
+    scratch = scratch_of(p, plan.scratch + thread * plan.own_scratch, rows, layers[-1].n_out)
+    learns = plan.mode >= GRADIENT
     if learns and not wait(sync, team):
         return
-    first = job.start if learns else take_rows(sync, job.batch)
-    while first < job.stop:
-        count = min(job.batch, job.stop - first)
+    first = task.start if learns else take_rows(sync, plan.batch)
+    while first < task.stop:
+        count = min(plan.batch, task.stop - first)
         if learns:
-            take_batch(job, layers, p, data(gradients), sync, memory, rows, scratch, first, count, thread, team)
-            first += job.batch
+            take_batch(plan, task, layers, p, data(gradients), sync, memory, rows, scratch, first, count, thread, team)
+            first += plan.batch
         else:
-            take_batch(job, layers, p, data(gradients), sync, memory, rows, scratch, first, count, 0, 1)
+            take_batch(plan, task, layers, p, data(gradients), sync, memory, rows, scratch, first, count, 0, 1)
             rows_are_done(sync, count)
-            first = take_rows(sync, job.batch)
+            first = take_rows(sync, plan.batch)
     if thread == 0 and not learns:
-        wait_for_rows(sync, job.stop - job.start)
+        wait_for_rows(sync, task.stop - task.start)
 
 
 @jit
-def take_batch(job, layers, p, gradients, sync, memory, space, scratch, first, rows, thread, team):
+def take_batch(plan, task, layers, p, gradients, sync, memory, space, scratch, first, rows, thread, team):
     """Rows first .. first + rows - 1 through the network. The arrays in memory have space for `space` rows."""
     output = len(layers) - 1
-    take_inputs(job, layers[0].n_in, moved(memory, space * job.unpacked), first, rows, scratch.x_lines, thread, team)
+    take_inputs(plan, task, layers[0].n_in, moved(memory, space * plan.unpacked), first, rows, scratch.x_lines, thread, team)
     # A thread that goes on with the rows that it computed itself waits for nobody; columns are of all rows.
-    if job.pixels:
+    if plan.pixels:
         wait(sync, team)
     for i in range(output + 1):
         layer = layers[i]
         z, a = moved(memory, space * layer.z), moved(memory, space * layer.a)
-        if job.mode == FORWARD and i == output:
-            a = moved(pointer(p, job.out), first * layer.n_out)
+        if plan.mode == FORWARD and i == output:
+            a = moved(pointer(p, task.out), first * layer.n_out)
             if layer.z == layer.a:
                 z = a
         lines = scratch.x_lines
         if i > 0:
             lines = scratch.lines
             lines_of(moved(memory, space * layers[i - 1].a), layer.n_in, rows, lines)
-        forward(job, layer, p, lines, z, a, rows, job.mode == FORWARD or i < output, scratch, thread, team)
+        forward(plan, layer, p, lines, z, a, rows, plan.mode == FORWARD or i < output, scratch, thread, team)
         if by_columns(p, layer.n_out, team) or i < output and by_columns(p, layers[i + 1].n_out, team):
             wait(sync, team)
-    if job.mode == FORWARD:
+    if plan.mode == FORWARD:
         return
-    finish_outputs(job, layers[output], p, memory, space, first, rows, scratch, thread, team)
-    if job.mode == EVALUATE:
+    finish_outputs(plan, task, layers[output], p, memory, space, first, rows, scratch, thread, team)
+    if plan.mode == EVALUATE:
         return
     for i in range(output, 0, -1):
         if by_columns(p, layers[i].n_in, team) or i < output and by_columns(p, layers[i].n_out, team):
             wait(sync, team)
-        backward(job, layers[i], layers[i - 1], p, memory, space, rows, scratch, thread, team)
+        backward(plan, layers[i], layers[i - 1], p, memory, space, rows, scratch, thread, team)
     wait(sync, team)  # all gradients are there, and the weights have been read and may change
     for i in range(output, -1, -1):
         lines = scratch.x_lines
         if i > 0:
             lines = scratch.lines
             lines_of(moved(memory, space * layers[i - 1].a), layers[i].n_in, rows, lines)
-        differentiate(job, layers[i], p, gradients, lines, moved(memory, space * layers[i].grad_z), rows, scratch, thread, team)
+        differentiate(plan, task, layers[i], p, gradients, lines, moved(memory, space * layers[i].grad_z), rows, scratch,
+                      thread, team)  # fmt: skip
     wait(sync, team)
 
 
@@ -199,31 +205,31 @@ def lines_of(start, n, rows, lines):
 
 
 @jit
-def row_number(job, i):
-    return pointer(np.int64, job.order)[i] if job.order != 0 else i
+def row_number(task, i):
+    return pointer(np.int64, task.order)[i] if task.order != 0 else i
 
 
 @inline
-def take_inputs(job, n, unpacked, first, rows, lines, thread, team):
+def take_inputs(plan, task, n, unpacked, first, rows, lines, thread, team):
     """lines (rows,): the addresses of the rows of the batch; of pixels, of a copy that the team makes together."""
-    if not job.pixels:
+    if not plan.pixels:
         for r in range(rows):
-            lines[r] = job.x + row_number(job, first + r) * job.x_row
+            lines[r] = task.x + row_number(task, first + r) * task.x_row
         return
     lines_of(unpacked, n, rows, lines)
     full = as_item(unpacked, 255)
     for r in range(rows * thread // team, rows * (thread + 1) // team):
-        pixels, row = pointer(np.uint8, job.x + row_number(job, first + r) * job.x_row), moved(unpacked, r * n)
+        pixels, row = pointer(np.uint8, task.x + row_number(task, first + r) * task.x_row), moved(unpacked, r * n)
         for j in range(n):
             row[j] = as_item(unpacked, pixels[j]) / full
 
 
 @inline
-def forward(job, layer, p, lines, z, a, rows, activated, scratch, thread, team):
+def forward(plan, layer, p, lines, z, a, rows, activated, scratch, thread, team):
     """z (rows, n_out) = x W + b and a = f(z), or z alone where not activated."""
     n = layer.n_out
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
-    call(job.multiply, (lines, 0, layer.n_in, moved(p, layer.weights), n, 1, moved(p, layer.bias), 1, z, n, z,
+    call(plan.multiply, (lines, 0, layer.n_in, moved(p, layer.weights), n, 1, moved(p, layer.bias), 1, z, n, z,
                         as_item(p, 0), 0, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
     if not activated:
         return
@@ -238,7 +244,7 @@ def forward(job, layer, p, lines, z, a, rows, activated, scratch, thread, team):
 
 
 @inline
-def finish_outputs(job, layer, p, memory, space, first, rows, scratch, thread, team):
+def finish_outputs(plan, task, layer, p, memory, space, first, rows, scratch, thread, team):
     """The output layer's a from its z, each row's loss and class, and dL/dz for the way back; rows shared out."""
     n, r1 = layer.n_out, rows * (thread + 1) // team
     a, y = scratch.a, scratch.y
@@ -250,24 +256,24 @@ def finish_outputs(job, layer, p, memory, space, first, rows, scratch, thread, t
             softmax(a, count, n, scratch.maxima, scratch.totals)
         else:
             activate_run(layer.activation, layer.forward, z, a, count * n)
-        targets(job, n, first + r, count, y)
-        row_losses(job.loss, z, a, y, count, n, scratch.maxima, scratch.totals, scratch.terms,
-                   moved(pointer(np.float64, job.losses), first + r))  # fmt: skip
-        if job.correct != 0:
-            correct = moved(pointer(np.uint8, job.correct), first + r)
+        targets(task, n, first + r, count, y)
+        row_losses(plan.loss, z, a, y, count, n, scratch.maxima, scratch.totals, scratch.terms,
+                   moved(pointer(np.float64, task.losses), first + r))  # fmt: skip
+        if task.correct != 0:
+            correct = moved(pointer(np.uint8, task.correct), first + r)
             for i in range(count):
                 correct[i] = class_of(moved(a, i * n), n) == class_of(moved(y, i * n), n)
-        if job.mode != EVALUATE:
-            output_gradient(job.loss, layer.activation, layer.gate, z, a, y, moved(memory, space * layer.grad_z + r * n),
+        if plan.mode != EVALUATE:
+            output_gradient(plan.loss, layer.activation, layer.gate, z, a, y, moved(memory, space * layer.grad_z + r * n),
                             count * n, rows)  # fmt: skip
 
 
 @jit
-def targets(job, n, first, rows, y):
+def targets(task, n, first, rows, y):
     """y (rows, n): the targets of rows `first` and on; labels become ones among zeros."""
     for r in range(rows):
-        start, row = job.y + row_number(job, first + r) * job.y_row, moved(y, r * n)
-        if not job.labels:
+        start, row = task.y + row_number(task, first + r) * task.y_row, moved(y, r * n)
+        if not task.labels:
             copy_run(pointer(y, start), row, n)
             continue
         label = pointer(np.int64, start)[0]
@@ -280,13 +286,13 @@ def targets(job, n, first, rows, y):
 
 
 @inline
-def backward(job, layer, before, p, memory, space, rows, scratch, thread, team):
+def backward(plan, layer, before, p, memory, space, rows, scratch, thread, team):
     """before.grad_z (rows, n_in) = layer.grad_z W^T, through the gate of before's activation."""
     n = layer.n_in
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
     lines_of(moved(memory, space * layer.grad_z), layer.n_out, rows, scratch.lines)
     g = moved(memory, space * before.grad_z)
-    call(job.multiply, (scratch.lines, 0, layer.n_out, moved(p, layer.weights), 1, layer.n_out, scratch.zeros, 0, g, n, g,
+    call(plan.multiply, (scratch.lines, 0, layer.n_out, moved(p, layer.weights), 1, layer.n_out, scratch.zeros, 0, g, n, g,
                         as_item(p, 0), 0, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
     z, a = moved(memory, space * before.z), moved(memory, space * before.a)
     if c0 == 0 and c1 == n:
@@ -299,15 +305,15 @@ def backward(job, layer, before, p, memory, space, rows, scratch, thread, team):
 
 
 @inline
-def differentiate(job, layer, p, gradients, lines, grad_z, rows, scratch, thread, team):
+def differentiate(plan, task, layer, p, gradients, lines, grad_z, rows, scratch, thread, team):
     """grad_w = x^T grad_z and grad_b, the same sum with every x = 1: to the gradients, or in TRAIN straight into weights
     and bias. Columns are shared out as in forward, so that a thread's columns of the weights stay in its cache."""
-    n, trains = layer.n_out, int(job.mode == TRAIN)
+    n, trains = layer.n_out, int(plan.mode == TRAIN)
     r0, r1, c0, c1 = share(p, layer.n_in, n, thread, team)
-    rate = as_item(p, job.rate)
-    call(job.multiply, (lines, 1, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.weights), n,
+    rate = as_item(p, task.rate)
+    call(plan.multiply, (lines, 1, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.weights), n,
                         moved(p, layer.weights), rate, trains, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
     if by_columns(p, n, team) or thread == team - 1:
         scratch.lines[0] = address(scratch.ones)
-        call(job.multiply, (scratch.lines, 0, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.bias), n,
+        call(plan.multiply, (scratch.lines, 0, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.bias), n,
                             moved(p, layer.bias), rate, trains, 0, 1, c0, c1, scratch.buffer))  # fmt: skip

@@ -3,8 +3,9 @@
 C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256 (see
 tile.py). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written. A is given
 by the addresses of its lines, rows or columns, which may lie scattered. B may have any strides; it is copied into strips
-that lie in order where its columns are not contiguous, where enough rows share a strip to pay for the copy, and where the
-last vector has lanes to spare.
+that lie in order where its columns are not contiguous, or where enough rows share a strip to pay for the copy. Likewise
+A's lines are copied together where enough strips share them: lines a power of two apart would fight for a few places
+in the caches.
 """
 
 import functools
@@ -13,15 +14,18 @@ import numba
 from numba import types
 
 from .compiling import compile_c_function, inline, jit
-from .intrinsics import moved
+from .intrinsics import address, moved, pointer
 from .target import REGISTERS, VECTOR_BYTES
 from .tile import CHUNK, WIDE, lanes, most_rows, tiles_by_columns, tiles_by_rows
 
 ROW_BLOCK = 384  # rows of A that stay in the second-level cache while the strips of B pass
 PACKING_PAYS = 48  # rows from which a copied strip is cheaper than a strided one
+GATHERING_PAYS = 256  # columns from which lines that have been copied together are cheaper than scattered ones
 LINE = 16  # at least as many numbers as a cache line holds
 WIDEST = 8 * VECTOR_BYTES // 4  # columns of the widest strip of either type
 STRIP_BUFFER = CHUNK * WIDEST
+BLOCK_BUFFER = ROW_BLOCK * (CHUNK + LINE)
+BUFFER = STRIP_BUFFER + BLOCK_BUFFER + 2 * ROW_BLOCK  # the last for addresses of lines, of two float32 each
 
 rows_at_once = jit(most_rows)
 
@@ -30,19 +34,26 @@ rows_at_once = jit(most_rows)
 def multiply_for(dtype):
     """multiply, compiled for one type on its own: .address is a C function's, which `call` takes."""
     number = numba.from_dtype(dtype)
-    p, size = types.CPointer(number), types.int64
-    arguments = (types.CPointer(size), size, size, p, size, size, p, size, p, size, p, number, size, size, size, size, size, p)
-    return compile_c_function(multiply, types.void(*arguments))
+    p, n = types.CPointer(number), types.int64
+    signature = types.void(types.CPointer(n), n, n, p, n, n, p, n, p, n, p, number, n, n, n, n, n, p)
+    return compile_c_function(multiply, signature)
 
 
 def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row, weights, rate, updates, r0, r1, c0, c1,
              buffer):  # fmt: skip
     """terms >= 1. seed[j * seed_col]. updates: after the last chunk weights = weights - (rate * C), rows c_row apart; C
-    then only keeps totals between chunks. buffer: STRIP_BUFFER numbers."""
+    then only keeps totals between chunks. buffer: BUFFER numbers."""
     width = lanes(c)
     for row in range(r0, r1, ROW_BLOCK):
         rows = min(ROW_BLOCK, r1 - row)
         for k in range(0, terms, CHUNK):
+            a, a_row, a_k = lines, row, k
+            if c1 - c0 >= GATHERING_PAYS:
+                a, a_row, a_k = pointer(lines, address(moved(buffer, STRIP_BUFFER + BLOCK_BUFFER))), 0, 0
+                if by_columns != 0:
+                    gather(moved(lines, k), row, min(CHUNK, terms - k), rows, moved(buffer, STRIP_BUFFER), a)
+                else:
+                    gather(moved(lines, row), k, rows, min(CHUNK, terms - k), moved(buffer, STRIP_BUFFER), a)
             column = c0
             while column < c1:
                 vecs = strip_width(rows, (c1 - column + width - 1) // width)
@@ -53,8 +64,9 @@ def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row
                     start, start_row = moved(c, row * c_row + column), c_row
                 final = updates != 0 and k + CHUNK >= terms
                 target = moved(weights if final else c, row * c_row + column)
-                multiply_strip(lines, by_columns != 0, min(CHUNK, terms - k), b, b_row, b_col, start, start_row, target,
-                               c_row, final, rate, row, rows, k, column, columns, vecs, buffer)  # fmt: skip
+                multiply_strip(a, by_columns != 0, a_row, a_k, min(CHUNK, terms - k), moved(b, k * b_row + column * b_col),
+                               b_row, b_col, start, start_row, target, c_row, final, rate, rows, columns, vecs,
+                               buffer)  # fmt: skip
                 column += columns
 
 
@@ -69,11 +81,10 @@ def strip_width(rows, vecs):
 
 
 @inline
-def multiply_strip(lines, by_columns, terms, b, b_row, b_col, start, start_row, c, c_row, updates, rate, row, rows, k,
-                   column, columns, vecs, buffer):  # fmt: skip
-    b = moved(b, k * b_row + column * b_col)
+def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, start_row, c, c_row, updates, rate, rows,
+                   columns, vecs, buffer):  # fmt: skip
     width = vecs * lanes(b)
-    if b_col != 1 or columns < width or (rows >= PACKING_PAYS and b_row > width):
+    if b_col != 1 or width - columns > b_row or (rows >= PACKING_PAYS and b_row > width):
         pack(b, b_row, b_col, terms, columns, width, buffer)
         b, b_row = buffer, width
     last = columns - (vecs - 1) * lanes(b)
@@ -92,6 +103,17 @@ def multiply_strip(lines, by_columns, terms, b, b_row, b_col, start, start_row, 
             row += n * tile_rows
             start = moved(start, n * tile_rows * start_row)
             c = moved(c, n * tile_rows * c_row)
+
+
+@jit
+def gather(lines, offset, n, length, block, copies):
+    """copies (n,): the addresses in block of copies of the lines, from `offset` on."""
+    width = (CHUNK if length <= CHUNK else ROW_BLOCK) + LINE
+    for i in range(n):
+        line, copied = moved(pointer(block, lines[i]), offset), moved(block, i * width)
+        for j in range(length):
+            copied[j] = line[j]
+        copies[i] = address(copied)
 
 
 @jit

@@ -42,8 +42,8 @@ def strip(by_columns):
 
     @intrinsic
     def run(typingctx, rows, vecs, tiles, terms, lines, offset, b, b_row, last, start, start_row, c, c_row, updates, rate):
-        size = types.int64
-        arguments = (size, size, size, size, types.CPointer(size), size, b, size, size, b, size, b, size, types.boolean, b.dtype)
+        n = types.int64
+        signature = types.void(n, n, n, n, types.CPointer(n), n, b, n, n, b, n, b, n, types.boolean, b.dtype)
 
         def generate(context, builder, signature, values):
             rows, vecs, *rest = values
@@ -59,7 +59,7 @@ def strip(by_columns):
             builder.position_at_end(after)
             return context.get_dummy_value()
 
-        return types.void(*arguments), generate
+        return signature, generate
 
     return run
 
@@ -84,15 +84,15 @@ class Tile:
 
     def write(self):
         builder = self.builder
-        mask = builder.icmp_signed("<", ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes))),
-                                   self.broadcast(builder.trunc(self.last, INT32)))  # fmt: skip
+        self.mask = builder.icmp_signed("<", ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes))),
+                                        self.broadcast(builder.trunc(self.last, INT32)))  # fmt: skip
         whole = builder.icmp_signed("==", self.last, INT(self.lanes))
         rate = self.broadcast(self.rate)
         with cgutils.for_range(builder, self.tiles) as loop:
             row = builder.mul(loop.index, INT(self.rows))
             sums = self.sums(row)
             for updates in (True, False):
-                for masked in (None, mask):
+                for masked in (None, self.mask):
                     condition = builder.and_(builder.icmp_signed("==", self.updates, BOOL(updates)),
                                              builder.icmp_signed("==", whole, BOOL(masked is None)))  # fmt: skip
                     with builder.if_then(condition):
@@ -100,35 +100,46 @@ class Tile:
         builder.ret_void()
 
     def sums(self, row):
-        """The sums of one tile that begins at this row: a loop over the terms."""
+        """The sums of one tile that begins at this row: a loop over all terms but the last, which alone must not read
+        beyond the end of its row of b."""
         builder = self.builder
-        if not self.by_columns:
-            a = [self.line(builder.add(row, INT(i)), self.offset) for i in range(self.rows)]
+        a = None if self.by_columns else [self.line(builder.add(row, INT(i)), self.offset) for i in range(self.rows)]
+        column = builder.add(self.offset, row)
+        last_term = builder.sub(self.terms, INT(1))
         before = builder.block
-        body, after = builder.append_basic_block("term"), builder.append_basic_block("summed")
-        builder.branch(body)
-        builder.position_at_end(body)
+        head, body, after = (builder.append_basic_block(name) for name in ("terms", "term", "last_term"))
+        builder.branch(head)
+        builder.position_at_end(head)
         k, b = builder.phi(INT), builder.phi(self.b.type)
         sums = [builder.phi(self.vector) for _ in range(self.rows * self.vecs)]
         k.add_incoming(INT(0), before)
         b.add_incoming(self.b, before)
         for s in sums:
             s.add_incoming(ir.Constant(self.vector, None), before)
-        if self.by_columns:
-            column = self.line(k, builder.add(self.offset, row))
-        b_vecs = [self.load(builder.gep(b, [INT(v * self.lanes)])) for v in range(self.vecs)]
-        new = []
-        for i in range(self.rows):
-            element = builder.load(builder.gep(column, [INT(i)]) if self.by_columns else builder.gep(a[i], [k]))
-            element = self.broadcast(element)
-            new += [self.fma(element, b_vecs[v], sums[i * self.vecs + v]) for v in range(self.vecs)]
-        for s, new_s in zip(sums, new):
-            s.add_incoming(new_s, body)
-        next_k = builder.add(k, INT(1))
-        k.add_incoming(next_k, body)
+        builder.cbranch(builder.icmp_signed("<", k, last_term), body, after)
+        builder.position_at_end(body)
+        for s, new in zip(sums, self.term(a, column, k, b, sums, None)):
+            s.add_incoming(new, body)
+        k.add_incoming(builder.add(k, INT(1)), body)
         b.add_incoming(builder.gep(b, [self.b_row]), body)
-        builder.cbranch(builder.icmp_signed("<", next_k, self.terms), body, after)
+        builder.branch(head)
         builder.position_at_end(after)
+        return self.term(a, column, k, b, sums, self.mask)
+
+    def term(self, a, column, k, b, sums, mask):
+        """The sums with the k-th term added."""
+        builder = self.builder
+        if self.by_columns:
+            line = self.line(k, column)
+            elements = [builder.gep(line, [INT(i)]) for i in range(self.rows)]
+        else:
+            elements = [builder.gep(line, [k]) for line in a]
+        b_vecs = [self.load(builder.gep(b, [INT(v * self.lanes)]), mask if v == self.vecs - 1 else None)
+                  for v in range(self.vecs)]  # fmt: skip
+        new = []
+        for i, element in enumerate(elements):
+            element = self.broadcast(builder.load(element))
+            new += [self.fma(element, b_vecs[v], sums[i * self.vecs + v]) for v in range(self.vecs)]
         return new
 
     def finish(self, row, sums, mask, rate):

@@ -1,0 +1,334 @@
+"""The Numba backend: the reference's bytes on every row of the registry, its threads, its cache, what it refuses.
+
+Teams are tried on work that would not be worth one, since only the time tells.
+"""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import test_parity as parity
+from registry import Tiles, rows_for
+
+import fastmlp
+from fastmlp import MLP, activations, reference
+
+numba = pytest.importorskip("numba")
+
+from fastmlp import jit  # noqa: E402
+from fastmlp.jit import compiling, engine, target, team, tile  # noqa: E402
+from fastmlp.jit.barrier import ABORTED, wait  # noqa: E402
+from fastmlp.jit.intrinsics import data  # noqa: E402
+
+if not jit.HAS_FMA:
+    pytest.skip("this processor has no fused multiply-add", allow_module_level=True)
+
+
+@pytest.fixture
+def eager_teams(monkeypatch):
+    """Any call is worth a team."""
+    monkeypatch.setattr(engine, "SHARE_PAYS", 1)
+    monkeypatch.setattr(engine, "CALL_PAYS", 1)
+    monkeypatch.setattr(engine, "FEW_ROWS", 0)
+
+
+def rows(dtype):
+    shapes = [(n_rows, vecs) for vecs in tile.VECS for n_rows in range(1, tile.most_rows(vecs) + 1)]
+    lanes = tile.VECTOR_BYTES // np.dtype(dtype).itemsize
+    return dict.fromkeys(rows_for(Tiles(lanes, sorted(shapes), sorted(shapes), [])))
+
+
+def check(row, dtype, threads, layout, kind):
+    arguments = parity.laid_out(parity.inputs(row, dtype, kind), layout, row.kernel.startswith("Engine"))
+    context = f"{row} {dict(row.shape)} {dtype} {threads} threads, {layout}, {kind} values"
+    parity.assert_same_bits(parity.run(row.kernel, jit, arguments, threads), parity.expected(row, dtype, kind), context)
+
+
+EVERY_ROW = [pytest.param(dtype, row, id=f"{dtype}-{i}-{row}".replace(" ", "_"))
+             for dtype in parity.DTYPES for i, row in enumerate(rows(dtype))]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype, row", EVERY_ROW)
+def test_sample(dtype, row, eager_teams):
+    draw = parity.rng_of(row, dtype, "numba")
+    kinds, is_engine = parity.kinds_of(row, dtype), row.kernel.startswith("Engine")
+    layouts = list(parity.ROW_LAYOUTS if is_engine else parity.LAYOUTS)
+    for threads in parity.THREADS if is_engine else (1,):
+        check(row, dtype, threads, layouts[draw.randint(len(layouts))], kinds[draw.randint(len(kinds))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype, row", EVERY_ROW)
+def test_product(dtype, row, eager_teams):
+    is_engine = row.kernel.startswith("Engine")
+    for kind, threads, layout in product(parity.kinds_of(row, dtype), parity.THREADS if is_engine else (1,),
+                                         parity.ROW_LAYOUTS if is_engine else parity.LAYOUTS):  # fmt: skip
+        check(row, dtype, threads, layout, kind)
+
+
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+@pytest.mark.parametrize("columns", [300, 530])
+def test_wide_products_gather_their_lines(dtype, columns):
+    """Wider than the registry's rows: also over several blocks of rows and chunks of terms."""
+    rng = np.random.RandomState(columns)
+    a, b = (parity.values(rng, shape, dtype, "ordinary") for shape in ((400, 300), (300, columns)))
+    expected = reference.sum_of_products(a, b, 0)
+    for x, y in product((a, np.asfortranarray(a)), (b, np.asfortranarray(b))):
+        parity.assert_same_bits([jit.sum_of_products(x, y, 0)], [expected], "sum_of_products")
+
+
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+def test_nothing_is_written_beyond_the_result(dtype):
+    for n in range(1, 35):
+        around = np.full(3 * n + 64, 7, dtype)
+        out = around[32 : 32 + 3 * n].reshape(3, n)
+        assert jit.sum_of_products(np.ones((3, 2), dtype), np.ones((2, n), dtype), 1, out=out) is out
+        assert (out == 3).all() and (around[:32] == 7).all() and (around[32 + 3 * n :] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+@pytest.mark.parametrize("function", ["exp", "expm1", "log", "log1p", "sigmoid", "tanh", "fma"])
+def test_functions_of_numbers(function, dtype):
+    rng = np.random.RandomState(1)
+    bits = rng.randint(0, 2**32, 20_000, dtype=np.uint32).view(np.float32)
+    with np.errstate(invalid="ignore"):
+        x = np.concatenate([*(parity.values(rng, 3000, dtype, kind) for kind in parity.KINDS), bits]).astype(dtype)
+    arguments = [x[np.argsort(rng.random_sample(x.size))][:4000] for _ in range(3)] if function == "fma" else [x]
+    parity.assert_same_bits([getattr(jit, function)(*arguments)], [getattr(reference, function)(*arguments)], function)
+
+
+def test_all_finite():
+    for dtype, bad in product(parity.DTYPES, (np.nan, np.inf, -np.inf)):
+        x = np.full((5, 40), np.finfo(dtype).max, dtype)
+        assert jit.all_finite(x) and jit.all_finite(x[:, 3:20])
+        x[4, 19] = bad
+        assert not jit.all_finite(x) and not jit.all_finite(x[:, 3:20]) and jit.all_finite(x[:, 3:19])
+
+
+# Whole networks.
+
+
+def trained(backend, n_threads=1, dtype="float32"):
+    rng = np.random.RandomState(5)
+    x, y = rng.randint(0, 256, (90, 30)).astype(np.uint8), rng.randint(0, 4, 90)
+    net = MLP([30, 70, 9, 4], ["relu", "tanh"], loss="cross_entropy", dtype=dtype, seed=3, backend=backend,
+              n_threads=n_threads)  # fmt: skip
+    history = net.fit(x, y, epochs=2, batch_size=40, learning_rate=0.3, validation_data=(x[:20], y[:20]), verbose=0)
+    return net.hash(), history.loss, history.val_loss, history.accuracy, net.forward(x).tobytes()
+
+
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+def test_a_training_run_has_the_references_hash(dtype, eager_teams):
+    expected = trained("reference", dtype=dtype)
+    for n_threads in (1, 2, 3):
+        assert trained("numba", n_threads, dtype) == expected
+
+
+def test_several_python_threads_at_once(eager_teams):
+    """Each trains a network of its own, and all read one; one of them has the team at a time."""
+    expected, shared = trained("numba"), MLP([30, 70, 4], seed=1, backend="numba", n_threads=2)
+    x = np.random.RandomState(0).random_sample((70, 30)).astype(np.float32)
+    outputs = shared.forward(x).tobytes()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: trained("numba", 2) == expected, range(12)))
+        assert all(pool.map(lambda _: shared.forward(x).tobytes() == outputs, range(400)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_has_a_team_of_its_own(eager_teams):
+    expected = trained("numba", 2)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if trained("numba", 2) == expected and team._pool.executor else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@numba.njit(nogil=True)
+def wait_once(sync, count):
+    return wait(data(sync), count)
+
+
+def test_an_interrupt_before_the_caller_joins_lets_the_others_go():
+    ended = []
+
+    def part(count, sync, thread):
+        if thread == 0:
+            raise KeyboardInterrupt
+        ended.append(wait_once(sync, count))
+
+    wait_once(np.zeros(40, np.int64), 1)  # compiles
+    with pytest.raises(KeyboardInterrupt):
+        team.run_together(part, 3)
+    team._pool.executor.shutdown()
+    team._after_fork()  # a new pool
+    assert ended == [False, False]
+
+
+def test_an_aborted_call_changes_nothing(eager_teams, monkeypatch):
+    """A thread of a team that starts after the abort leaves the parameters alone."""
+    run, x = engine.network.run, np.ones((50, 30), np.float32)
+
+    def interrupted(*arguments):
+        *_, sync, count, thread = arguments
+        if thread:
+            return run(*arguments)
+        sync[ABORTED] = 1
+        raise KeyboardInterrupt
+
+    net = MLP([30, 70, 4], seed=1, backend="numba", n_threads=3)
+    before = net.hash()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.network, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            net.train_step(x, x[:, :4], 0.5)
+    assert net.hash() == before
+    net.train_step(x, x[:, :4], 0.5)
+    assert net.hash() != before
+
+
+def test_a_taken_team_leaves_the_call_to_its_own_thread():
+    counts = []
+    with team._pool.taken:
+        team.run_together(lambda count, sync, thread: counts.append((count, thread)), 3)
+    assert counts == [(1, 0)]
+
+
+@pytest.mark.parametrize("dtype, c_type", [("float32", ctypes.c_float), ("float64", ctypes.c_double)])
+def test_an_activation_behind_a_pointer(dtype, c_type, monkeypatch, eager_teams):
+    """relu written as a user's function: number 5 in the layer table, with the addresses of f and of its gate."""
+    number, pointer = numba.from_dtype(np.dtype(dtype)), numba.types.CPointer(numba.from_dtype(np.dtype(dtype)))
+
+    def f(z, a, n):
+        for i in range(n):
+            a[i] = number(0) if z[i] <= 0 else z[i]
+
+    def gate(z, g, n):
+        for i in range(n):
+            g[i] = g[i] if z[i] > 0 else number(0)
+
+    compiled = [numba.cfunc(numba.void(pointer, pointer, numba.int64))(function) for function in (f, gate)]
+    custom = activations.Activation("custom", 5, "", "")
+    monkeypatch.setitem(activations.ACTIVATIONS, "custom", custom)
+    rng = np.random.RandomState(2)
+    sizes, x, y = (30, 70, 20, 4), rng.standard_normal((50, 30)).astype(dtype), rng.standard_normal((50, 4)).astype(dtype)
+    start = rng.standard_normal(fastmlp.layout.n_parameters(sizes)).astype(dtype)
+    results = {}
+    for name, n_threads in product(("relu", "custom"), (1, 2)):
+        parameters, losses, out = start.copy(), np.empty(50), np.empty((50, 4), dtype)
+        net = jit.Engine(sizes, (name,) * 3, "squared_error", parameters, n_threads)
+        if name == "custom":
+            net.layers["forward"], net.layers["gate"] = (function.address for function in compiled)
+        net.train(x, y, None, 0, 50, 20, 0.01, losses, None)
+        net.forward(x, out)
+        results[name, n_threads] = [parameters, losses, out, *net.activations(x)]
+    for result in results.values():
+        parity.assert_same_bits(result, results["relu", 1], "custom")
+
+
+# What is refused, said and kept.
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or not target.X86, reason="knows the C library's numbers here")
+def test_another_rounding_mode_is_refused():
+    net, x = MLP([3, 2], backend="numba"), np.ones((4, 3), np.float32)
+    library = ctypes.CDLL(None)
+    for method in (net.forward, net.activations):
+        library.fesetround(0x800)  # upwards
+        try:
+            with pytest.raises(RuntimeError, match="does not round to nearest; the Numba backend"):
+                method(x)
+        finally:
+            library.fesetround(0)
+
+
+def run_program(program, folder=None, **environment):
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
+                          capture_output=True, timeout=120, cwd=folder)  # fmt: skip
+
+
+def test_without_numba():
+    done = run_program("""
+        import sys
+        import fastmlp
+        assert "numba" not in sys.modules
+        sys.modules["numba"] = None  # importing it raises ModuleNotFoundError
+        try:
+            fastmlp.MLP([2, 2], backend="numba")
+        except ImportError as error:
+            print(error)
+    """)
+    assert done.stdout == "the backend 'numba' needs Numba; install it with: pip install \"fastmlp[numba]\"\n", done.stderr
+
+
+def test_without_fused_multiply_add(monkeypatch):
+    monkeypatch.setattr(jit, "HAS_FMA", False)
+    with pytest.raises(ImportError, match="'numba' needs fused multiply-add"):
+        MLP([2, 2], backend="numba")
+
+
+def test_a_second_process_loads_what_the_first_compiled():
+    MLP([2, 2], backend="numba")
+    program = """
+        import fastmlp
+        from fastmlp.jit import network
+        fastmlp.MLP([3, 2], backend="numba").forward([[1, 2, 3]])
+        print(sum(network.run.stats.cache_hits.values()), sum(network.run.stats.cache_misses.values()))
+    """
+    done = run_program(program)
+    assert done.stdout == "1 0\n" and not done.stderr, done.stderr
+
+
+def test_changed_sources_are_compiled_again(tmp_path):
+    package = Path(fastmlp.__file__).parent
+    shutil.copytree(package, tmp_path / "fastmlp", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    program = """
+        from fastmlp.jit import environment
+        environment.check_environment()
+        print(sum(environment.probe.stats.cache_hits.values()))
+    """
+    folders = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "FASTMLP_BACKEND": "numba"}
+
+    def hits(**environment):
+        done = run_program(program, tmp_path, **{**folders, **environment})
+        assert not done.stderr
+        return done.stdout.strip()
+
+    assert hits() == "0" and hits() == "1"
+    with open(tmp_path / "fastmlp" / "jit" / "layers.py", "a") as file:
+        file.write("# another file than the one that is compiled\n")
+    assert hits() == "0" and hits() == "1"
+    assert hits(NUMBA_CACHE_DIR=str(tmp_path / "fastmlp" / "cli.py")) == "0"  # a file, in which nothing can be kept
+
+
+def test_compiling_is_announced_once(capsys):
+    with numba.core.event.install_listener("numba:compile", engine._Announcer("float32")):
+        numba.njit(lambda: 1)()
+        numba.njit(lambda: 2)()
+    said = capsys.readouterr().err
+    assert said.startswith("fastmlp: compiling the Numba kernels for float32, once (about ") and said.count("\n") == 1
+
+
+def test_sources_hash(tmp_path):
+    (tmp_path / "a.py").write_text("one")
+    first = compiling.sources_hash(tmp_path)
+    (tmp_path / "a.py").write_text("two")
+    second = compiling.sources_hash(tmp_path)
+    (tmp_path / "b.py").write_text("")
+    assert len({first, second, compiling.sources_hash(tmp_path)}) == 3
+
+
+def test_show_config_names_numba(monkeypatch, capsys):
+    monkeypatch.setenv("FASTMLP_BACKEND", "numba")
+    assert fastmlp.config()["numba"] == numba.__version__
+    fastmlp.show_config()
+    assert f"Numba             {numba.__version__}\n" in capsys.readouterr().out
+    monkeypatch.setenv("FASTMLP_BACKEND", "reference")
+    assert fastmlp.config()["numba"] is None
