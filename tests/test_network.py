@@ -95,7 +95,7 @@ def test_inputs_of_any_layout_give_the_same_bits(backend, as_given):
 
 
 def test_rows_in_line_pass_without_a_copy():
-    net, (x, y) = small(), data()
+    net, (x, _) = small(), data()
     seen = []
     net._engine.forward = lambda x, out: seen.append(x)
     wide = np.concatenate([x, x], axis=1)

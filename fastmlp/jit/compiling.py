@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numba
-from numba.core import config, event
+from numba.core import config
 
 from .. import __version__
 
