@@ -6,8 +6,6 @@ import os
 import warnings
 from typing import Callable, NamedTuple
 
-import numpy as np
-
 HOW_TO_COMPILE = (
     "install a C compiler (for example `apt install gcc`) and then reinstall fastmlp, or install a wheel, "
     "which needs no compiler"
@@ -20,13 +18,11 @@ class Backend(NamedTuple):
     engine(layer_sizes, activations, loss, parameters, n_threads): see fastmlp.reference.Engine.
     environment(): a context manager in which NumPy rounds to nearest and flushes nothing to zero; the reference's and
     Numba's raise RuntimeError where that is not so already.
-    all_finite(array): whether neither NaN nor infinity is in an array (rows, columns).
     """
 
     name: str
     engine: Callable
     environment: Callable
-    all_finite: Callable
 
 
 def load(name=None):
@@ -86,10 +82,7 @@ def warn_if_slow():
 def _reference():
     from .reference import Engine, check_environment
 
-    def all_finite(array, rows=256):  # at a time, to bound the memory for it
-        return all(np.isfinite(array[start : start + rows]).all() for start in range(0, len(array), rows))
-
-    return Engine, _checked(check_environment), all_finite
+    return Engine, _checked(check_environment)
 
 
 def _numba():
@@ -100,14 +93,14 @@ def _numba():
             "the backend 'numba' needs fused multiply-add, which the processor that Numba compiles for does not have: "
             "use the backend 'reference' or 'compiled', which give the same bits"
         )
-    return jit.Engine, _checked(jit.check_environment), jit.all_finite
+    return jit.Engine, _checked(jit.check_environment)
 
 
 def _compiled():
     built = kernels()
     if built is None:
         raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
-    return built.Engine, built.DefaultEnvironment, built.all_finite
+    return built.Engine, built.DefaultEnvironment
 
 
 def _checked(check):

@@ -224,9 +224,9 @@ def have_classes(y, output_activation):
     return bool((np.count_nonzero(ones, axis=1) == 1).all())
 
 
-def finite(name, array, all_finite):
-    """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns); all_finite finds out."""
-    if array.dtype.kind == "f" and not all_finite(array):
+def finite(name, array, engine):
+    """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns); the engine finds out."""
+    if array.dtype.kind == "f" and not engine.all_finite(array):
         row = next(i for i, values in enumerate(array) if not np.isfinite(values).all())
         column = int(np.argmin(np.isfinite(array[row])))
         raise ValueError(

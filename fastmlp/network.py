@@ -96,7 +96,7 @@ class MLP:
         sizes = architecture.layer_sizes
         self._parameters = _aligned_zeros(n_parameters(sizes), architecture.dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
-        self._environment, self._all_finite = chosen.environment, chosen.all_finite
+        self._environment = chosen.environment
         self._engine = chosen.engine(sizes, architecture.activations, architecture.loss, self._parameters, threads)
         self._training = threading.Lock()
 
@@ -281,8 +281,8 @@ class MLP:
         x = border.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = border.targets(y_name, y, x_name, len(x), self._architecture)
         if finite:
-            border.finite(x_name, x, self._all_finite)
-            border.finite(y_name, y, self._all_finite)
+            border.finite(x_name, x, self._engine)
+            border.finite(y_name, y, self._engine)
         return tuple(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y))
 
     def __getstate__(self):

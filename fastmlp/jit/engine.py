@@ -93,6 +93,10 @@ class Engine:
         self.forward(x, out)
         return out
 
+    def all_finite(self, array):
+        """Whether neither NaN nor infinity is in an array (rows, columns)."""
+        return functions.all_finite(array)
+
     def quick_step(self, x, y, learning_rate):
         """None: the checks at the border are not what a step through Numba spends its time on."""
         return None

@@ -101,11 +101,6 @@ def config():
     return {"compiler": module.compiler, "openmp": module.openmp, "isas_built": list(_built), "isa": isa}
 
 
-def all_finite(array):
-    """Whether neither NaN nor infinity is in an array (rows, columns) of one of the two types, rows in line."""
-    return _modules[array.dtype].all_finite(array)
-
-
 def Engine(layer_sizes, activations, loss, parameters, n_threads=1):
     """The compiled Engine for the parameters' dtype; see fastmlp.reference.Engine."""
     return _modules[parameters.dtype].Engine(layer_sizes, activations, loss, parameters, n_threads)

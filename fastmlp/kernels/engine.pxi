@@ -4,6 +4,7 @@ cdef enum:
     SHARE_PAYS = 400_000        # products a thread must have of its own before a team is worth opening
     GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
                                 # them takes longer than fewer
+    READING_PAYS = 400_000      # numbers that a thread must have to read, and do no more with
     FEW_ROWS = 12               # below this many rows a step is shared out only in a network with
     MANY_WEIGHTS = 200_000      # this many weights
     INFERENCE_ROWS = 96         # rows that go through all layers at a time: they lie in the second-level cache then
@@ -186,6 +187,18 @@ cdef class Engine:
         self.workspace_unpacks = job.x.coded
         run_team(&job, team, (stop - start) * self.products)
 
+    def all_finite(self, cnp.ndarray values):
+        """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
+        global calls_under_way
+        cdef const char* data = <const char*>cnp.PyArray_DATA(values)
+        cdef Py_ssize_t rows = values.shape[0], n = values.shape[1], row = values.strides[0]
+        cdef int team = self.team_worth(rows * n // READING_PAYS), part, infinite = 0
+        calls_under_way += 1
+        for part in prange(team, num_threads=team, schedule="static", nogil=True):
+            infinite += not finite_rows(data, row, rows * part // team, rows * (part + 1) // team, n)
+        calls_under_way -= 1
+        return not infinite
+
     cdef describe(self, Job* job, Mode mode, x):
         cdef cnp.ndarray inputs = x
         memset(job, 0, sizeof(Job))
@@ -206,10 +219,12 @@ cdef class Engine:
         return y
 
     cdef int team_for(self, Py_ssize_t rows, int passes):
-        cdef Py_ssize_t worth = rows * self.products * passes // SHARE_PAYS
-        cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(worth, <Py_ssize_t>1))
         if passes > 1 and rows < FEW_ROWS and self.products < MANY_WEIGHTS:
             return 1    # the updated weights would travel between the caches for too little work on them
+        return self.team_worth(rows * self.products * passes // SHARE_PAYS)
+
+    cdef int team_worth(self, Py_ssize_t threads):
+        cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(threads, <Py_ssize_t>1))
         if team > 1 and calls_under_way:
             return 1    # two teams on the same processors would wait for each other
         if team > 1 and threads_set() < threads_at_import:

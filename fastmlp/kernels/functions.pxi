@@ -199,15 +199,15 @@ cdef sum_over_rows(values):
 
 def all_finite(cnp.ndarray values):
     """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
-    cdef const char* data = <const char*>cnp.PyArray_DATA(values)
-    cdef Py_ssize_t rows = values.shape[0], n = values.shape[1], row = values.strides[0], r
-    cdef int finite = 1
-    with nogil:
-        for r in range(rows):
-            if not finite_run(<const real*>(data + r * row), n):
-                finite = 0
-                break
-    return finite != 0
+    return finite_rows(<const char*>cnp.PyArray_DATA(values), values.strides[0], 0, values.shape[0], values.shape[1]) != 0
+
+
+cdef int finite_rows(const char* data, Py_ssize_t row, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t r
+    for r in range(first, stop):
+        if not finite_run(<const real*>(data + r * row), n):
+            return 0
+    return 1
 
 
 cdef inline int finite_run(const real* values, Py_ssize_t n) noexcept nogil:

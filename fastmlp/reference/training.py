@@ -7,7 +7,7 @@ from .arithmetic import check_environment, ordered_sum, sum_of_products
 from .layers import activate, activation_gradient, dense_backward
 from .losses import output_gradient, row_losses
 
-BLOCK = 1024  # rows that forward and evaluate take at a time, to bound their memory
+BLOCK = 1024  # rows that are taken at a time where nothing else says how many, to bound the memory for them
 
 
 def sgd_update(parameters, gradients, learning_rate):
@@ -84,6 +84,10 @@ class Engine:
             rows = slice(start, min(start + BLOCK, len(x)))
             sums, activations = self._forward(self._inputs(x[rows]))
             self._assess(sums[-1], activations[-1], self._targets(y[rows]), rows, losses, correct)
+
+    def all_finite(self, array):
+        """Whether neither NaN nor infinity is in an array (rows, columns)."""
+        return all(np.isfinite(array[start : start + BLOCK]).all() for start in range(0, len(array), BLOCK))
 
     def _step(self, x, y, learning_rate, step, losses, correct):
         sums, activations = self._forward(x)
