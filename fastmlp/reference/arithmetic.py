@@ -134,20 +134,14 @@ def check_environment():
     Another library may have left the processor so; NumPy would then compute other bits.
     """
     smallest, one, small = np.array(2.0**-1074), np.array(1.0), np.array(2.0**-60)
-    flushes = smallest + smallest == 0 or np.array(2.0**-1022) * 0.5 == 0
-    if flushes or one + small != 1 or -one - small != -1 or one - small != 1:
-        raise environment_error("the reference", flushes)
-
-
-def environment_error(who, flushes):
-    """The RuntimeError for a thread that flushes subnormal numbers to zero, or else does not round to nearest."""
-    if flushes:
-        return RuntimeError(
+    if smallest + smallest == 0 or np.array(2.0**-1022) * 0.5 == 0:
+        raise RuntimeError(
             "this thread flushes subnormal numbers to zero (torch.set_flush_denormal or a library built with "
-            f"-ffast-math does this); {who} cannot give its bits there: switch it off, or use the "
+            "-ffast-math does this); the reference cannot give its bits there: switch it off, or use the "
             "compiled backend"
         )
-    return RuntimeError(
-        f"this thread does not round to nearest; {who} cannot give its bits there: restore the "
-        "rounding mode, or use the compiled backend"
-    )
+    if one + small != 1 or -one - small != -1 or one - small != 1:
+        raise RuntimeError(
+            "this thread does not round to nearest; the reference cannot give its bits there: restore the "
+            "rounding mode, or use the compiled backend"
+        )
