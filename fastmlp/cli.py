@@ -122,7 +122,7 @@ def _add_model(command):
 
 def _add_backend(command):
     command.add_argument("--threads", type=_whole(1), metavar="N", help="never changes a result; default: all cores")
-    command.add_argument("--backend", choices=("compiled", "numba", "reference"), help="same bits; default: the fastest here")
+    command.add_argument("--backend", choices=("compiled", "numba", "reference"), help="same bits; default: the fastest")
 
 
 def _layers(text):

@@ -30,6 +30,6 @@ from .target import HAS_FMA
 
 __all__ = [
     "HAS_FMA", "Engine", "activate", "activation_gradient", "all_finite", "check_environment", "dense_backward",
-    "dense_forward", "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses", "sgd_update",
-    "sigmoid", "sum_of_products", "tanh",
+    "dense_forward", "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses",
+    "sgd_update", "sigmoid", "sum_of_products", "tanh",
 ]  # fmt: skip

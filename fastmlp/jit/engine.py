@@ -22,7 +22,7 @@ from .tile import CHUNK
 INFERENCE_ROWS = 384  # rows that go through all layers at a time
 PIXEL_ROWS = 96  # fewer where they are unpacked first: these lie in the second-level cache then
 SHARE_PAYS = 400_000  # products that a thread must have of its own in a step before a team is worth its barriers,
-CALL_PAYS = 4_000_000  # and in a call before it is worth waking
+CALL_PAYS = 1_600_000  # and in a call before it is worth waking
 FEW_ROWS = 12  # below this many rows a step is shared out only in a network with
 MANY_WEIGHTS = 200_000  # this many weights
 

@@ -85,7 +85,8 @@ def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate,
         lines[i] = address(moved(data(a), i * (m if by_columns else terms)))
     c = data(total)
     call(multiply, (data(lines), int(by_columns), terms, data(b), 1 if transposed else n, terms if transposed else 1,
-                    data(seed), 1, c, n, data(weights), as_item(c, rate), int(updates), 0, m, 0, n, data(buffer)))  # fmt: skip
+                    data(seed), 1, c, n, data(weights), as_item(c, rate), int(updates), 0, m, 0, n,
+                    data(buffer)))  # fmt: skip
 
 
 def dense_forward(x, weights, bias, activation="identity", out=None):

@@ -6,8 +6,8 @@ threads; this pool is made anew after a fork.
 """
 
 import os
+import queue
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 from .barrier import ABORTED, sync_words
 
@@ -15,13 +15,22 @@ from .barrier import ABORTED, sync_words
 class _Pool:
     def __init__(self):
         self.taken = threading.Lock()
-        self.size, self.executor = 0, None
+        self.size, self.parts = 0, queue.SimpleQueue()
 
-    def start(self, count, function, *arguments):
-        if count > self.size:
-            self.size, self.executor = count, ThreadPoolExecutor(count, thread_name_prefix="fastmlp")
+    def start(self, function, *arguments, count):
+        """function(*arguments, thread) for thread 1 .. count, each on a thread of its own."""
+        while self.size < count:
+            threading.Thread(target=_serve, args=(self.parts,), name="fastmlp", daemon=True).start()
+            self.size += 1
         for thread in range(1, count + 1):
-            self.executor.submit(function, *arguments, thread)
+            self.parts.put((function, *arguments, thread))
+
+
+def _serve(parts):
+    while True:
+        function, *arguments = parts.get()
+        function(*arguments)
+        del function, arguments  # the arrays in it are not to wait for the next part
 
 
 _pool = _Pool()
@@ -46,7 +55,7 @@ def run_together(part, wanted):
     if wanted == 1 or not pool.taken.acquire(blocking=False):
         return part(1, sync, 0)
     try:
-        pool.start(wanted - 1, part, wanted, sync)
+        pool.start(part, wanted, sync, count=wanted - 1)
         part(wanted, sync, 0)
     except BaseException:
         sync[ABORTED] = 1  # an interrupt may have come before this thread joined the others, who wait for it
