@@ -197,6 +197,34 @@ def test_an_interrupt_before_the_caller_joins_lets_the_others_go():
     assert [ended.get(timeout=60) for _ in range(2)] == [False, False]
 
 
+def test_an_interrupt_leaves_the_others_no_rows(eager_teams, monkeypatch):
+    net = MLP([4, 3], seed=0, backend="numba", n_threads=2)
+    x, out = np.ones((100, 4), np.float32), np.zeros((100, 3), np.float32)
+    begun = []
+
+    class Interrupting(team._Pool):
+        def start(self, *arguments, count):
+            begun.append(arguments)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(team, "_pool", Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        net.forward(x, out)
+    (function, *arguments), = begun
+    function(*arguments, 1)  # a thread that comes late
+    assert not out.any()
+
+
+def test_where_no_thread_can_be_started_the_call_runs_on_its_own(eager_teams, monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    expected = trained("numba", 1)
+    monkeypatch.setattr(team, "_pool", team._Pool())
+    monkeypatch.setattr(team.threading.Thread, "start", start)
+    assert trained("numba", 2) == expected
+
+
 def test_an_aborted_call_changes_nothing(eager_teams, monkeypatch):
     """A thread of a team that starts after the abort leaves the parameters alone."""
     run, x = engine.network.run, np.ones((50, 30), np.float32)

@@ -16,9 +16,12 @@ Here they meet Python: functions.py and engine.py have the signatures of fastmlp
 """
 
 try:
-    import numba  # noqa: F401
+    import numba
 except ModuleNotFoundError as error:
     raise ImportError("the backend 'numba' needs Numba; install it with: pip install \"fastmlp[numba]\"") from error
+
+if numba.config.DISABLE_JIT:
+    raise ImportError("the backend 'numba' compiles, and the environment variable NUMBA_DISABLE_JIT forbids that: unset it")
 
 from .engine import Engine
 from .environment import check_environment

@@ -80,7 +80,7 @@ class Engine:
     def forward(self, x, out):
         """Write the outputs for x into out (rows, n_out)."""
         check_environment()
-        self._infer(FORWARD, x, out=address_of(out))
+        self._infer(FORWARD, (x, out), out=address_of(out))
 
     def quick_forward(self, x):
         """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with a row in it, else None."""
@@ -113,7 +113,7 @@ class Engine:
         """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
         check_environment()
         y = _rows_in_line(y)
-        self._infer(EVALUATE, x, **_targets(y, losses, correct))
+        self._infer(EVALUATE, (x, y, losses, correct), **_targets(y, losses, correct))
 
     def gradients(self, x, y, gradients):
         """Write d(mean loss)/d(parameters) into the flat array gradients; return the mean loss."""
@@ -122,7 +122,7 @@ class Engine:
         losses = np.empty(rows)
         team = self._team(rows, 3, rows)
         plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, team)
-        self._run(plan, gradients, 0, rows, address_of(x), x.strides[0], **_targets(y, losses, None))
+        self._run(plan, gradients, (x, y, losses), 0, rows, **_targets(y, losses, None))
         return float(functions.ordered_sum(losses) / rows)
 
     def train(self, x, y, order, start, stop, batch_size, learning_rate, losses, correct):
@@ -131,17 +131,18 @@ class Engine:
         y, batch = _rows_in_line(y), min(batch_size, stop - start)
         team = self._team(batch, 3, stop - start)
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
-            self._run(plan, plan.totals, start, stop, address_of(x), x.strides[0], rate=learning_rate,
+            self._run(plan, plan.totals, (x, y, order, losses, correct), start, stop, rate=learning_rate,
                       order=0 if order is None else address_of(order), **_targets(y, losses, correct))  # fmt: skip
 
-    def _infer(self, mode, x, **fields):
+    def _infer(self, mode, arrays, **fields):
+        x = arrays[0]
         rows, pixels = len(x), x.dtype == np.uint8
         if rows == 0:
             return
         team = min(self._team(rows, 1, rows), rows)
         blocks = team * -(-rows // (team * (PIXEL_ROWS if pixels else INFERENCE_ROWS)))  # as many for each thread
         with self._plan(mode, -(-rows // blocks), pixels, team) as plan:
-            self._run(plan, self.parameters, 0, rows, address_of(x), x.strides[0], **fields)
+            self._run(plan, self.parameters, arrays, 0, rows, **fields)
 
     def _team(self, rows, passes, rows_in_call):
         """How many threads a call with so many rows at a time is worth."""
@@ -155,10 +156,11 @@ class Engine:
         plan = self.idle.pop(key[0], None)  # no other call has it then
         return plan if plan is not None and plan.key == key else _Prepared(self, *key)
 
-    def _run(self, plan, gradients, *task, **fields):
-        tasks = np.frombuffer(bytearray(_pack_task(*Task(*task, **fields))), TASK)
+    def _run(self, plan, gradients, arrays, start, stop, **fields):
+        x = arrays[0]
+        tasks = np.frombuffer(bytearray(_pack_task(*Task(start, stop, address_of(x), x.strides[0], **fields))), TASK)
 
-        def part(team, sync, thread):
+        def part(team, sync, thread, held=arrays):  # a thread may still be at work when an interrupt has ended the call
             network.run(plan.table, tasks, self.layers, self.parameters, gradients, sync, team, thread)
 
         run_together(part, plan.team)
@@ -184,8 +186,9 @@ class _Prepared:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        if self.team == 1 or self.key[0] == TRAIN:  # a thread of a team may come late to the inference of this plan
+    def __exit__(self, error, *_):
+        # A thread of a team may come late to the inference of this plan, and to anything that was interrupted.
+        if self.team == 1 or self.key[0] == TRAIN and error is None:
             self.engine.idle[self.key[0]] = self
 
 

@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 
-from .barrier import ABORTED, sync_words
+from .barrier import ABORTED, ROWS_TAKEN, sync_words
 
 
 class _Pool:
@@ -17,11 +17,18 @@ class _Pool:
         self.taken = threading.Lock()
         self.size, self.parts = 0, queue.SimpleQueue()
 
+    def has(self, count):
+        """Whether so many threads are there; they are started, unless the system has no more or the interpreter ends."""
+        try:
+            while self.size < count:
+                threading.Thread(target=_serve, args=(self.parts,), name="fastmlp", daemon=True).start()
+                self.size += 1
+        except RuntimeError:
+            return False
+        return True
+
     def start(self, function, *arguments, count):
         """function(*arguments, thread) for thread 1 .. count, each on a thread of its own."""
-        while self.size < count:
-            threading.Thread(target=_serve, args=(self.parts,), name="fastmlp", daemon=True).start()
-            self.size += 1
         for thread in range(1, count + 1):
             self.parts.put((function, *arguments, thread))
 
@@ -55,10 +62,13 @@ def run_together(part, wanted):
     if wanted == 1 or not pool.taken.acquire(blocking=False):
         return part(1, sync, 0)
     try:
+        if not pool.has(wanted - 1):
+            return part(1, sync, 0)
         pool.start(part, wanted, sync, count=wanted - 1)
         part(wanted, sync, 0)
     except BaseException:
-        sync[ABORTED] = 1  # an interrupt may have come before this thread joined the others, who wait for it
+        # An interrupt may have come before this thread joined the others, who wait for it, or take all rows without it.
+        sync[ABORTED], sync[ROWS_TAKEN] = 1, 2**62
         raise
     finally:
         pool.taken.release()

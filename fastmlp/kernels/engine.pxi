@@ -13,12 +13,24 @@ cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
 cdef int threads_at_import = threads_set()
 cdef bint forked = False        # OpenMP's threads do not live on in a forked child, and it would wait for them
 cdef bint forked_said = False
-cdef int calls_under_way = 0    # of Python threads that have given the GIL away
+cdef int calls_under_way = 0    # of Python threads that have given the GIL away, in this module
+
+cdef extern from *:
+    """
+    static real rounded(double x) {  /* to nearest, whatever the caller's rounding; volatile, so that it is done in between */
+        const fp_environment old = fp_enter();
+        volatile double given = x;
+        volatile real result = (real)given;
+        fp_leave(old);
+        return result;
+    }
+    """
+    real rounded(double x) noexcept
 
 
 def _after_fork():
-    global forked
-    forked = True
+    global forked, calls_under_way
+    forked, calls_under_way = True, 0
 
 
 if hasattr(os, "register_at_fork"):
@@ -30,6 +42,7 @@ cdef class Engine:
 
     cdef Layer* layers
     cdef int n_layers, loss, n_threads
+    cdef bint custom                    # whether a layer has a user's activation, which may take any time
     cdef Py_ssize_t products            # a forward pass's, for one row
     cdef cnp.ndarray parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
@@ -51,6 +64,7 @@ cdef class Engine:
             layer = &self.layers[i]
             layer.n_in, layer.n_out = layer_sizes[i], layer_sizes[i + 1]
             layer.activation = activation_of(activations[i])
+            self.custom = self.custom or layer.activation.number == CUSTOM
             layer.weights, layer.bias = p, p + layer.n_in * layer.n_out
             p += (layer.n_in + 1) * layer.n_out
             self.products += layer.n_in * layer.n_out
@@ -86,7 +100,7 @@ cdef class Engine:
         cdef cnp.npy_intp rows
         if not (is_ready(x, 2, REAL_TYPE) and self.takes(x) and self.is_apart(x) and all_finite(x)
                 and self.takes_targets(x, y) and type(learning_rate) is float and learning_rate >= 0
-                and isfinite(<real>learning_rate)):
+                and isfinite(rounded(learning_rate))):
             return None
         rows = (<cnp.ndarray>x).shape[0]
         losses = cnp.PyArray_EMPTY(1, &rows, cnp.NPY_FLOAT64, 0)
@@ -155,7 +169,7 @@ cdef class Engine:
             layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
             g += (layers[i].n_in + 1) * layers[i].n_out
         mark(ONE_THREAD if team == 1 else TEAM)
-        run_team(&job, team, rows * self.products)
+        run_team(&job, team, self.is_long(rows))
         free(memory)
         free(layers)
         return mean_in_order(job.losses, rows)
@@ -171,7 +185,7 @@ cdef class Engine:
         self.describe(&job, TRAIN, x)
         y = self.describe_targets(&job, y, losses, correct)
         job.start, job.stop, job.batch_size = start, stop, batch_size
-        job.rate = learning_rate
+        job.rate = rounded(learning_rate)
         if order is not None:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
         if batch_size != self.workspace_rows or (job.x.coded and not self.workspace_unpacks):
@@ -185,7 +199,7 @@ cdef class Engine:
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
         self.workspace_unpacks = job.x.coded
-        run_team(&job, team, (stop - start) * self.products)
+        run_team(&job, team, self.is_long(stop - start))
 
     def all_finite(self, cnp.ndarray values):
         """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
@@ -217,6 +231,10 @@ cdef class Engine:
         job.losses = <double*>cnp.PyArray_DATA(losses)
         job.correct = NULL if correct is None else <uint8_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
         return y
+
+    cdef bint is_long(self, Py_ssize_t rows):
+        # Whether other Python threads may run meanwhile.
+        return self.custom or rows * self.products >= GIVING_PAYS
 
     cdef int team_for(self, Py_ssize_t rows, int passes):
         if passes > 1 and rows < FEW_ROWS and self.products < MANY_WEIGHTS:
@@ -257,7 +275,7 @@ cdef class Engine:
                 memory[i] = self.allocate(own, <Layer*>(own + 1), 1)
                 failed = failed or memory[i] == NULL
         if not failed:
-            run_jobs(jobs, of_job, team, rows * self.products)
+            run_jobs(jobs, of_job, team, self.is_long(rows))
         if jobs != NULL:
             for i in range(team):
                 free(memory[i])
@@ -339,10 +357,10 @@ cdef bint is_ready(array, int ndim, int of_type):
             and cnp.PyArray_TYPE(<cnp.ndarray>array) == of_type and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>array))
 
 
-cdef void run_team(Job* job, int team, Py_ssize_t products):
+cdef void run_team(Job* job, int team, bint is_long):
     # One job, by all threads of a team together.
     global calls_under_way
-    if team == 1 and products < GIVING_PAYS:
+    if team == 1 and not is_long:
         run(job, 0, 1)
         return
     calls_under_way += 1
@@ -359,10 +377,10 @@ cdef void run_team(Job* job, int team, Py_ssize_t products):
     calls_under_way -= 1
 
 
-cdef void run_jobs(char* jobs, size_t of_job, int team, Py_ssize_t products):
+cdef void run_jobs(char* jobs, size_t of_job, int team, bint is_long):
     # A job for each thread of a team.
     global calls_under_way
-    if team == 1 and products < GIVING_PAYS:
+    if team == 1 and not is_long:
         run(<Job*>jobs, 0, 1)
         return
     calls_under_way += 1
