@@ -65,7 +65,10 @@ class CustomActivation:
         return self._derivative is not None
 
     def __call__(self, z):
-        """The function's values for an array, an array of its shape; a number for a number."""
+        """The function's values for an array, an array of its shape; a number for a number.
+
+        Raises RuntimeError in a thread that flushes subnormal numbers to zero or does not round to nearest.
+        """
         return self._each("value", z)
 
     def slope(self, z):

@@ -46,21 +46,22 @@ BUILTINS = (abs, min, max, bool)
 
 def refuse(name, function):
     """Raise ValueError for code that cannot have the same bits, or no way to report an error, in every backend."""
+    refusal = "that cannot be compiled into a network"
     if function.__code__.co_kwonlyargcount:
-        raise ValueError(f"{name} has arguments that are passed by keyword only: that cannot be compiled into a network")
+        raise ValueError(f"{name} has arguments that are passed by keyword only: {refusal}")
     if function.__code__.co_exceptiontable:
-        raise ValueError(f"{name} uses try or with: that cannot be compiled into a network")
+        raise ValueError(f"{name} uses try or with: {refusal}")
     for before, instruction in itertools.pairwise(_instructions(function)):
         if instruction.opname in REFUSED:
-            raise ValueError(f"{name} {REFUSED[instruction.opname]}: that cannot be compiled into a network")
+            raise ValueError(f"{name} {REFUSED[instruction.opname]}: {refusal}")
         if instruction.opname == "BINARY_OP" and instruction.argrepr not in OPERATORS:
             raise ValueError(
                 f"{name} uses the operator {instruction.argrepr}, whose bits differ between machines: write it with "
                 "+ - * / and fastmlp.math (z * z for z ** 2)"
             )
         if instruction.opname in ATTRIBUTES and before.opname not in {"LOAD_GLOBAL", "LOAD_DEREF", *ATTRIBUTES}:
-            raise ValueError(f"{name} uses .{instruction.argval} of what is no module: that cannot be compiled into a network")
-    texts = [i.argval for i in dis.get_instructions(function) if i.opcode in dis.hasconst and isinstance(i.argval, str)]
+            raise ValueError(f"{name} uses .{instruction.argval} of what is no module: it can use attributes of modules only")
+    texts = [i.argval for i in _instructions(function) if i.opcode in dis.hasconst and isinstance(i.argval, str)]
     if texts:
         raise ValueError(f"{name} uses the text {texts[0]!r}: it can use numbers, such as math.inf")
 

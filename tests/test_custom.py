@@ -13,6 +13,7 @@ import threading
 
 import numpy as np
 import pytest
+from test_invariance import ENVIRONMENTS, environment
 from test_parity import assert_same_bits, values
 
 import fastmlp
@@ -503,7 +504,10 @@ def test_what_is_no_function_of_one_number():
     def many(*z):
         return z
 
-    for function in (two, optional, many):
+    def by_keyword_too(z, *, w=1):
+        return z
+
+    for function in (two, optional, many, by_keyword_too):
         with pytest.raises(TypeError, match=f"{function.__name__} must take one argument, z, not"):
             fastmlp.activation(function)
         with pytest.raises(TypeError, match="must take one argument"):
@@ -619,6 +623,49 @@ def test_what_a_global_becomes_later_changes_nothing(monkeypatch):
     before = own(1.5)
     monkeypatch.setitem(globals(), "SCALE", 3.0)
     assert own(1.5) == before and around(0.1)(1.5) != before
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_numbers_are_rounded_as_ever_or_not_at_all(backend, name):
+    """Where a network or a call is made in another floating-point environment."""
+    x = np.linspace(-2, 2, 12).reshape(4, 3)
+    expected = MLP([3, 4, 2], around(0.1), seed=0, backend=backend).forward(x)
+    own, called = around(0.1), around(0.1)
+    with environment(name):
+        for call in (called, called.slope, called.check):
+            with pytest.raises(RuntimeError, match="this thread"):
+                call(np.float32([0.5]))
+        try:
+            net = MLP([3, 4, 2], own, seed=0, backend=backend)
+        except RuntimeError:
+            net = None
+    assert (net is not None) == (backend == "compiled")
+    net = net or MLP([3, 4, 2], own, seed=0, backend=backend)
+    assert_same_bits([net.forward(x)], [expected], f"{backend} {name}")
+    assert_same_bits([called(x)], [around(0.1)(x)], name)
+
+
+def nested(inner):
+    def outer(z):
+        return inner(z) * 0.5
+
+    return outer
+
+
+def own_range(z):
+    return z + 0.5
+
+
+ranges = {"range": own_range}
+exec("def shadows(z):\n    return range(z)", ranges)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_functions_are_known_by_themselves_not_by_code_or_name(backend):
+    twice, once = (fastmlp.activation(f) for f in (nested(nested(bent)), ranges["shadows"]))
+    MLP([3, 4, 4, 2], [twice, once], backend=backend)
+    assert twice(2.0) == 0.5 and once(2.0) == 2.5
 
 
 # Files, pickles, processes.

@@ -178,7 +178,7 @@ def _mixes(typemap, value):
         return False
     if value.op == "call" and getattr(typemap[value.func.name], "typing_key", None) not in (min, max):
         return False
-    sources = [source for source in (value.incoming_values if value.op == "phi" else value.args) if source is not ir.UNDEFINED]
+    sources = value.incoming_values if value.op == "phi" else value.args
     return any(isinstance(typemap[source.name], (types.Integer, types.Boolean)) for source in sources)
 
 
