@@ -179,7 +179,8 @@ def _mixes(typemap, value):
     if value.op == "call" and getattr(typemap[value.func.name], "typing_key", None) not in (min, max):
         return False
     sources = value.incoming_values if value.op == "phi" else value.args
-    return any(isinstance(typemap[source.name], (types.Integer, types.Boolean)) for source in sources)
+    kinds = [typemap[source.name] for source in sources if source is not ir.UNDEFINED]
+    return any(isinstance(kind, (types.Integer, types.Boolean)) for kind in kinds)
 
 
 def _place(assignment):
