@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .activations import ACTIVATIONS
+from .reference import check_environment
 from .specialise import refuse, specialise
 
 STEP = 2.0**-17  # of the finite differences, for |z| <= 1
@@ -64,7 +65,10 @@ class CustomActivation:
         return self._derivative is not None
 
     def __call__(self, z):
-        """The function's values for an array, an array of its shape; a number for a number."""
+        """The function's values for an array, an array of its shape; a number for a number.
+
+        Raises RuntimeError in a thread that flushes subnormal numbers to zero or does not round to nearest.
+        """
         return self._each("value", z)
 
     def slope(self, z):
@@ -139,6 +143,7 @@ class CustomActivation:
 
     def _copy(self, role, T):
         """The function for T, which gives numbers of type T or raises an error that names it; tried when it is made."""
+        check_environment()  # a copy made in another one would keep what it rounded otherwise
         with self._lock:
             if role == "slope" and not self.has_derivative:
                 raise ValueError(f"activation {self.name} has no derivative: define it with @{self.name}.derivative")
@@ -161,12 +166,12 @@ class CustomActivation:
     def _at(self, role, copy, z):
         try:
             value = copy(z)
+            if type(value) in (int, float):  # Python's own numbers, of a loop or of the module math
+                value = type(z)(value)
         except Exception as error:
             raise ValueError(f"{self._what(role)} fails at z = {z}: {type(error).__name__}: {error}") from error
         if type(value) is type(z):
             return value
-        if type(value) in (int, float):  # Python's own numbers, of a loop or of the module math
-            return type(z)(value)
         raise TypeError(f"{self._what(role)} must return {type(z).__name__}, but at z = {z} it returns {value!r}, "
                         f"a {type(value).__name__}")  # fmt: skip
 

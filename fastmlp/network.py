@@ -90,14 +90,15 @@ class MLP:
         if architecture.activations[-1] == "softmax":
             self._is_classifier = True
         own = [activation for activation in architecture.activations if not isinstance(activation, str)]
-        for activation in own:
-            activation.prepare(architecture.dtype)
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
         sizes = architecture.layer_sizes
         self._parameters = _aligned_zeros(n_parameters(sizes), architecture.dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
         self._environment = chosen.environment
-        self._engine = chosen.engine(sizes, architecture.activations, architecture.loss, self._parameters, threads)
+        with self._environment():  # numbers in activations of the user's own are rounded now
+            for activation in own:
+                activation.prepare(architecture.dtype)
+            self._engine = chosen.engine(sizes, architecture.activations, architecture.loss, self._parameters, threads)
         self._training = threading.Lock()
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")

@@ -16,28 +16,58 @@ import numpy as np
 
 from . import math
 
+CONSTANT = "a constant"
 OPERATORS = {"+", "-", "*", "/", "+=", "-=", "*=", "/="}
+ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
 REFUSED = {
     "RAISE_VARARGS": "raises an exception (or asserts)",
     "IMPORT_NAME": "imports",
     "STORE_GLOBAL": "assigns to a global variable",
+    "STORE_DEREF": "assigns to a variable of the function around it",
     "MAKE_FUNCTION": "defines a function inside, or has a comprehension",
     "YIELD_VALUE": "is a generator",
+    "CONTAINS_OP": "uses the operator in",
+    "IS_OP": "uses the operator is",
+    "UNARY_INVERT": "uses the operator ~",
+    "BINARY_SUBSCR": "uses a subscript",
+    "BINARY_SLICE": "uses a subscript",
+    "BUILD_LIST": "makes a list",
+    "BUILD_SET": "makes a set",
+    "BUILD_MAP": "makes a dictionary",
+    "BUILD_CONST_KEY_MAP": "makes a dictionary",
+    "CALL_FUNCTION_EX": "calls a function with * or **",
 }
-UNLIKE = {"maximum": "max", "minimum": "min"}  # of numpy: they differ in the sign of zero, from place to place
-BUILTINS = (abs, min, max, bool, range)
+UNLIKE = (  # of numpy: they differ in the sign of zero or for NaN, from place to place
+    (np.maximum, "max"), (np.fmax, "max"), (np.minimum, "min"), (np.fmin, "min"), (np.clip, "max and min"),
+    (np.sign, "if and else"),
+)  # fmt: skip
+BUILTINS = (abs, min, max, bool)
 
 
 def refuse(name, function):
     """Raise ValueError for code that cannot have the same bits, or no way to report an error, in every backend."""
-    for instruction in dis.get_instructions(function):
+    refusal = "that cannot be compiled into a network"
+    if function.__code__.co_kwonlyargcount:
+        raise ValueError(f"{name} has arguments that are passed by keyword only: {refusal}")
+    if function.__code__.co_exceptiontable:
+        raise ValueError(f"{name} uses try or with: {refusal}")
+    for before, instruction in itertools.pairwise(_instructions(function)):
         if instruction.opname in REFUSED:
-            raise ValueError(f"{name} {REFUSED[instruction.opname]}: that cannot be compiled into a network")
+            raise ValueError(f"{name} {REFUSED[instruction.opname]}: {refusal}")
         if instruction.opname == "BINARY_OP" and instruction.argrepr not in OPERATORS:
             raise ValueError(
                 f"{name} uses the operator {instruction.argrepr}, whose bits differ between machines: write it with "
                 "+ - * / and fastmlp.math (z * z for z ** 2)"
             )
+        if instruction.opname in ATTRIBUTES and before.opname not in {"LOAD_GLOBAL", "LOAD_DEREF", *ATTRIBUTES}:
+            raise ValueError(f"{name} uses .{instruction.argval} of what is no module: it can use attributes of modules only")
+    texts = [i.argval for i in _instructions(function) if i.opcode in dis.hasconst and isinstance(i.argval, str)]
+    if texts:
+        raise ValueError(f"{name} uses the text {texts[0]!r}: it can use numbers, such as math.inf")
+
+
+def _instructions(function):
+    return [instruction for instruction in dis.get_instructions(function) if instruction.opname != "EXTENDED_ARG"]
 
 
 def specialise(name, function, T, wrap=lambda function: function):
@@ -49,34 +79,44 @@ def specialise(name, function, T, wrap=lambda function: function):
 
 
 def _copy(name, function, T, wrap, callers):
-    if function.__code__ in callers:
+    from .custom import CustomActivation  # which imports this file
+
+    if function in callers:
         raise ValueError(f"{name} must not call itself")
     refuse(name, function)
-    code, callers = function.__code__, (*callers, function.__code__)
-    instructions = list(dis.get_instructions(function))
+    code, callers = function.__code__, (*callers, function)
+    instructions = _instructions(function)
 
     def frozen(what, value):
-        if isinstance(value, (bool, np.bool_, str, type(None))):
-            return value
-        if isinstance(value, (int, float, np.integer, np.floating)):
-            return T(value)
-        if isinstance(value, tuple):
-            return tuple(frozen(what, item) for item in value)
+        attributes = [
+            after.argval for i, after in itertools.pairwise(instructions) if i.argval == what and after.opname in ATTRIBUTES
+        ]
         if isinstance(value, types.ModuleType):
             copy = types.ModuleType(value.__name__)
-            for module, attribute in itertools.pairwise(instructions):
-                if module.argval == what and attribute.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-                    if hasattr(value, attribute.argval):
-                        setattr(copy, attribute.argval, frozen(attribute.argval, getattr(value, attribute.argval)))
+            for attribute in attributes:
+                if hasattr(value, attribute):
+                    setattr(copy, _renamed(attribute), frozen(attribute, getattr(value, attribute)))
             return copy
-        value = getattr(value, "function", value)  # another activation stands for its function
+        if attributes:
+            raise TypeError(f"{name} uses {what}.{attributes[0]}, but {what} is no module: it is {value!r}")
+        if isinstance(value, (bool, np.bool_, type(None))) or isinstance(value, str) and what == CONSTANT:
+            return value  # the text is a name of an argument, or documentation
+        if isinstance(value, (int, float, np.integer, np.floating)):
+            return _number(f"{name} uses {what}", value, T)
+        if isinstance(value, tuple):
+            return tuple(frozen(what, item) for item in value)
+        if isinstance(value, CustomActivation):
+            value = value.function
         if isinstance(value, types.FunctionType) and value.__module__ not in (__name__, math.__name__):
             return wrap(_copy(f"{name} (in {what})", value, T, wrap, callers))
-        for theirs, ours in ((float, T), (standard_math.sqrt, math.sqrt), (standard_math.fabs, abs)):
-            if value is theirs:  # Python's give float64
+        for theirs, ours in ((float, T), (standard_math.sqrt, math.sqrt), (standard_math.fabs, abs), (range, whole_range)):
+            if value is theirs:  # Python's give float64, and its range takes no numbers of type T
                 return ours
-        if isinstance(value, np.ufunc) and value.__name__ in UNLIKE:
-            raise ValueError(f"{name} uses numpy's {what}, whose bits differ: use {UNLIKE[value.__name__]}")
+        for theirs, instead in UNLIKE:
+            if value is theirs:
+                raise ValueError(f"{name} uses numpy's {what}, whose bits differ: use {instead}")
+        if isinstance(value, type) and issubclass(value, np.generic) and value is not T:
+            raise TypeError(f"{name} uses {what}, numbers of another type than the network's {T.__name__}: use float")
         if callable(value) and (value in BUILTINS or getattr(value, "__module__", None) != "builtins"):
             return value
         raise TypeError(
@@ -88,23 +128,39 @@ def _copy(name, function, T, wrap, callers):
     for used in dict.fromkeys(i.argval for i in instructions if i.opname == "LOAD_GLOBAL"):
         if used not in function.__globals__ and not hasattr(builtins, used):
             raise ValueError(f"{name} uses {used}, which is not defined")
-        scope[used] = frozen(used, function.__globals__.get(used, getattr(builtins, used, None)))
+        scope[_renamed(used)] = frozen(used, function.__globals__.get(used, getattr(builtins, used, None)))
     try:
         cells = [(variable, cell.cell_contents) for variable, cell in zip(code.co_freevars, function.__closure__ or ())]
     except ValueError:
         raise ValueError(f"{name} uses a variable of the function around it that has no value yet") from None
-    copy = types.FunctionType(
+    return types.FunctionType(
         code.replace(
-            co_consts=frozen("a constant", code.co_consts),
-            co_names=tuple("whole_range" if used == "range" else used for used in code.co_names),
+            co_consts=frozen(CONSTANT, code.co_consts),
+            co_names=tuple(map(_renamed, code.co_names)),
         ),
-        {"__builtins__": builtins, "__name__": function.__module__, "whole_range": whole_range, **scope},
+        {"__builtins__": builtins, "__name__": function.__module__, **scope},
         function.__name__,
         frozen("a default", function.__defaults__),
         tuple(types.CellType(frozen(variable, value)) for variable, value in cells),
     )
-    copy.__kwdefaults__ = {key: frozen(key, value) for key, value in (function.__kwdefaults__ or {}).items()}
-    return copy
+
+
+def _renamed(used):
+    """What a global or attribute is called in the copy: Numba takes the name range for the builtin."""
+    return "range_in_copy" if used == "range" else used
+
+
+def _number(uses, value, T):
+    """value as T, which must have room for it."""
+    try:
+        with np.errstate(all="ignore"):
+            number = T(value)
+    except OverflowError:
+        number = T(np.inf)
+    if np.isinf(number) and value not in (np.inf, -np.inf):
+        text = repr(value) if not isinstance(value, int) else f"an integer of {value.bit_length()} bits"
+        raise ValueError(f"{uses}, {text}, which {T.__name__} cannot hold")
+    return number
 
 
 def whole(number):

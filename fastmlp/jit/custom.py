@@ -21,7 +21,7 @@ from numba.extending import overload
 
 from .. import math, specialise
 from . import elementary
-from .compiling import OPTIONS
+from .compiling import ARITHMETIC, OPTIONS
 
 
 def forward(what, function, T):
@@ -51,8 +51,7 @@ def gate(what, function, T):
 
 def _tile(run, T):
     pointer = types.CPointer(numba.from_dtype(np.dtype(T)))
-    options = {key: value for key, value in OPTIONS.items() if key != "nogil"}
-    return numba.cfunc(types.void(pointer, pointer, types.intp), **options)(run)
+    return numba.cfunc(types.void(pointer, pointer, types.intp), **ARITHMETIC)(run)
 
 
 def _number(what, function, T):
@@ -102,21 +101,23 @@ def _weak(op):
             return lambda a, b: op(a, type(a)(np.float64(int(b))))
         if isinstance(a, weak) and isinstance(b, types.Float):
             return lambda a, b: op(type(b)(np.float64(int(a))), b)
-        if isinstance(a, types.Boolean) and isinstance(b, types.Boolean) and op in ARITHMETIC:
-            raise OtherBits("computes with truth values: use if and else")
+        if isinstance(a, weak) and isinstance(b, weak) and op in OPERATIONS:
+            if isinstance(a, types.Boolean) and isinstance(b, types.Boolean):
+                raise OtherBits("computes with truth values: use if and else")
+            raise OtherBits("computes with the integers of loops alone, which may overflow: use float(i)")
         return lambda a, b: op(a, b)
 
     return operation
 
 
-ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
+OPERATIONS = (operator.add, operator.sub, operator.mul, operator.truediv)
 COMPARISONS = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
-WEAK = {op: _weak(op) for op in ARITHMETIC + COMPARISONS}
+WEAK = {op: _weak(op) for op in OPERATIONS + COMPARISONS}
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class WeakOperands(FunctionPass):
-    """Replaces + - * / and the comparisons by the functions above."""
+    """Replaces + - * / and the comparisons by the functions above; refuses a range whose step could become 0."""
 
     _name = "fastmlp_weak_operands"
 
@@ -126,6 +127,8 @@ class WeakOperands(FunctionPass):
     def run_pass(self, state):
         for block in state.func_ir.blocks.values():
             for expression in block.find_exprs():
+                if expression.op == "call":
+                    _require_literal_step(state.func_ir, expression)
                 if expression.op == "inplace_binop":
                     expression.op, expression.fn = "binop", expression.immutable_fn
                 if expression.op == "binop":
@@ -133,9 +136,21 @@ class WeakOperands(FunctionPass):
         return True
 
 
+def _require_literal_step(func_ir, call):
+    """Compiled code has no way to report that the step is 0."""
+    called = getattr(func_ir.get_definition(call.func), "value", None)
+    if called is specialise.whole_range and len(call.args) == 3:
+        step = func_ir.get_definition(call.args[2])
+        if not isinstance(step, ir.Const) or specialise.whole(step.value) == 0:
+            raise OtherBits("uses a range whose step is not written as a number")
+
+
 @register_pass(mutates_CFG=False, analysis_only=True)
 class OneType(AnalysisPass):
-    """Refuses what Numba made float64 in a float32 function, and truth values that it would return as numbers."""
+    """Refuses what Numba made float64 in a float32 function, and integers and truth values that it made floats.
+
+    In Python these stay what they are; only an integer that is returned may become a float.
+    """
 
     _name = "fastmlp_one_type"
 
@@ -143,15 +158,29 @@ class OneType(AnalysisPass):
         AnalysisPass.__init__(self)
 
     def run_pass(self, state):
-        for block in state.func_ir.blocks.values():
-            for assignment in block.find_insts(ir.Assign):
-                made, value = state.typemap[assignment.target.name], assignment.value
-                if made == types.float64 != state.pipeline.real:
-                    raise OtherBits(f"computes in float64, in a float32 network, {_place(assignment)}")
-                returned = isinstance(value, ir.Expr) and value.op == "cast"
-                if returned and isinstance(state.typemap[value.value.name], types.Boolean) and made == state.pipeline.real:
-                    raise OtherBits(f"returns a truth value, not a number, {_place(assignment)}")
+        blocks = state.func_ir.blocks.values()
+        typed = [(state.typemap[a.target.name], a.value, a) for block in blocks for a in block.find_insts(ir.Assign)]
+        for made, value, assignment in typed:
+            if isinstance(made, types.Float) and _mixes(state.typemap, value):
+                raise OtherBits(f"takes an integer or truth value for a number (use float), {_place(assignment)}")
+        for made, value, assignment in typed:
+            if made == types.float64 != state.pipeline.real:
+                raise OtherBits(f"computes in float64, in a float32 network, {_place(assignment)}")
+            returned = isinstance(value, ir.Expr) and value.op == "cast"
+            if returned and isinstance(state.typemap[value.value.name], types.Boolean) and made == state.pipeline.real:
+                raise OtherBits(f"returns a truth value, not a number, {_place(assignment)}")
         return False
+
+
+def _mixes(typemap, value):
+    """Whether a value is one of several, by the way that led there or by min and max, and some of these are no floats."""
+    if not isinstance(value, ir.Expr) or value.op not in ("phi", "call"):
+        return False
+    if value.op == "call" and getattr(typemap[value.func.name], "typing_key", None) not in (min, max):
+        return False
+    sources = value.incoming_values if value.op == "phi" else value.args
+    kinds = [typemap[source.name] for source in sources if source is not ir.UNDEFINED]
+    return any(isinstance(kind, (types.Integer, types.Boolean)) for kind in kinds)
 
 
 def _place(assignment):
