@@ -55,7 +55,9 @@ def test_builds_with_the_same_hash(way, tmp_path):
             done = python(tmp_path, verify, FASTMLP_ISA=isa)
             assert done.returncode == 0 and PUBLIC_HASH in done.stdout, (way, isa, done.stdout, done.stderr)
     facts = python(tmp_path, "import fastmlp; print(fastmlp.config())").stdout
-    assert ("clang" in facts) == (way == "clang") and ("'openmp': False" in facts) == (way == "no OpenMP")
+    assert ("clang" in facts) == (way == "clang")
+    if way != "clang":  # whose OpenMP is a package of its own, and may be missing
+        assert ("'openmp': False" in facts) == (way == "no OpenMP")
 
 
 @pytest.mark.parametrize("flag", ["-Ofast", "-ffast-math"])
