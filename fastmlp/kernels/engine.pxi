@@ -169,7 +169,7 @@ cdef class Engine:
             layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
             g += (layers[i].n_in + 1) * layers[i].n_out
         mark(ONE_THREAD if team == 1 else TEAM)
-        run_team(&job, team, self.is_long(rows))
+        run_jobs(<const char*>&job, 0, team, self.is_long(rows))
         free(memory)
         free(layers)
         return mean_in_order(job.losses, rows)
@@ -199,7 +199,7 @@ cdef class Engine:
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
         self.workspace_unpacks = job.x.coded
-        run_team(&job, team, self.is_long(stop - start))
+        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start))
 
     def all_finite(self, cnp.ndarray values):
         """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
@@ -357,51 +357,39 @@ cdef bint is_ready(array, int ndim, int of_type):
             and cnp.PyArray_TYPE(<cnp.ndarray>array) == of_type and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>array))
 
 
-cdef void run_team(Job* job, int team, bint is_long):
-    # One job, by all threads of a team together.
+cdef void run_jobs(const char* jobs, size_t of_job, int count, bint is_long):
+    # By a team of `count` threads: a job of its own for each, `of_job` bytes apart, or one job for all (of_job 0). Other
+    # Python threads may run meanwhile if that takes long.
     global calls_under_way
-    if team == 1 and not is_long:
-        run(job, 0, 1)
+    if not is_long:
+        open_team(jobs, of_job, count)
         return
     calls_under_way += 1
     with nogil:
-        if team == 1:
-            run(job, 0, 1)
-        else:
-            hand_over()
-            with parallel(num_threads=team):
-                hand_over()
-                run(job, threadid(), team_size())
-                hand_over()
-            hand_over()
+        open_team(jobs, of_job, count)
     calls_under_way -= 1
 
 
-cdef void run_jobs(char* jobs, size_t of_job, int team, bint is_long):
-    # A job for each thread of a team.
-    global calls_under_way
-    if team == 1 and not is_long:
+cdef void open_team(const char* jobs, size_t of_job, int count) noexcept nogil:
+    if count == 1:
         run(<Job*>jobs, 0, 1)
         return
-    calls_under_way += 1
-    with nogil:
-        if team == 1:
-            run(<Job*>jobs, 0, 1)
-        else:
-            hand_over()
-            with parallel(num_threads=team):
-                run_own(jobs, of_job, team, threadid(), team_size())
-            hand_over()
-    calls_under_way -= 1
-
-
-cdef void run_own(char* jobs, size_t of_job, int count, int thread, int team) noexcept nogil:
-    # OpenMP may give fewer threads than were asked for: each takes every team-th job.
-    cdef int i
     hand_over()
+    with parallel(num_threads=count):
+        hand_over()
+        run_share(jobs, of_job, count, threadid(), team_size())
+        hand_over()
+    hand_over()
+
+
+cdef void run_share(const char* jobs, size_t of_job, int count, int thread, int team) noexcept nogil:
+    # OpenMP may give fewer threads than were asked for: each takes every team-th job then.
+    cdef int i
+    if of_job == 0:
+        run(<Job*>jobs, thread, team)
+        return
     for i from thread <= i < count by team:
         run(<Job*>(jobs + i * of_job), 0, 1)
-    hand_over()
 
 
 cdef double mean_in_order(const double* values, Py_ssize_t n) noexcept:
