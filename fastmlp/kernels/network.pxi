@@ -210,7 +210,10 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
         row_losses_of(job.loss, z, a, y, n, count, maxima, totals, job.losses + first + r)
         if job.correct != NULL:
             classes_of(a, n, count, classes)
-            classes_of(y, n, count, wanted)
+            if job.y.coded:
+                labels(job, first + r, count, wanted)
+            else:
+                classes_of(y, n, count, wanted)
             compare(classes, wanted, count, job.correct + first + r)
         if job.mode != EVALUATE:
             output_gradient_run(job.loss, &layer.activation, z, a, y, g, count * n, rows)
@@ -223,20 +226,27 @@ cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, ui
         correct[i] = classes[i] == wanted[i]
 
 
+cdef inline void labels(const Job* job, Py_ssize_t first, Py_ssize_t rows, int* classes) noexcept nogil:
+    # OUT classes (rows,): the labels of rows `first` and on.
+    cdef Py_ssize_t r
+    for r in range(rows):
+        classes[r] = <int>(<const int64_t*>row_of(&job.y, job.order, first + r))[0]
+
+
 cdef void targets(const Job* job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t n, real* y) noexcept nogil:
     # OUT y (n, rows), a panel of the targets of rows `first` and on; labels become ones among zeros.
     cdef Py_ssize_t r, j
     cdef const real* row
-    cdef int64_t label
+    cdef int classes[SIDE]
     if job.y.coded:
         mark(ONE_OUTPUT if n == 1 else LABELS)
         memset(y, 0, n * rows * sizeof(real))
+        labels(job, first, rows, classes)
         for r in range(rows):
-            label = (<const int64_t*>row_of(&job.y, job.order, first + r))[0]
             if n == 1:
-                y[r] = <real>label
+                y[r] = <real>classes[r]
             else:
-                y[label * rows + r] = 1
+                y[classes[r] * rows + r] = 1
         return
     mark(TARGETS)
     for r in range(rows):
