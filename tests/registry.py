@@ -209,6 +209,8 @@ def _engines(tiles):
         tall = -(-450_000 // (narrow[0] * narrow[1]))
         for branch in ("team", "forward by rows", "backward by rows", "update by rows"):
             yield _row(name, branch, threads=2, sizes=narrow, rows=tall)
+        for threads in (2, 3):  # the rows of all layers' weights are cut together, so that some threads have none of a layer
+            yield _row(name, "update by rows", threads=threads, sizes=(784, 16, 5, 9, 3), rows=100, labels=True)
         for branch in ("forward by columns", "backward by columns", "update by columns"):
             yield _row(name, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300)
         yield _row(name, "team", threads=2, rows=70, labels=True, **softmax)
@@ -220,6 +222,7 @@ def _engines(tiles):
     yield _row(train, "shuffled rows", sizes=deep, rows=23, batch=10, shuffled=True)
     yield _row(train, "shuffled pixels", sizes=deep, rows=23, batch=10, shuffled=True, pixels=True)
     yield _row(train, "short last batch", sizes=deep, rows=33, batch=16, labels=True)
+    yield _row(train, "team", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=10, shuffled=True, labels=True)
     yield _row(train, "first chunk", sizes=deep, rows=256, labels=True)
     yield _row(train, "totals carried", sizes=deep, rows=300, batch=257, labels=True)
     yield _row(train, "totals carried", threads=2, sizes=(90, 40, 3), rows=700, shuffled=True)

@@ -1,12 +1,13 @@
 # The Engine of fastmlp.reference.training, compiled: it lays out a Job, allocates its arrays, and opens the team.
 
 cdef enum:
-    SHARE_PAYS = 400_000        # products a thread must have of its own before a team is worth opening
+    SHARE_PAYS = 150_000        # products a thread must have of its own in a call before a team is worth opening,
+    STEP_PAYS = 60_000          # and in a step of training before it is worth waiting for the others there
     GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
                                 # them takes longer than fewer
     READING_PAYS = 400_000      # numbers that a thread must have to read, and do no more with
-    FEW_ROWS = 12               # below this many rows a step is shared out only in a network with
-    MANY_WEIGHTS = 200_000      # this many weights
+    FEW_ROWS = 6                # below this many rows a step is shared out only if it has
+    MANY_PRODUCTS = 150_000     # this many products in its forward pass
     INFERENCE_ROWS = 96         # rows that go through all layers at a time: they lie in the second-level cache then
 
 cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
@@ -156,7 +157,7 @@ cdef class Engine:
         cdef Py_ssize_t rows = x.shape[0]
         cdef cnp.ndarray losses = np.empty(rows)
         cdef void* memory
-        cdef int team = self.team_for(rows, 3)
+        cdef int team = self.team_for_steps(rows, rows)
         self.describe(&job, GRADIENT, x)
         y = self.describe_targets(&job, y, losses, None)
         job.batch_size = rows
@@ -180,7 +181,7 @@ cdef class Engine:
         cdef Job job
         cdef int team
         batch_size = min(batch_size, stop - start)
-        team = self.team_for(batch_size, 3)
+        team = self.team_for_steps(stop - start, batch_size)
         mark(ONE_THREAD if team == 1 else TEAM)
         self.describe(&job, TRAIN, x)
         y = self.describe_targets(&job, y, losses, correct)
@@ -236,10 +237,11 @@ cdef class Engine:
         # Whether other Python threads may run meanwhile.
         return self.custom or rows * self.products >= GIVING_PAYS
 
-    cdef int team_for(self, Py_ssize_t rows, int passes):
-        if passes > 1 and rows < FEW_ROWS and self.products < MANY_WEIGHTS:
+    cdef int team_for_steps(self, Py_ssize_t rows, Py_ssize_t batch_size):
+        # For training on so many rows.
+        if batch_size < FEW_ROWS and batch_size * self.products < MANY_PRODUCTS:
             return 1    # the updated weights would travel between the caches for too little work on them
-        return self.team_worth(rows * self.products * passes // SHARE_PAYS)
+        return self.team_worth(min(rows * self.products * 3 // SHARE_PAYS, batch_size * self.products * 3 // STEP_PAYS))
 
     cdef int team_worth(self, Py_ssize_t threads):
         cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(threads, <Py_ssize_t>1))
@@ -255,7 +257,7 @@ cdef class Engine:
     cdef split_rows(self, Job* job):
         # Inference: every thread takes its own rows through all layers, in arrays of its own.
         cdef Py_ssize_t rows = job.stop
-        cdef int team = <int>min(<Py_ssize_t>self.team_for(rows, 1), max(rows, <Py_ssize_t>1)), i
+        cdef int team = <int>min(<Py_ssize_t>self.team_worth(rows * self.products // SHARE_PAYS), max(rows, <Py_ssize_t>1)), i
         cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
         cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
         cdef Job* own

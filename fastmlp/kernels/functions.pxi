@@ -94,13 +94,13 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
         inputs = contiguous(x)
     lines = <const real**>(scratch + BUFFER)
     lines_of(data_of(inputs), inputs.strides[0] // <Py_ssize_t>sizeof(real), rows, lines)
-    job.mode, job.rate = TRAIN, rounded(learning_rate)
+    job.mode, job.rate, job.layers = TRAIN, rounded(learning_rate), &layer
     layer.n_in, layer.n_out = w.shape[0], n
     layer.weights, layer.bias, layer.grad_z = data_of(w), data_of(b), data_of(g)
     layer.grad_w, layer.grad_b = <real*>(lines + rows), NULL
     with nogil:
         environment = fp_enter()
-        differentiate(&job, &layer, lines, rows, scratch, NULL, 0, 1)
+        differentiate(&job, 0, lines, rows, scratch, NULL, 0, 1)
         fp_leave(environment)
     free(scratch)
 

@@ -63,6 +63,10 @@ cdef struct Job:
     Barrier barrier
 
 
+cdef enum:
+    BEGINNING = 100         # vectors of weights that could be updated in the time that it takes to begin a product
+
+
 cdef struct Share:          # the rows and columns of a matrix that one thread owns
     Py_ssize_t r0, r1, c0, c1
 
@@ -84,6 +88,28 @@ cdef inline Share share(Py_ssize_t rows, Py_ssize_t columns, int thread, int tea
 
 cdef inline bint by_columns(Py_ssize_t columns, int team) noexcept nogil:
     return columns // (2 * LANES) >= 2 * team
+
+
+cdef Share share_of_updates(const Job* job, int i, int thread, int team) noexcept nogil:
+    # Of the weights of layer i: columns as in forward, so that a thread's stay in its cache. The rows of all narrow layers
+    # are cut together, last layer first: to share out each would take most of a small one's time to begin it.
+    cdef Share s = share(job.layers[i].n_in, job.layers[i].n_out, thread, team)
+    cdef Py_ssize_t cost, before = 0, total = 0, width = vectors(job.layers[i].n_out)
+    cdef int l
+    if team == 1 or by_columns(job.layers[i].n_out, team):
+        return s
+    for l in range(job.n_layers):
+        if not by_columns(job.layers[l].n_out, team):
+            cost = job.layers[l].n_in * vectors(job.layers[l].n_out) + BEGINNING
+            total += cost
+            before += cost if l > i else 0
+    s.r0 = min(max(total * thread // team - before, <Py_ssize_t>0) // width, job.layers[i].n_in)
+    s.r1 = min(max(total * (thread + 1) // team - before, <Py_ssize_t>0) // width, job.layers[i].n_in)
+    return s
+
+
+cdef inline Py_ssize_t vectors(Py_ssize_t n) noexcept nogil:
+    return (n + LANES - 1) // LANES
 
 
 cdef void run(Job* job, int thread, int team) noexcept nogil:
@@ -126,7 +152,7 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
         backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
     barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
     for i in range(output, -1, -1):
-        differentiate(job, &job.layers[i], job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
+        differentiate(job, i, job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
     barrier_wait(&job.barrier, team)
 
 
@@ -277,13 +303,15 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
             gate_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, s.c1 - s.c0)
 
 
-cdef void differentiate(Job* job, const Layer* layer, const real** x, Py_ssize_t rows, real* scratch, Ahead* ahead,
-                        int thread, int team) noexcept nogil:
-    # grad_w = x^T grad_z and grad_b: OUT to the layer's arrays, or in TRAIN straight into weights and bias. Columns are
-    # shared out as in forward, so that a thread's columns of the weights stay in its cache.
+cdef void differentiate(Job* job, int i, const real** x, Py_ssize_t rows, real* scratch, Ahead* ahead, int thread,
+                        int team) noexcept nogil:
+    # grad_w = x^T grad_z and grad_b of layer i: OUT to the layer's arrays, or in TRAIN straight into weights and bias.
+    cdef const Layer* layer = &job.layers[i]
     cdef Py_ssize_t n = layer.n_out
-    cdef Share s = share(layer.n_in, n, thread, team)
+    cdef Share s = share_of_updates(job, i, thread, team)
     cdef Product p
+    if s.r0 >= s.r1 and team > 1:
+        return
     mark(UPDATE_BY_COLUMNS if by_columns(n, team) else UPDATE_BY_ROWS)
     p.terms = rows
     p.lines, p.by_columns = x, True
@@ -293,6 +321,6 @@ cdef void differentiate(Job* job, const Layer* layer, const real** x, Py_ssize_t
     p.weights = layer.weights if job.mode == TRAIN else NULL
     p.rate = &job.rate
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
-    if by_columns(n, team) or thread == team - 1:
+    if s.r0 == 0:
         sum_rows(layer.grad_z + s.c0, rows, n, (layer.bias if job.mode == TRAIN else layer.grad_b) + s.c0,
                  &job.rate if job.mode == TRAIN else NULL, s.c1 - s.c0)

@@ -38,9 +38,11 @@ static inline void fp_leave(fp_environment old) { fesetenv(&old); }
 #define pause_cpu() ((void)0)
 #endif
 
-/* A spinning barrier for a team that is inside one parallel region. */
+/* A spinning barrier for a team that is inside one parallel region, on a cache line of its own. */
 typedef struct {
+    char before[64];
     int waiting, round;
+    char after[64];
 } Barrier;
 
 static inline void barrier_wait(Barrier *b, int team) {
