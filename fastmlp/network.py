@@ -187,14 +187,14 @@ class MLP:
         Raises RuntimeError if the network is being trained by another thread.
         """
         self._require_derivatives()
-        with training.SoleTrainer(self):
+        if self._is_classifier is not None:
             # Most steps of a loop go straight through: the checks below take longer than a small network's step.
-            loss = None if self._is_classifier is None else self._engine.quick_step(x, y, learning_rate)
+            loss = self._engine.quick_step(x, y, learning_rate, self._training)
             if loss is not None:
                 return loss
-            with self._environment():
-                x, y = self._samples(x, y, finite=True)
-                return training.step(self, x, y, border.learning_rate(learning_rate, self.dtype))
+        with training.SoleTrainer(self), self._environment():
+            x, y = self._samples(x, y, finite=True)
+            return training.step(self, x, y, border.learning_rate(learning_rate, self.dtype))
 
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=0.1, shuffle=True, validation_data=None, verbose=1):

@@ -66,7 +66,7 @@ def test_steps_that_go_straight_through_are_the_same_steps(data, loss, targets):
     y = y if targets == "labels" else np.random.RandomState(1).random_sample((50, 4)).astype(np.float32)
     quick, checked = (MLP([6, 5, 4], loss=loss, seed=1, backend="compiled") for _ in range(2))
     checked._engine.train(x, y, None, 0, 50, 50, 0.5, losses := np.empty(50), None)
-    assert quick._engine.quick_step(x, y, 0.5) == reference.ordered_sum(losses) / 50
+    assert quick._engine.quick_step(x, y, 0.5, threading.Lock()) == reference.ordered_sum(losses) / 50
     assert quick.hash() == checked.hash()
 
 
@@ -84,11 +84,13 @@ def test_what_needs_a_check_does_not_go_straight_through(data):
         (x, y - 1, 0.1), (x, y + 1, 0.1), (x, bad[:, 2:], 0.1), (x, bad[:, :3].copy(), 0.1), (x, y, -0.1), (x, y, 1),
         (x, y, np.nan), (x, y, np.inf), (x, y, 1e39), (x, y, "0.1"), (x, None, 0.1),
     ):  # fmt: skip
-        assert net._engine.quick_step(*arguments) is None
+        assert net._engine.quick_step(*arguments, threading.Lock()) is None
+    with (lock := threading.Lock()):
+        assert net._engine.quick_step(x, y, 0.1, lock) is None
     probabilities = MLP([6, 5, 4], loss="cross_entropy", seed=1, backend="compiled")
-    assert probabilities._engine.quick_step(x, np.eye(4, dtype=np.float32)[y], 0.1) is None
+    assert probabilities._engine.quick_step(x, np.eye(4, dtype=np.float32)[y], 0.1, threading.Lock()) is None
     single = MLP([6, 5, 1], seed=1, backend="compiled")
-    assert single._engine.quick_step(x, y, 0.1) is None
+    assert single._engine.quick_step(x, y, 0.1, threading.Lock()) is None
     assert net.hash() == before
 
 

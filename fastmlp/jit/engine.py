@@ -97,7 +97,7 @@ class Engine:
         """Whether neither NaN nor infinity is in an array (rows, columns)."""
         return functions.all_finite(array)
 
-    def quick_step(self, x, y, learning_rate):
+    def quick_step(self, x, y, learning_rate, lock):
         """None: the checks at the border are not what a step through Numba spends its time on."""
         return None
 

@@ -95,17 +95,28 @@ cdef class Engine:
     cdef bint takes(self, cnp.ndarray x):
         return x.shape[1] == self.layers[0].n_in and x.shape[0] > 0
 
-    def quick_step(self, x, y, learning_rate):
-        """One step on all rows, and the mean loss before it, if nothing has to be converted or refused; else None."""
+    def quick_step(self, x, y, learning_rate, lock):
+        """One step on all rows, and the mean loss before it, if nothing has to be converted or refused; else None.
+
+        lock: held by whoever trains the network.
+        """
         cdef cnp.ndarray losses
         cdef cnp.npy_intp rows
+        cdef bint is_long
         if not (is_ready(x, 2, REAL_TYPE) and self.takes(x) and self.is_apart(x) and all_finite(x)
                 and self.takes_targets(x, y) and type(learning_rate) is float and learning_rate >= 0
-                and isfinite(rounded(learning_rate))):
+                and isfinite(rounded(learning_rate)) and not lock.locked()):
             return None
         rows = (<cnp.ndarray>x).shape[0]
         losses = cnp.PyArray_EMPTY(1, &rows, cnp.NPY_FLOAT64, 0)
-        self.train(x, y, None, 0, rows, rows, learning_rate, losses, None)
+        is_long = self.is_long(rows)    # a short step keeps the GIL, and needs no lock against other threads
+        if is_long:
+            lock.acquire()
+        try:
+            self.train(x, y, None, 0, rows, rows, learning_rate, losses, None)
+        finally:
+            if is_long:
+                lock.release()
         return mean_in_order(<const double*>cnp.PyArray_DATA(losses), rows)
 
     cdef bint takes_targets(self, cnp.ndarray x, y):

@@ -43,8 +43,11 @@ class Engine:
         """The outputs, in a new array, if x is anything that needs no conversion; None if it does, or to be asked again."""
         return None
 
-    def quick_step(self, x, y, learning_rate):
-        """One step on all rows, and the mean loss before it, if nothing has to be converted or refused; None to be asked again."""
+    def quick_step(self, x, y, learning_rate, lock):
+        """One step on all rows, and the mean loss before it, if nothing has to be converted or refused; None to be asked again.
+
+        lock: held by whoever trains the network.
+        """
         return None
 
     def activations(self, x):
