@@ -61,7 +61,7 @@ cdef extern from "tile.h":
         const real* b
         Py_ssize_t b_row
         lanes last
-        Py_ssize_t partial
+        Py_ssize_t last_lanes
         const real* seed
         const real* carried
         Py_ssize_t carried_row

@@ -180,8 +180,8 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
         s.b, s.b_row = p.b + k * p.b_row + column, p.b_row
     mark(FULL_VECTOR if columns == vecs * LANES else PARTIAL_VECTOR)
     mark(FIRST_CHUNK if first else TOTALS_CARRIED)
-    s.last = first_lanes(columns - (vecs - 1) * LANES)
-    s.partial = columns < vecs * LANES
+    s.last_lanes = columns - (vecs - 1) * LANES
+    s.last = first_lanes(s.last_lanes)
     s.seed = p.seed + column if p.seed else NULL
     s.c_row = s.carried_row = p.c_row
     s.c = p.c + row * p.c_row + column

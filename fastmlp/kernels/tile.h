@@ -22,7 +22,7 @@ typedef struct {
     ptrdiff_t tile_step;                /* columns only: from one tile to the next in its line */
     const real *b; ptrdiff_t b_row;
     lanes last;                         /* lanes of the last vector of a row */
-    ptrdiff_t partial;                  /* whether they are fewer than a vector's */
+    ptrdiff_t last_lanes;               /* how many they are */
     const real *seed, *carried; ptrdiff_t carried_row;
     real *c; ptrdiff_t c_row;
     const real *rate;
@@ -37,9 +37,38 @@ typedef struct {
 ALWAYS_INLINE vec load_part(const real *p, const int masked, lanes last) {
     return masked ? load_lanes(p, last) : load_vec(p);
 }
-ALWAYS_INLINE void store_part(real *p, const int masked, lanes last, vec v) {
-    if (masked) store_lanes(p, last, v);
-    else store_vec(p, v);
+/* OUT c: the first n lanes, or `last`, of a vector for each row. AVX2's masked store takes longer than three others, so
+ * there the pieces are stored that the bits of n ask for. */
+ALWAYS_INLINE void store_part(real *c, ptrdiff_t c_row, const int rows, const int masked, lanes last, ptrdiff_t n,
+                              const vec *v) {
+    if (!masked) {
+        UNROLL for (int i = 0; i < rows; i++) store_vec(c + i * c_row, v[i]);
+        return;
+    }
+#if REGISTERS == 16
+    (void)last;
+    __m128 part[16];
+    UNROLL for (int i = 0; i < rows; i++) part[i] = _mm256_castps256_ps128((__m256)v[i]);
+    if (n & (16 / sizeof(real))) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            memcpy(c + i * c_row, &part[i], 16);
+            part[i] = _mm256_extractf128_ps((__m256)v[i], 1);
+        }
+        c += 16 / sizeof(real);
+    }
+    if (n & (8 / sizeof(real))) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            _mm_storel_pi((__m64 *)(c + i * c_row), part[i]);
+            part[i] = _mm_movehl_ps(part[i], part[i]);
+        }
+        c += 8 / sizeof(real);
+    }
+    if (n & (4 / sizeof(real)))
+        UNROLL for (int i = 0; i < rows; i++) _mm_store_ss((float *)(c + i * c_row), part[i]);
+#else
+    (void)n;
+    UNROLL for (int i = 0; i < rows; i++) store_lanes(c + i * c_row, last, v[i]);
+#endif
 }
 
 /* Lines are rows: a[i, k] = lines[i][offset + k * step]. Lines are columns: a[i, k] = lines[k][offset + i]. */
@@ -107,7 +136,7 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
                 UNROLL for (int i = 0; i < rows; i++)
                     total[i] = load_part(c + i * t.c_row, edge, t.last) - rate * total[i];
             }
-            UNROLL for (int i = 0; i < rows; i++) store_part(c + i * t.c_row, edge, t.last, total[i]);
+            store_part(c, t.c_row, rows, edge, t.last, t.last_lanes, total);
         }
     }
 }
@@ -152,7 +181,7 @@ static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 /* Where masks cost time, whole vectors go without. */
 #define DEFINE(name, r, v, q, by) \
     static void name(const Strip *t) { \
-        if (MASKS_ARE_FREE || t->partial) strip_body(r, v, q, by, 1, t); \
+        if (MASKS_ARE_FREE || t->last_lanes < LANES) strip_body(r, v, q, by, 1, t); \
         else strip_body(r, v, q, by, 0, t); \
     }
 #define DEFINE_ROWS(r, v) DEFINE(rows_##r##_##v, r, v, 1, BY_ROWS)
@@ -190,7 +219,8 @@ static void copy_strip(const real *b, ptrdiff_t b_row, ptrdiff_t terms, ptrdiff_
 }
 
 ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate,
-                               const int masked, lanes last) {
+                               const int masked, ptrdiff_t n) {
+    const lanes last = first_lanes(n);
     vec sum = zero_vec();
     for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
         vec s = zero_vec();
@@ -198,15 +228,15 @@ ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, rea
         sum = sum + s;
     }
     if (rate) sum = load_part(total, masked, last) - broadcast(*rate) * sum;
-    store_part(total, masked, last, sum);
+    store_part(total, 0, 1, masked, last, n, &sum);
 }
 
 /* The same rule with every a = 1, for n columns of g (rows x n, `row` apart): OUT total, or, with a learning rate, the
  * biases total = total - (rate * sum). */
 static void sum_rows(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j += LANES)
-        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, 0, first_lanes(LANES));
-        else sum_vectors(g + j, rows, row, total + j, rate, 1, first_lanes(n - j));
+        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, 0, LANES);
+        else sum_vectors(g + j, rows, row, total + j, rate, 1, n - j);
 }
 
 #endif
