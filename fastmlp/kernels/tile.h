@@ -14,11 +14,13 @@
 
 #define CHUNK 256  /* terms that are summed on their own before they join the total */
 #define FEW_TERMS 6
+#define LINE (64 / (ptrdiff_t)sizeof(real))  /* reals in a line of the caches */
 
 typedef struct {
     ptrdiff_t terms, tiles;
     const real **lines;                 /* a, by pointers to its lines, which may lie apart */
     ptrdiff_t offset, step;             /* of a[0, 0] in its line, and from one term of a row to the next */
+    ptrdiff_t fetches;                  /* rows only: whether a tile asks memory for the next one's while it sums */
     ptrdiff_t tile_step;                /* columns only: from one tile to the next in its line */
     const real *b; ptrdiff_t b_row;
     lanes last;                         /* lanes of the last vector of a row */
@@ -75,7 +77,7 @@ ALWAYS_INLINE void store_part(real *c, ptrdiff_t c_row, const int rows, const in
 enum { BY_ROWS, BY_COLUMNS };
 
 ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const int masked,
-                              const Strip *strip) {
+                              const int fetches, const Strip *strip) {
     const ptrdiff_t tiles = strip->tiles;
     for (ptrdiff_t tile = 0; tile < tiles; tile++) {
         const ptrdiff_t row = tile * rows;
@@ -94,24 +96,35 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
         UNROLL for (int i = 0; i < rows; i++)
             UNROLL for (int v = 0; v < vecs; v += (64 / sizeof(vec)))
                 __builtin_prefetch(strip->c + (row + i) * strip->c_row + v * LANES, 1);
-        for (ptrdiff_t k = strip->terms, at = 0; k > 0; k--, at += step, b += b_row) {
-            if (by == BY_COLUMNS) {
-                a[0] = *line++ + offset;
-                WHOLE(a[0]);
+        for (ptrdiff_t left = strip->terms, at = 0; left > 0;) {
+            ptrdiff_t k = left;
+            /* The next tile's rows are asked for a line of each at a time: all at once they would hold up the sums. */
+            if (fetches) {
+                const real **next = line + (tile + 1 < tiles ? rows : 0);
+                WHOLE(next);
+                k = left < LINE ? left : LINE;
+                UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(next[i] + offset + at);
             }
-            UNROLL for (int q = 0; q < chunks; q++) {
-                vec bv[8];
-                const real *bq = b + q * strip->terms * b_row;
-                /* One row alone waits for b, which is read once: it is asked for a few terms before. */
-                UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
-                    __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
-                UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
-                bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
-                UNROLL for (int i = 0; i < rows; i++) {
-                    vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
-                    UNROLL for (int v = 0; v < vecs; v++) {
-                        vec *sum = &s[(q * rows + i) * vecs + v];
-                        *sum = fma_vec(av, bv[v], *sum);
+            left -= k;
+            for (; k > 0; k--, at += step, b += b_row) {
+                if (by == BY_COLUMNS) {
+                    a[0] = *line++ + offset;
+                    WHOLE(a[0]);
+                }
+                UNROLL for (int q = 0; q < chunks; q++) {
+                    vec bv[8];
+                    const real *bq = b + q * strip->terms * b_row;
+                    /* One row alone waits for b, which is read once: it is asked for a few terms before. */
+                    UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
+                        __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
+                    UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
+                    bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
+                    UNROLL for (int i = 0; i < rows; i++) {
+                        vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
+                        UNROLL for (int v = 0; v < vecs; v++) {
+                            vec *sum = &s[(q * rows + i) * vecs + v];
+                            *sum = fma_vec(av, bv[v], *sum);
+                        }
                     }
                 }
             }
@@ -178,11 +191,14 @@ static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 #define MAX_CHUNKS 4
 #define SIDE_BY_SIDE(X) X(1, 1, 2) X(1, 1, 3) X(1, 1, 4) X(1, 2, 2) X(1, 2, 3) X(1, 2, 4) X(2, 1, 2) X(2, 1, 3) X(2, 1, 4)
 
-/* Where masks cost time, whole vectors go without. */
+/* Where masks cost time, whole vectors go without; and the fetching, which takes registers, has a body of its own. */
+#define RUN(r, v, q, by, fetches) \
+    if (MASKS_ARE_FREE || t->last_lanes < LANES) strip_body(r, v, q, by, 1, fetches, t); \
+    else strip_body(r, v, q, by, 0, fetches, t);
 #define DEFINE(name, r, v, q, by) \
     static void name(const Strip *t) { \
-        if (MASKS_ARE_FREE || t->last_lanes < LANES) strip_body(r, v, q, by, 1, t); \
-        else strip_body(r, v, q, by, 0, t); \
+        if (by == BY_ROWS && r > 1 && q == 1 && t->fetches) { RUN(r, v, q, by, 1) } \
+        else { RUN(r, v, q, by, 0) } \
     }
 #define DEFINE_ROWS(r, v) DEFINE(rows_##r##_##v, r, v, 1, BY_ROWS)
 #define DEFINE_COLUMNS(r, v) DEFINE(columns_##r##_##v, r, v, 1, BY_COLUMNS)
