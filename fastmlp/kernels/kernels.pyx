@@ -57,11 +57,11 @@ cdef extern from "tile.h":
     ctypedef struct Strip:
         Py_ssize_t terms, tiles
         const real** lines
-        Py_ssize_t offset, step, tile_step
+        Py_ssize_t offset, step, fetches, tile_step
         const real* b
         Py_ssize_t b_row
         lanes last
-        Py_ssize_t partial
+        Py_ssize_t last_lanes
         const real* seed
         const real* carried
         Py_ssize_t carried_row

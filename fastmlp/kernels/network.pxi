@@ -185,6 +185,7 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
     ahead.data, ahead.stride, ahead.line = job.x.data, job.x.stride, 0
     ahead.length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
     ahead.order = ahead.end = job.order
+    ahead.in_order = job.order == NULL and not job.x.coded
     if job.order != NULL and (job.x.coded or ROWS_AHEAD_PAY):
         ahead.order = job.order + next + rows * thread // team
         ahead.end = job.order + next + rows * (thread + 1) // team

@@ -39,6 +39,7 @@ cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, con
 
 
 cdef struct Ahead:          # scattered rows that will be read next: memory fetches them while strips compute
+    bint in_order           # or: rows lie in order, and each tile of the first strip fetches the next tile's
     const char* data
     Py_ssize_t stride, length
     const int64_t* order    # the next row's number; end is beyond the last
@@ -108,7 +109,8 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                 columns = min(most_vecs * LANES, c1 - column)
                 vecs = <int>((columns + LANES - 1) // LANES)
                 multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
-                               lines if apart and vecs == most_vecs else NULL)
+                               lines if apart and vecs == most_vecs else NULL,
+                               column == c0 and ahead != NULL and ahead.in_order)
                 column += columns
             k += terms * chunks
 
@@ -157,14 +159,16 @@ cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t
 
 cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms,
                          int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer,
-                         const real** apart) noexcept nogil:
+                         const real** apart, bint fetches) noexcept nogil:
     cdef int by = BY_COLUMNS if p.by_columns or apart != NULL else BY_ROWS
     cdef Tiling t = tiling(by, rows, vecs)
     cdef Strip s
     cdef Py_ssize_t width = t.height + (t.taller > 0)
     cdef bint first = k == 0, final = k + terms * chunks == p.terms
     s.terms = terms
-    s.step = p.step
+    s.step, s.fetches = p.step, by == BY_ROWS and fetches
+    if s.fetches:
+        mark(NEXT_ROWS_FETCHED)
     if apart != NULL:
         s.lines, s.offset = apart, 0
     elif p.by_columns:
@@ -180,8 +184,8 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
         s.b, s.b_row = p.b + k * p.b_row + column, p.b_row
     mark(FULL_VECTOR if columns == vecs * LANES else PARTIAL_VECTOR)
     mark(FIRST_CHUNK if first else TOTALS_CARRIED)
-    s.last = first_lanes(columns - (vecs - 1) * LANES)
-    s.partial = columns < vecs * LANES
+    s.last_lanes = columns - (vecs - 1) * LANES
+    s.last = first_lanes(s.last_lanes)
     s.seed = p.seed + column if p.seed else NULL
     s.c_row = s.carried_row = p.c_row
     s.c = p.c + row * p.c_row + column

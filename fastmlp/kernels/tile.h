@@ -14,15 +14,17 @@
 
 #define CHUNK 256  /* terms that are summed on their own before they join the total */
 #define FEW_TERMS 6
+#define LINE (64 / (ptrdiff_t)sizeof(real))  /* reals in a line of the caches */
 
 typedef struct {
     ptrdiff_t terms, tiles;
     const real **lines;                 /* a, by pointers to its lines, which may lie apart */
     ptrdiff_t offset, step;             /* of a[0, 0] in its line, and from one term of a row to the next */
+    ptrdiff_t fetches;                  /* rows only: whether a tile asks memory for the next one's while it sums */
     ptrdiff_t tile_step;                /* columns only: from one tile to the next in its line */
     const real *b; ptrdiff_t b_row;
     lanes last;                         /* lanes of the last vector of a row */
-    ptrdiff_t partial;                  /* whether they are fewer than a vector's */
+    ptrdiff_t last_lanes;               /* how many they are */
     const real *seed, *carried; ptrdiff_t carried_row;
     real *c; ptrdiff_t c_row;
     const real *rate;
@@ -37,16 +39,45 @@ typedef struct {
 ALWAYS_INLINE vec load_part(const real *p, const int masked, lanes last) {
     return masked ? load_lanes(p, last) : load_vec(p);
 }
-ALWAYS_INLINE void store_part(real *p, const int masked, lanes last, vec v) {
-    if (masked) store_lanes(p, last, v);
-    else store_vec(p, v);
+/* OUT c: the first n lanes, or `last`, of a vector for each row. AVX2's masked store takes longer than three others, so
+ * there the pieces are stored that the bits of n ask for. */
+ALWAYS_INLINE void store_part(real *c, ptrdiff_t c_row, const int rows, const int masked, lanes last, ptrdiff_t n,
+                              const vec *v) {
+    if (!masked) {
+        UNROLL for (int i = 0; i < rows; i++) store_vec(c + i * c_row, v[i]);
+        return;
+    }
+#if REGISTERS == 16
+    (void)last;
+    __m128 part[16];
+    UNROLL for (int i = 0; i < rows; i++) part[i] = _mm256_castps256_ps128((__m256)v[i]);
+    if (n & (16 / sizeof(real))) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            memcpy(c + i * c_row, &part[i], 16);
+            part[i] = _mm256_extractf128_ps((__m256)v[i], 1);
+        }
+        c += 16 / sizeof(real);
+    }
+    if (n & (8 / sizeof(real))) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            _mm_storel_pi((__m64 *)(c + i * c_row), part[i]);
+            part[i] = _mm_movehl_ps(part[i], part[i]);
+        }
+        c += 8 / sizeof(real);
+    }
+    if (n & (4 / sizeof(real)))
+        UNROLL for (int i = 0; i < rows; i++) _mm_store_ss((float *)(c + i * c_row), part[i]);
+#else
+    (void)n;
+    UNROLL for (int i = 0; i < rows; i++) store_lanes(c + i * c_row, last, v[i]);
+#endif
 }
 
 /* Lines are rows: a[i, k] = lines[i][offset + k * step]. Lines are columns: a[i, k] = lines[k][offset + i]. */
 enum { BY_ROWS, BY_COLUMNS };
 
 ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const int masked,
-                              const Strip *strip) {
+                              const int fetches, const Strip *strip) {
     const ptrdiff_t tiles = strip->tiles;
     for (ptrdiff_t tile = 0; tile < tiles; tile++) {
         const ptrdiff_t row = tile * rows;
@@ -65,24 +96,35 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
         UNROLL for (int i = 0; i < rows; i++)
             UNROLL for (int v = 0; v < vecs; v += (64 / sizeof(vec)))
                 __builtin_prefetch(strip->c + (row + i) * strip->c_row + v * LANES, 1);
-        for (ptrdiff_t k = strip->terms, at = 0; k > 0; k--, at += step, b += b_row) {
-            if (by == BY_COLUMNS) {
-                a[0] = *line++ + offset;
-                WHOLE(a[0]);
+        for (ptrdiff_t left = strip->terms, at = 0; left > 0;) {
+            ptrdiff_t k = left;
+            /* The next tile's rows are asked for a line of each at a time: all at once they would hold up the sums. */
+            if (fetches) {
+                const real **next = line + (tile + 1 < tiles ? rows : 0);
+                WHOLE(next);
+                k = left < LINE ? left : LINE;
+                UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(next[i] + offset + at);
             }
-            UNROLL for (int q = 0; q < chunks; q++) {
-                vec bv[8];
-                const real *bq = b + q * strip->terms * b_row;
-                /* One row alone waits for b, which is read once: it is asked for a few terms before. */
-                UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
-                    __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
-                UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
-                bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
-                UNROLL for (int i = 0; i < rows; i++) {
-                    vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
-                    UNROLL for (int v = 0; v < vecs; v++) {
-                        vec *sum = &s[(q * rows + i) * vecs + v];
-                        *sum = fma_vec(av, bv[v], *sum);
+            left -= k;
+            for (; k > 0; k--, at += step, b += b_row) {
+                if (by == BY_COLUMNS) {
+                    a[0] = *line++ + offset;
+                    WHOLE(a[0]);
+                }
+                UNROLL for (int q = 0; q < chunks; q++) {
+                    vec bv[8];
+                    const real *bq = b + q * strip->terms * b_row;
+                    /* One row alone waits for b, which is read once: it is asked for a few terms before. */
+                    UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
+                        __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
+                    UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
+                    bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
+                    UNROLL for (int i = 0; i < rows; i++) {
+                        vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
+                        UNROLL for (int v = 0; v < vecs; v++) {
+                            vec *sum = &s[(q * rows + i) * vecs + v];
+                            *sum = fma_vec(av, bv[v], *sum);
+                        }
                     }
                 }
             }
@@ -107,7 +149,7 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
                 UNROLL for (int i = 0; i < rows; i++)
                     total[i] = load_part(c + i * t.c_row, edge, t.last) - rate * total[i];
             }
-            UNROLL for (int i = 0; i < rows; i++) store_part(c + i * t.c_row, edge, t.last, total[i]);
+            store_part(c, t.c_row, rows, edge, t.last, t.last_lanes, total);
         }
     }
 }
@@ -152,11 +194,14 @@ static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 #define MAX_CHUNKS 4
 #define SIDE_BY_SIDE(X) X(1, 1, 2) X(1, 1, 3) X(1, 1, 4) X(1, 2, 2) X(1, 2, 3) X(1, 2, 4) X(2, 1, 2) X(2, 1, 3) X(2, 1, 4)
 
-/* Where masks cost time, whole vectors go without. */
+/* Where masks cost time, whole vectors go without; and the fetching, which takes registers, has a body of its own. */
+#define RUN(r, v, q, by, fetches) \
+    if (MASKS_ARE_FREE || t->last_lanes < LANES) strip_body(r, v, q, by, 1, fetches, t); \
+    else strip_body(r, v, q, by, 0, fetches, t);
 #define DEFINE(name, r, v, q, by) \
     static void name(const Strip *t) { \
-        if (MASKS_ARE_FREE || t->partial) strip_body(r, v, q, by, 1, t); \
-        else strip_body(r, v, q, by, 0, t); \
+        if (by == BY_ROWS && r > 1 && q == 1 && t->fetches) { RUN(r, v, q, by, 1) } \
+        else { RUN(r, v, q, by, 0) } \
     }
 #define DEFINE_ROWS(r, v) DEFINE(rows_##r##_##v, r, v, 1, BY_ROWS)
 #define DEFINE_COLUMNS(r, v) DEFINE(columns_##r##_##v, r, v, 1, BY_COLUMNS)
@@ -193,7 +238,8 @@ static void copy_strip(const real *b, ptrdiff_t b_row, ptrdiff_t terms, ptrdiff_
 }
 
 ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate,
-                               const int masked, lanes last) {
+                               const int masked, ptrdiff_t n) {
+    const lanes last = first_lanes(n);
     vec sum = zero_vec();
     for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
         vec s = zero_vec();
@@ -201,15 +247,15 @@ ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, rea
         sum = sum + s;
     }
     if (rate) sum = load_part(total, masked, last) - broadcast(*rate) * sum;
-    store_part(total, masked, last, sum);
+    store_part(total, 0, 1, masked, last, n, &sum);
 }
 
 /* The same rule with every a = 1, for n columns of g (rows x n, `row` apart): OUT total, or, with a learning rate, the
  * biases total = total - (rate * sum). */
 static void sum_rows(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j += LANES)
-        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, 0, first_lanes(LANES));
-        else sum_vectors(g + j, rows, row, total + j, rate, 1, first_lanes(n - j));
+        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, 0, LANES);
+        else sum_vectors(g + j, rows, row, total + j, rate, 1, n - j);
 }
 
 #endif
