@@ -179,14 +179,14 @@ cdef void take_inputs(Job* job, Py_ssize_t first, Py_ssize_t rows, const real** 
 
 
 cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noexcept nogil:
-    # This thread's rows of the batch that begins at `next`, if they lie scattered and it pays; none otherwise.
+    # Of the batch that begins at `next` this thread's rows, if they are pixels or lie scattered where that pays; none else.
     cdef Py_ssize_t rows = max(<Py_ssize_t>0, min(job.batch_size, job.stop - next)), lines
     cdef Ahead ahead
     ahead.data, ahead.stride, ahead.line = job.x.data, job.x.stride, 0
     ahead.length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
     ahead.order = ahead.end = job.order
-    ahead.in_order = job.order == NULL and not job.x.coded
-    if job.order != NULL and (job.x.coded or ROWS_AHEAD_PAY):
+    ahead.by_tiles = not job.x.coded and (job.order == NULL or not ROWS_AHEAD_PAY)
+    if job.order != NULL and not ahead.by_tiles:
         ahead.order = job.order + next + rows * thread // team
         ahead.end = job.order + next + rows * (thread + 1) // team
     lines = (ahead.end - ahead.order) * (ahead.length // 64 + 1)

@@ -38,9 +38,9 @@ cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, con
         lines[i] = data + i * stride
 
 
-cdef struct Ahead:          # scattered rows that will be read next: memory fetches them while strips compute
-    bint in_order           # or: rows lie in order, and each tile of the first strip fetches the next tile's
-    const char* data
+cdef struct Ahead:          # how rows of x are asked for before they are read, while strips compute:
+    bint by_tiles           # each tile of the first strip asks for the next tile's, or
+    const char* data        # each strip for some lines of the next batch's
     Py_ssize_t stride, length
     const int64_t* order    # the next row's number; end is beyond the last
     const int64_t* end
@@ -110,7 +110,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                 vecs = <int>((columns + LANES - 1) // LANES)
                 multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
                                lines if apart and vecs == most_vecs else NULL,
-                               column == c0 and ahead != NULL and ahead.in_order)
+                               column == c0 and ahead != NULL and ahead.by_tiles)
                 column += columns
             k += terms * chunks
 

@@ -187,7 +187,7 @@ static const int tile_rows[2][9] = {{0, 10, 6, 4, 2, 1, 1, 1, 1}, {0, 10, 6, 4, 
 static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 #endif
 
-/* Rows that lie scattered are asked for a step ahead only where the sums run as fast as memory can bring them. */
+/* Rows that lie scattered are asked for a whole batch ahead only where the sums run as fast as memory can bring them. */
 #define ROWS_AHEAD_PAY (sizeof(vec) == 64)
 
 /* Chunks side by side pay where one tile alone has fewer sums than the latency of fma asks for. */
