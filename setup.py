@@ -23,6 +23,8 @@ ISA_FLAGS = {
 # No contraction and no reassociation: every operation is rounded as it is written. The last two flags give up errno
 # and floating-point exceptions, which nobody reads, and no bit of a result.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+# gcc follows each clamp of exp through all that comes after it, and computes both ends of the range beside every value.
+PLAIN_JUMPS = ["-fno-thread-jumps"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
 HEADERS = ["simd.h", "softfma.h", "tile.h", "transpose.h", "runtime.h"]
 INCLUDES = ["branches.pxi", "products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
@@ -75,8 +77,9 @@ class BuildKernels(build_ext):
             print("fastmlp: without OpenMP: the kernels will run on one thread", file=sys.stderr)
         usable = {isa: self.compiles(ISA_FLAGS[isa]) for isa in {isa_of(extension) for extension in self.extensions}}
         self.extensions = [extension for extension in self.extensions if usable[isa_of(extension)]]
+        plain_jumps = PLAIN_JUMPS if self.compiles(PLAIN_JUMPS) else []
         for extension in self.extensions:
-            extension.extra_compile_args += sanitizers
+            extension.extra_compile_args += plain_jumps + sanitizers
             extension.extra_link_args += sanitizers[:1]
             if openmp:
                 extension.extra_compile_args.append("-fopenmp")
