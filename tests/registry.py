@@ -225,7 +225,9 @@ def _engines(tiles):
     yield _row(train, "shuffled rows", sizes=deep, rows=23, batch=10, shuffled=True)
     yield _row(train, "shuffled pixels", sizes=deep, rows=23, batch=10, shuffled=True, pixels=True)
     yield _row(train, "short last batch", sizes=deep, rows=33, batch=16, labels=True)
-    yield _row(train, "team", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=10, shuffled=True, labels=True)
+    for pixels in (False, True):
+        yield _row(train, "team", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=10, shuffled=True, labels=True,
+                   pixels=pixels)  # fmt: skip
     yield _row(train, "first chunk", sizes=deep, rows=256, labels=True)
     yield _row(train, "totals carried", sizes=deep, rows=300, batch=257, labels=True)
     yield _row(train, "totals carried", threads=2, sizes=(90, 40, 3), rows=700, shuffled=True)

@@ -130,7 +130,7 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
     cdef Layer* layer
     take_inputs(job, first, rows, x, thread, team)
     # A thread that goes on with the rows that it computed itself waits for nobody; columns are of all rows.
-    if job.x.coded:
+    if job.x.coded and by_columns(job.layers[0].n_out, team):
         barrier_wait(&job.barrier, team)
     for i in range(job.n_layers):
         layer = &job.layers[i]
