@@ -27,7 +27,8 @@ FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-ma
 PLAIN_JUMPS = ["-fno-thread-jumps"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
 HEADERS = ["simd.h", "softfma.h", "tile.h", "transpose.h", "runtime.h"]
-INCLUDES = ["branches.pxi", "products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "engine.pxi"]
+INCLUDES = ["branches.pxi", "products.pxi", "elementary.pxi", "layers.pxi", "network.pxi", "functions.pxi", "trials.pxi",
+            "engine.pxi"]
 
 
 def extensions():

@@ -122,6 +122,20 @@ print(config()["backend"], trained(rows=90, batch_size=20)[0])
 """
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_team_that_is_tried_against_one_thread(isa):
+    kernel, sizes = module_of(isa, "float32"), (300, 20, 5)
+    if not kernel.openmp:
+        pytest.skip("this build has no teams")
+    nets = [network("compiled", n_threads, isa, sizes) for n_threads in (1, 2)]
+    kernel.branches_taken()
+    for net in nets[::-1]:
+        net.fit(*data(200, 300, 5), epochs=100, batch_size=10, learning_rate=0.1, verbose=0)
+        taken = kernel.branches_taken()
+        assert ("team" in taken) == (net is nets[1]) and "one thread" in taken
+    assert nets[0].hash() == nets[1].hash()
+
+
 @pytest.mark.parametrize("environment", [{"FASTMLP_BACKEND": "reference"}] + [{"FASTMLP_ISA": isa} for isa in ISAS])
 def test_runs_chosen_by_the_environment(environment):
     script = RUN_BY_ENVIRONMENT.replace("batch_size=20", "batch_size=20, backend=None, n_threads=2")

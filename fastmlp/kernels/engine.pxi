@@ -1,13 +1,12 @@
 # The Engine of fastmlp.reference.training, compiled: it lays out a Job, allocates its arrays, and opens the team.
 
 cdef enum:
-    SHARE_PAYS = 150_000        # products a thread must have of its own in a call before a team is worth opening,
-    STEP_PAYS = 60_000          # and in a step of training before it is worth waiting for the others there
+    SHARE_PAYS = 150_000        # products a thread must have of its own in a call before a team is worth opening
+    STEP_MAY_PAY = 60_000       # and in a step of training before its threads may be worth waiting for: from here it is
+    STEP_PAYS = 1_000_000       # tried, since it depends on how far apart the processors are; from here it always is
     GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
                                 # them takes longer than fewer
     READING_PAYS = 400_000      # numbers that a thread must have to read, and do no more with
-    FEW_ROWS = 6                # below this many rows a step is shared out only if it has
-    MANY_PRODUCTS = 150_000     # this many products in its forward pass
     INFERENCE_ROWS = 96         # rows that go through all layers at a time: they lie in the second-level cache then
 
 cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
@@ -47,9 +46,10 @@ cdef class Engine:
     cdef Py_ssize_t products            # a forward pass's, for one row
     cdef cnp.ndarray parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
-    cdef void* workspace                # kept between calls of train
+    cdef void* workspace                # kept between calls of train, with room for
     cdef Py_ssize_t workspace_rows
     cdef bint workspace_unpacks
+    cdef Trial trial
 
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
         cdef real* p = data_of(parameters)
@@ -61,6 +61,7 @@ cdef class Engine:
             raise MemoryError
         self.loss = loss_number(loss)
         self.n_threads = n_threads if has_openmp() else 1
+        begin_trials(&self.trial)
         for i in range(self.n_layers):
             layer = &self.layers[i]
             layer.n_in, layer.n_out = layer_sizes[i], layer_sizes[i + 1]
@@ -168,7 +169,7 @@ cdef class Engine:
         cdef Py_ssize_t rows = x.shape[0]
         cdef cnp.ndarray losses = np.empty(rows)
         cdef void* memory
-        cdef int team = self.team_for_steps(rows, rows)
+        cdef int team = self.team_worth(3 * rows * self.products // SHARE_PAYS)
         self.describe(&job, GRADIENT, x)
         y = self.describe_targets(&job, y, losses, None)
         job.batch_size = rows
@@ -180,8 +181,7 @@ cdef class Engine:
         for i in range(self.n_layers):
             layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
             g += (layers[i].n_in + 1) * layers[i].n_out
-        mark(ONE_THREAD if team == 1 else TEAM)
-        run_jobs(<const char*>&job, 0, team, self.is_long(rows))
+        run_jobs(<const char*>&job, 0, team, self.is_long(rows), NULL)
         free(memory)
         free(layers)
         return mean_in_order(job.losses, rows)
@@ -191,27 +191,27 @@ cdef class Engine:
         """Steps of gradient descent on the rows order[start:stop]; see fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
+        cdef bint in_doubt
         batch_size = min(batch_size, stop - start)
-        team = self.team_for_steps(stop - start, batch_size)
-        mark(ONE_THREAD if team == 1 else TEAM)
+        team = self.team_worth(3 * batch_size * self.products // STEP_MAY_PAY)
+        in_doubt = team > 1 and 3 * batch_size * self.products < team * <Py_ssize_t>STEP_PAYS
         self.describe(&job, TRAIN, x)
         y = self.describe_targets(&job, y, losses, correct)
         job.start, job.stop, job.batch_size = start, stop, batch_size
         job.rate = rounded(learning_rate)
         if order is not None:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
-        if batch_size != self.workspace_rows or (job.x.coded and not self.workspace_unpacks):
+        if batch_size > self.workspace_rows or (job.x.coded and not self.workspace_unpacks):
             free(self.workspace)
-            self.workspace = NULL
+            self.workspace, self.workspace_rows, self.workspace_unpacks = NULL, batch_size, job.x.coded
         job.layers = self.layers
         self.workspace = self.allocate(&job, self.layers, self.n_threads)
         if self.workspace == NULL:
+            self.workspace_rows = 0
             raise MemoryError
-        self.workspace_rows = batch_size
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
-        self.workspace_unpacks = job.x.coded
-        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start))
+        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), &self.trial if in_doubt else NULL)
 
     def all_finite(self, cnp.ndarray values):
         """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
@@ -248,12 +248,6 @@ cdef class Engine:
         # Whether other Python threads may run meanwhile.
         return self.custom or rows * self.products >= GIVING_PAYS
 
-    cdef int team_for_steps(self, Py_ssize_t rows, Py_ssize_t batch_size):
-        # For training on so many rows.
-        if batch_size < FEW_ROWS and batch_size * self.products < MANY_PRODUCTS:
-            return 1    # the updated weights would travel between the caches for too little work on them
-        return self.team_worth(min(rows * self.products * 3 // SHARE_PAYS, batch_size * self.products * 3 // STEP_PAYS))
-
     cdef int team_worth(self, Py_ssize_t threads):
         cdef int team = <int>min(<Py_ssize_t>self.n_threads, max(threads, <Py_ssize_t>1))
         if team > 1 and calls_under_way:
@@ -288,7 +282,7 @@ cdef class Engine:
                 memory[i] = self.allocate(own, <Layer*>(own + 1), 1)
                 failed = failed or memory[i] == NULL
         if not failed:
-            run_jobs(jobs, of_job, team, self.is_long(rows))
+            run_jobs(jobs, of_job, team, self.is_long(rows), NULL)
         if jobs != NULL:
             for i in range(team):
                 free(memory[i])
@@ -370,20 +364,29 @@ cdef bint is_ready(array, int ndim, int of_type):
             and cnp.PyArray_TYPE(<cnp.ndarray>array) == of_type and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>array))
 
 
-cdef void run_jobs(const char* jobs, size_t of_job, int count, bint is_long):
-    # By a team of `count` threads: a job of its own for each, `of_job` bytes apart, or one job for all (of_job 0). Other
-    # Python threads may run meanwhile if that takes long.
+cdef void run_jobs(const char* jobs, size_t of_job, int count, bint is_long, Trial* trial):
+    # By a team of `count` threads: a job of its own for each, `of_job` bytes apart, or one job for all (of_job 0), by trial
+    # where there is one. Other Python threads may run meanwhile if that takes long.
     global calls_under_way
     if not is_long:
-        open_team(jobs, of_job, count)
+        run_all(jobs, of_job, count, trial)
         return
     calls_under_way += 1
     with nogil:
-        open_team(jobs, of_job, count)
+        run_all(jobs, of_job, count, trial)
     calls_under_way -= 1
 
 
+cdef void run_all(const char* jobs, size_t of_job, int count, Trial* trial) noexcept nogil:
+    if trial == NULL:
+        open_team(jobs, of_job, count)
+    else:
+        run_by_trial(<Job*>jobs, count, trial)
+
+
 cdef void open_team(const char* jobs, size_t of_job, int count) noexcept nogil:
+    if of_job == 0:
+        mark(ONE_THREAD if count == 1 else TEAM)
     if count == 1:
         run(<Job*>jobs, 0, 1)
         return

@@ -92,6 +92,7 @@ cdef extern from "runtime.h":
     void fp_leave(fp_environment old) noexcept nogil
     void barrier_wait(Barrier* barrier, int team) noexcept nogil
     int team_size() noexcept nogil
+    double now() noexcept nogil
     void hand_over() noexcept nogil
     void mark(int branch) noexcept nogil
     char taken[64]
@@ -107,6 +108,7 @@ include "elementary.pxi"
 include "layers.pxi"
 include "network.pxi"
 include "functions.pxi"
+include "trials.pxi"
 include "engine.pxi"
 
 dtype = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)

@@ -84,6 +84,15 @@ static inline int has_openmp(void) {
 #endif
 }
 
+/* Seconds, for comparison; 0 where there is no team to be compared. */
+static inline double now(void) {
+#if defined(_OPENMP)
+    return omp_get_wtime();
+#else
+    return 0;
+#endif
+}
+
 static inline int team_size(void) {
 #if defined(_OPENMP)
     return omp_get_num_threads();
