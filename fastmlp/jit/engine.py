@@ -19,8 +19,7 @@ from .products import multiply_for
 from .team import run_together
 from .tile import CHUNK
 
-INFERENCE_ROWS = 384  # rows that go through all layers at a time
-PIXEL_ROWS = 96  # fewer where they are unpacked first: these lie in the second-level cache then
+INFERENCE_ROWS = 192  # rows that go through all layers at a time
 SHARE_PAYS = 400_000  # products that a thread must have of its own in a step before a team is worth its barriers,
 CALL_PAYS = 1_600_000  # and in a call before it is worth waking
 FEW_ROWS = 12  # below this many rows a step is shared out only in a network with
@@ -140,7 +139,7 @@ class Engine:
         if rows == 0:
             return
         team = min(self._team(rows, 1, rows), rows)
-        blocks = team * -(-rows // (team * (PIXEL_ROWS if pixels else INFERENCE_ROWS)))  # as many for each thread
+        blocks = team * -(-rows // (team * INFERENCE_ROWS))  # as many for each thread
         with self._plan(mode, -(-rows // blocks), pixels, team) as plan:
             self._run(plan, self.parameters, arrays, 0, rows, **fields)
 
