@@ -39,7 +39,8 @@ def eager_teams(monkeypatch):
     """Any call is worth a team."""
     monkeypatch.setattr(engine, "SHARE_PAYS", 1)
     monkeypatch.setattr(engine, "CALL_PAYS", 1)
-    monkeypatch.setattr(engine, "FEW_ROWS", 0)
+    monkeypatch.setattr(engine, "UPDATING", 0)
+    monkeypatch.setattr(engine, "MANY_VECTORS", 0)
 
 
 def rows(dtype):

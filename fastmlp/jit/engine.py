@@ -16,15 +16,16 @@ from .functions import address_of
 from .layers import CUSTOM
 from .network import EVALUATE, FORWARD, GRADIENT, LAYER, PLAN, TASK, TRAIN, Layer, Plan, Task, scratch_bytes
 from .products import multiply_for
+from .target import VECTOR_BYTES
 from .team import run_together
 from .tile import CHUNK
 
-INFERENCE_ROWS = 384  # rows that go through all layers at a time
-PIXEL_ROWS = 96  # fewer where they are unpacked first: these lie in the second-level cache then
-SHARE_PAYS = 400_000  # products that a thread must have of its own in a step before a team is worth its barriers,
-CALL_PAYS = 1_600_000  # and in a call before it is worth waking
-FEW_ROWS = 12  # below this many rows a step is shared out only in a network with
-MANY_WEIGHTS = 200_000  # this many weights
+INFERENCE_ROWS = 192  # rows that go through all layers at a time
+SHARE_PAYS = 4000  # vectors of products that a thread must have of its own in a step before a team is worth its barriers,
+CALL_PAYS = 170_000  # and in a call, beyond the barriers, before it is worth waking
+UPDATING = 4  # rows whose products take as long as to update the weights
+FEW_ROWS = 8  # below this many rows a step is shared out only in a network with
+MANY_VECTORS = 18_000  # this many vectors of weights, or where most are cut by columns
 
 _pack_task = struct.Struct("".join("d" if kind is float else "q" for kind in Task.__annotations__.values())).pack
 
@@ -74,7 +75,11 @@ class Engine:
             weights, a, own_z = weights + (n_in + 1) * n, a + n, own_z + n * (number == CUSTOM)
         self.layers = np.array(layers, LAYER)
         self.training_place = self.inference_place + sum(n_out)
-        self.products = sum(n_in * n for n_in, n in zip(layer_sizes, n_out))
+        lanes = VECTOR_BYTES // self.dtype.itemsize
+        vectors = [n_in * -(-n // lanes) for n_in, n in zip(layer_sizes, n_out)]
+        self.vectors = sum(vectors)  # of weights
+        by_columns = sum(count for count, n in zip(vectors, n_out) if n >= 8 * lanes)  # for a team of two
+        self.mostly_by_columns = 2 * by_columns > self.vectors
         self.idle = {}  # the last plan of each mode, while no call uses it
 
     def forward(self, x, out):
@@ -120,7 +125,7 @@ class Engine:
         check_environment()
         y, rows = _rows_in_line(y), len(x)
         losses = np.empty(rows)
-        team = self._team(rows, 3, rows)
+        team = self._team(rows, rows, True)
         plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, team)
         self._run(plan, gradients, (x, y, losses), 0, rows, **_targets(y, losses, None))
         return float(functions.ordered_sum(losses) / rows)
@@ -129,7 +134,7 @@ class Engine:
         """Steps of gradient descent on the rows order[start:stop]; see fastmlp.reference.Engine.train."""
         check_environment()
         y, batch = _rows_in_line(y), min(batch_size, stop - start)
-        team = self._team(batch, 3, stop - start)
+        team = self._team(batch, stop - start, True)
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
             self._run(plan, plan.totals, (x, y, order, losses, correct), start, stop, rate=learning_rate,
                       order=0 if order is None else address_of(order), **_targets(y, losses, correct))  # fmt: skip
@@ -139,17 +144,23 @@ class Engine:
         rows, pixels = len(x), x.dtype == np.uint8
         if rows == 0:
             return
-        team = min(self._team(rows, 1, rows), rows)
-        blocks = team * -(-rows // (team * (PIXEL_ROWS if pixels else INFERENCE_ROWS)))  # as many for each thread
+        team = min(self._team(rows, rows, False), rows)
+        blocks = team * -(-rows // (team * INFERENCE_ROWS))  # as many for each thread
         with self._plan(mode, -(-rows // blocks), pixels, team) as plan:
             self._run(plan, self.parameters, arrays, 0, rows, **fields)
 
-    def _team(self, rows, passes, rows_in_call):
+    def _team(self, rows, rows_in_call, trains):
         """How many threads a call with so many rows at a time is worth."""
-        products = self.products * passes
-        if passes > 1 and rows < FEW_ROWS and self.products < MANY_WEIGHTS:
-            return 1  # the updated weights would travel between the caches for too little work on them
-        return max(1, min(self.n_threads, rows * products // SHARE_PAYS, rows_in_call * products // CALL_PAYS))
+        work = rows * self.vectors
+        if trains:
+            # Weights that are cut by rows are updated by one thread and read by all: they travel between the caches.
+            # Cut by columns they stay, though for a single row that does not always help.
+            if rows < (2 if self.mostly_by_columns else FEW_ROWS) and self.vectors < MANY_VECTORS:
+                return 1
+            updating = UPDATING if self.mostly_by_columns else -UPDATING
+            work = (rows + updating) * 2 * self.vectors  # not 3: the first layer, mostly the largest, has no gradient of x
+        saved = -(-rows_in_call // rows) * (work - SHARE_PAYS)
+        return max(1, min(self.n_threads, work // SHARE_PAYS, saved // CALL_PAYS))
 
     def _plan(self, *key):
         """The plan for (mode, rows at a time, whether pixels, team): the last one, or a new one."""
