@@ -143,7 +143,7 @@ def take_batch(plan, task, layers, p, gradients, sync, memory, space, scratch, f
     output = len(layers) - 1
     take_inputs(plan, task, layers[0].n_in, moved(memory, space * plan.unpacked), first, rows, scratch.x_lines, thread, team)
     # A thread that goes on with the rows that it computed itself waits for nobody; columns are of all rows.
-    if plan.pixels:
+    if plan.pixels and by_columns(p, layers[0].n_out, team):
         wait(sync, team)
     for i in range(output + 1):
         layer = layers[i]
