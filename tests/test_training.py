@@ -71,6 +71,23 @@ def test_steps_that_go_straight_through_are_the_same_steps(data, loss, targets):
 
 
 @needs_kernels
+def test_a_long_step_that_goes_straight_through_holds_the_lock_meanwhile():
+    x, y = np.random.RandomState(0).random_sample((500, 400)).astype(np.float32), np.arange(500) % 10
+    quick, checked = (MLP([400, 20, 10], seed=1, backend="compiled") for _ in range(2))
+    held = []
+
+    class Lock:
+        locked = staticmethod(lambda: False)
+        acquire = staticmethod(lambda blocking: held.append("taken") or True)
+        release = staticmethod(lambda: held.append("given back"))
+
+    assert quick._engine.quick_step(x, y, 0.1, Lock) == checked.train_step(x, y, 0.1)
+    assert held == ["taken", "given back"] and quick.hash() == checked.hash()
+    Lock.acquire = staticmethod(lambda blocking: False)  # another thread was faster
+    assert quick._engine.quick_step(x, y, 0.1, Lock) is None and quick.hash() == checked.hash()
+
+
+@needs_kernels
 def test_what_needs_a_check_does_not_go_straight_through(data):
     x, y = data
     net = MLP([6, 5, 4], seed=1, backend="compiled")

@@ -17,7 +17,7 @@ cdef int calls_under_way = 0    # of Python threads that have given the GIL away
 
 cdef extern from *:
     """
-    static real rounded(double x) {  /* to nearest, whatever the caller's rounding; volatile, so that it is done in between */
+    static real rounded(double x) {  /* to nearest, whatever the caller's rounding; volatile: done in between */
         const fp_environment old = fp_enter();
         volatile double given = x;
         volatile real result = (real)given;
@@ -83,7 +83,7 @@ cdef class Engine:
         self.split_rows(&job)
 
     def quick_forward(self, x):
-        """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with a row in it, else None."""
+        """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with rows in it, else None."""
         cdef cnp.ndarray out
         cdef cnp.npy_intp shape[2]
         if not is_ready(x, 2, REAL_TYPE) or not self.takes(x):
@@ -110,10 +110,10 @@ cdef class Engine:
             return None
         rows = (<cnp.ndarray>x).shape[0]
         losses = cnp.PyArray_EMPTY(1, &rows, cnp.NPY_FLOAT64, 0)
-        is_long = self.is_long(rows)    # a short step keeps the GIL, and needs no lock against other threads
-        if is_long:
-            lock.acquire()
-        try:
+        is_long = self.is_long(rows)
+        if is_long and not lock.acquire(False):
+            return None
+        try:    # a short step keeps the GIL, and nothing in it calls Python: it needs no lock
             self.train(x, y, None, 0, rows, rows, learning_rate, losses, None)
         finally:
             if is_long:
@@ -235,14 +235,14 @@ cdef class Engine:
 
     cdef describe_targets(self, Job* job, y, cnp.ndarray losses, correct):
         # Returns the array of targets that the job points into, for the caller to keep.
-        if y.ndim == 2 and y.strides[1] != sizeof(real):
-            y = contiguous(y)
         cdef cnp.ndarray targets = y
+        if targets.ndim == 2 and targets.strides[1] != sizeof(real):
+            targets = contiguous(y)
         job.y.data, job.y.stride = <const char*>cnp.PyArray_DATA(targets), targets.strides[0]
         job.y.coded = targets.ndim == 1
         job.losses = <double*>cnp.PyArray_DATA(losses)
         job.correct = NULL if correct is None else <uint8_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
-        return y
+        return targets
 
     cdef bint is_long(self, Py_ssize_t rows):
         # Whether other Python threads may run meanwhile.
@@ -262,7 +262,8 @@ cdef class Engine:
     cdef split_rows(self, Job* job):
         # Inference: every thread takes its own rows through all layers, in arrays of its own.
         cdef Py_ssize_t rows = job.stop
-        cdef int team = <int>min(<Py_ssize_t>self.team_worth(rows * self.products // SHARE_PAYS), max(rows, <Py_ssize_t>1)), i
+        cdef int team = <int>min(max(rows, <Py_ssize_t>1), <Py_ssize_t>self.team_worth(rows * self.products // SHARE_PAYS))
+        cdef int i
         cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
         cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
         cdef Job* own

@@ -38,7 +38,7 @@ cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, con
         lines[i] = data + i * stride
 
 
-cdef struct Ahead:          # how rows of x are asked for before they are read, while strips compute:
+cdef struct Ahead:          # how rows of inputs are asked for before they are read, while strips compute:
     bint by_tiles           # each tile of the first strip asks for the next tile's, or
     const char* data        # each strip for some lines of the next batch's
     Py_ssize_t stride, length
@@ -166,7 +166,7 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     cdef Py_ssize_t width = t.height + (t.taller > 0)
     cdef bint first = k == 0, final = k + terms * chunks == p.terms
     s.terms = terms
-    s.step, s.fetches = p.step, by == BY_ROWS and fetches
+    s.step, s.fetches = p.step, fetches and by == BY_ROWS and chunks == 1 and t.height > 1
     if s.fetches:
         mark(NEXT_ROWS_FETCHED)
     if apart != NULL:

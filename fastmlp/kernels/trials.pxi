@@ -4,11 +4,11 @@
 # from each other's caches, and how long that takes depends on which processors the system has them run on, now.
 
 cdef enum:
-    SETTLED_STEPS = 65536   # go the faster way; then the other one is tried
-    WARM_UP_ALONE = 32      # steps, not timed: the numbers come into one cache,
-    WARM_UP_TEAM = 1024     # or processors that slept come to their speed, which takes some 10 ms
-    TIMED_STEPS = 256       # after that, in runs of
-    RUN_STEPS = 64          # steps, of which the fastest counts
+    WARM_UP_TEAM = 1024     # steps before a team is timed: processors that slept come to their speed, which takes 10 ms,
+    WARM_UP_ALONE = 32      # or before one thread is: the numbers come into one cache
+    TIMED_STEPS = 256       # of either, in runs of
+    RUN_STEPS = 64          # of which the fastest counts
+    SETTLED_STEPS = 65536   # go the faster way before the other one is tried again
 
 cdef double UNKNOWN = 1e9
 
@@ -57,8 +57,7 @@ cdef void learn(Trial* trial, Py_ssize_t steps, double seconds) noexcept nogil:
         return
     if trial.phase == WARMING_UP:
         trial.phase, trial.left = TIMING, TIMED_STEPS
-    elif trial.phase == TIMING:
-        trial.left = SETTLED_STEPS if trial.seconds[1 - trial.way] < UNKNOWN else TIMED_STEPS
-        trial.phase, trial.way = SETTLED, trial.seconds[1] < trial.seconds[0]
+    elif trial.phase == TIMING and trial.seconds[1 - trial.way] < UNKNOWN:
+        trial.phase, trial.way, trial.left = SETTLED, trial.seconds[1] < trial.seconds[0], SETTLED_STEPS
     else:
         try_way(trial, 1 - trial.way)

@@ -44,7 +44,7 @@ class Engine:
         return None
 
     def quick_step(self, x, y, learning_rate, lock):
-        """One step on all rows, and the mean loss before it, if nothing has to be converted or refused; None to be asked again.
+        """One step on all rows, and the mean loss before it, if nothing needs converting or refusing; None: ask again.
 
         lock: held by whoever trains the network.
         """
