@@ -8,7 +8,8 @@ cdef enum:
     WARM_UP_ALONE = 32      # or before one thread is: the numbers come into one cache
     TIMED_STEPS = 256       # of either, in runs of
     RUN_STEPS = 64          # of which the fastest counts
-    SETTLED_STEPS = 65536   # go the faster way before the other one is tried again
+    SETTLED_LEAST = 4096    # steps go the faster way before the other one is tried again, twice as many each time that it
+    SETTLED_MOST = 65536    # was the slower one again, up to these
 
 cdef double UNKNOWN = 1e9
 
@@ -22,10 +23,13 @@ cdef struct Trial:
     int way                 # which of the two the next `left` steps go
     Phase phase             # and whether they go it because it is faster, or to see
     Py_ssize_t left
+    int faster              # the way that was faster last, and for how many steps that was settled
+    Py_ssize_t settled
 
 
 cdef void begin_trials(Trial* trial) noexcept nogil:
     trial.seconds[0] = trial.seconds[1] = UNKNOWN
+    trial.faster, trial.settled = 1, 0
     try_way(trial, 1)
 
 
@@ -58,6 +62,12 @@ cdef void learn(Trial* trial, Py_ssize_t steps, double seconds) noexcept nogil:
     if trial.phase == WARMING_UP:
         trial.phase, trial.left = TIMING, TIMED_STEPS
     elif trial.phase == TIMING and trial.seconds[1 - trial.way] < UNKNOWN:
-        trial.phase, trial.way, trial.left = SETTLED, trial.seconds[1] < trial.seconds[0], SETTLED_STEPS
+        settle(trial, trial.seconds[1] < trial.seconds[0])
     else:
         try_way(trial, 1 - trial.way)
+
+
+cdef void settle(Trial* trial, int faster) noexcept nogil:
+    trial.settled = min(2 * trial.settled, <Py_ssize_t>SETTLED_MOST) if faster == trial.faster else 0
+    trial.settled = max(trial.settled, <Py_ssize_t>SETTLED_LEAST)
+    trial.phase, trial.way, trial.faster, trial.left = SETTLED, faster, faster, trial.settled
