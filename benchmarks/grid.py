@@ -20,7 +20,7 @@ from benchmarks.works import Work
 WIDTHS = (1, 2, 4, 8, 10, 16, 17, 24, 32, 48, 64, 100, 128, 200, 256, 400, 512, 1024)
 BATCHES = (1, 2, 3, 4, 7, 8, 9, 10, 11, 16, 17, 31, 32, 33, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512)
 JUMP, THREADS, SECONDS = 1.15, 1.03, 0.004
-SETTLING = 0.05  # seconds: an engine takes about 1,800 short steps to find out whether two threads pay
+SETTLING = 0.05  # seconds: an engine takes some 20 ms of short steps to find out whether two threads pay
 
 
 class Point:

@@ -3,7 +3,7 @@
 cdef enum:
     SHARE_PAYS = 150_000        # products a thread must have of its own in a call before a team is worth opening
     STEP_MAY_PAY = 60_000       # and in a step of training before its threads may be worth waiting for: from here it is
-    STEP_PAYS = 1_000_000       # tried, since it depends on how far apart the processors are; from here it always is
+    STEP_PAYS = 4_000_000       # tried, since it depends on how far apart the processors are; from here it always is
     GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
                                 # them takes longer than fewer
     READING_PAYS = 400_000      # numbers that a thread must have to read, and do no more with
@@ -191,10 +191,10 @@ cdef class Engine:
         """Steps of gradient descent on the rows order[start:stop]; see fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
-        cdef bint in_doubt
+        cdef Py_ssize_t products
         batch_size = min(batch_size, stop - start)
-        team = self.team_worth(3 * batch_size * self.products // STEP_MAY_PAY)
-        in_doubt = team > 1 and 3 * batch_size * self.products < team * <Py_ssize_t>STEP_PAYS
+        products = 3 * batch_size * self.products
+        team = self.team_worth(products // STEP_MAY_PAY)
         self.describe(&job, TRAIN, x)
         y = self.describe_targets(&job, y, losses, correct)
         job.start, job.stop, job.batch_size = start, stop, batch_size
@@ -211,7 +211,9 @@ cdef class Engine:
             raise MemoryError
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
-        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), &self.trial if in_doubt else NULL)
+        self.trial.products = products
+        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start),
+                 &self.trial if team > 1 and products < team * <Py_ssize_t>STEP_PAYS else NULL)
 
     def all_finite(self, cnp.ndarray values):
         """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
