@@ -115,13 +115,6 @@ def test_threads_that_overtake_each_other(isa):
     assert len(hashes) == 1
 
 
-RUN_BY_ENVIRONMENT = """
-from test_invariance import trained
-from fastmlp import config
-print(config()["backend"], trained(rows=90, batch_size=20)[0])
-"""
-
-
 @pytest.mark.parametrize("isa", ISAS)
 def test_a_team_that_is_tried_against_one_thread(isa):
     kernel, sizes = module_of(isa, "float32"), (300, 20, 5)
@@ -154,13 +147,19 @@ from test_invariance import trained
 for sizes, rows, batch_size in (((300, 20, 5, 4), 200, 40), ((90, 120, 70, 3), 300, 300)):
     runs = [trained(rows, batch_size, backend="compiled", n_threads=n, sizes=sizes)[0] for n in (1, 3, 5)]
     assert len(set(runs)) == 1, sizes
-
 """
 
 
 def test_where_openmp_gives_fewer_threads_than_asked_for():
     environment = dict(os.environ, OMP_THREAD_LIMIT="2", PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     subprocess.run([sys.executable, "-c", FEWER_THREADS], env=environment, check=True, timeout=120)
+
+
+RUN_BY_ENVIRONMENT = """
+from test_invariance import trained
+from fastmlp import config
+print(config()["backend"], trained(rows=90, batch_size=20)[0])
+"""
 
 
 @pytest.mark.parametrize("environment", [{"FASTMLP_BACKEND": "reference"}] + [{"FASTMLP_ISA": isa} for isa in ISAS])

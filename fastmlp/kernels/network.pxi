@@ -93,23 +93,20 @@ cdef inline bint by_columns(Py_ssize_t columns, int team) noexcept nogil:
 cdef Share share_of_updates(const Job* job, int i, int thread, int team) noexcept nogil:
     # Of the weights of layer i: columns as in forward, so that a thread's stay in its cache. The rows of all narrow layers
     # are cut together, last layer first: to share out each would take most of a small one's time to begin it.
-    cdef Share s = share(job.layers[i].n_in, job.layers[i].n_out, thread, team)
-    cdef Py_ssize_t cost, before = 0, total = 0, width = vectors(job.layers[i].n_out)
+    cdef Py_ssize_t n_in = job.layers[i].n_in, n = job.layers[i].n_out, cost, before = 0, total = 0
     cdef int l
-    if team == 1 or by_columns(job.layers[i].n_out, team):
-        return s
+    cdef Share s
+    if team == 1 or by_columns(n, team):
+        return share(n_in, n, thread, team)
     for l in range(job.n_layers):
         if not by_columns(job.layers[l].n_out, team):
             cost = job.layers[l].n_in * vectors(job.layers[l].n_out) + BEGINNING
             total += cost
             before += cost if l > i else 0
-    s.r0 = min(max(total * thread // team - before, <Py_ssize_t>0) // width, job.layers[i].n_in)
-    s.r1 = min(max(total * (thread + 1) // team - before, <Py_ssize_t>0) // width, job.layers[i].n_in)
+    s.r0 = min(max(total * thread // team - before, <Py_ssize_t>0) // vectors(n), n_in)
+    s.r1 = min(max(total * (thread + 1) // team - before, <Py_ssize_t>0) // vectors(n), n_in)
+    s.c0, s.c1 = 0, n
     return s
-
-
-cdef inline Py_ssize_t vectors(Py_ssize_t n) noexcept nogil:
-    return (n + LANES - 1) // LANES
 
 
 cdef void run(Job* job, int thread, int team) noexcept nogil:
@@ -312,7 +309,7 @@ cdef void differentiate(Job* job, int i, const real** x, Py_ssize_t rows, real* 
     cdef Share s = share_of_updates(job, i, thread, team)
     cdef Product p
     if s.r0 >= s.r1 and team > 1:
-        return
+        return      # others have this layer's rows, and its bias
     mark(UPDATE_BY_COLUMNS if by_columns(n, team) else UPDATE_BY_ROWS)
     p.terms = rows
     p.lines, p.by_columns = x, True

@@ -38,6 +38,10 @@ cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, con
         lines[i] = data + i * stride
 
 
+cdef inline Py_ssize_t vectors(Py_ssize_t n) noexcept nogil:
+    return (n + LANES - 1) // LANES
+
+
 cdef struct Ahead:          # how rows of inputs are asked for before they are read, while strips compute:
     bint by_tiles           # each tile of the first strip asks for the next tile's, or
     const char* data        # each strip for some lines of the next batch's
@@ -99,7 +103,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
             terms = min(CHUNK, p.terms - k)
             chunks = 1
             if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1 and not p.by_columns:
-                chunks = chunks_side_by_side(rows, (c1 - c0 + LANES - 1) // LANES, p.terms - k)
+                chunks = chunks_side_by_side(rows, vectors(c1 - c0), p.terms - k)
             if apart:
                 set_apart(p, row, rows, k, terms, most_vecs, buffer + STRIP_BUFFER, lines)
             column = c0
@@ -107,7 +111,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                 if ahead != NULL:
                     fetch(ahead)
                 columns = min(most_vecs * LANES, c1 - column)
-                vecs = <int>((columns + LANES - 1) // LANES)
+                vecs = <int>vectors(columns)
                 multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
                                lines if apart and vecs == most_vecs else NULL,
                                column == c0 and ahead != NULL and ahead.by_tiles)
