@@ -8,7 +8,8 @@ from .config import config, show_config
 from .custom import activation
 from .losses import LOSSES
 from .network import MLP, Gradients
-from .training import Evaluation, History
+from .training.history import History
+from .training.metrics import Evaluation
 
 __all__ = [
     "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "activation", "config", "datasets", "math",

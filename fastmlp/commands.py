@@ -10,7 +10,7 @@ import time
 
 from . import config, datasets, show_config, terminal
 from .network import MLP
-from .reference.training import classes
+from .reference import classes
 
 TRAINING_DIGITS, TRAINING_SEED = 30_000, 0
 HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1

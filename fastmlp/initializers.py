@@ -1,12 +1,10 @@
 """Initial weights: uniform in [-limit, limit), the same bits on every machine; biases start at zero."""
 
 import math
-import threading
-
-import numpy as np
 
 from .activations import ACTIVATIONS
-from .layout import layer_views
+from .architecture import layer_views
+from .random_streams import WEIGHTS, stream
 
 
 def glorot_uniform(n_in, n_out):
@@ -21,9 +19,6 @@ def he_uniform(n_in, n_out):
 
 INITIALIZERS = {"glorot_uniform": glorot_uniform, "he_uniform": he_uniform}
 
-WEIGHTS, SHUFFLES = 0, 1  # which stream of the seed a draw comes from
-
-
 def initialize(parameters, layer_sizes, activations, seed):
     """Fill the flat array: w = (2 u - 1) limit in float64, rounded once to the array's dtype; b = 0.
 
@@ -34,19 +29,3 @@ def initialize(parameters, layer_sizes, activations, seed):
         u = stream(seed, WEIGHTS, layer).random_sample(weights.shape)
         weights[...] = (2.0 * u - 1.0) * limit
         bias[...] = 0
-
-
-def shuffled_rows(n_rows, seed, epoch):
-    """The order in which an epoch (counted from 0 over the network's life) takes the rows: int64 (n_rows,)."""
-    return stream(seed, SHUFFLES, epoch).permutation(n_rows).astype(np.int64, copy=False)
-
-
-def stream(*key):
-    """The thread's one RandomState, seeded as RandomState(key) is: to make a new one takes 0.15 ms."""
-    if not hasattr(_of_thread, "state"):
-        _of_thread.state = np.random.RandomState(0)
-    _of_thread.state.seed(key)
-    return _of_thread.state
-
-
-_of_thread = threading.local()

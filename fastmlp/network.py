@@ -1,29 +1,25 @@
 """The multilayer perceptron: its layers, its parameters, and what can be asked of it."""
 
+import contextlib
 import functools
 import hashlib
 import secrets
-import threading
 from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 
-from . import backends, border, persistence, training
+from . import backends, persistence, validation
+from .architecture import layer_views, n_parameters
 from .initializers import initialize
-from .layout import layer_views, n_parameters
-from .losses import LOSSES
-from .reference.training import classes
+from .optimizers import SGD
+from .reference import Samples, classes
 from .threads import default_threads
+from .training import callbacks, loop, metrics
+from .training.state import PROCESS, TrainingState, busy
 
 
-class Architecture(NamedTuple):
-    """What a network is, apart from its parameters."""
-
-    layer_sizes: tuple  # input first
-    activations: tuple  # for each layer a name, or a user's own
-    loss: str
-    dtype: np.dtype
+_tuple = tuple.__new__
 
 
 def _in_default_environment(method):
@@ -66,40 +62,32 @@ class MLP:
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
                  dtype="float32", seed=None, backend=None, n_threads=None):  # fmt: skip
-        architecture = self._architecture_of(layer_sizes, activation, output_activation, loss, dtype)
-        seed = secrets.randbits(32) if seed is None else border.integer("seed", seed, 0, 2**32)
+        architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype)
+        seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
         self._assemble(architecture, seed, backend, n_threads)
         with self._environment():
             initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
 
-    @staticmethod
-    def _architecture_of(layer_sizes, activation, output_activation, loss, dtype):
-        sizes = border.layer_sizes(layer_sizes)
-        loss = border.choice("loss", loss, LOSSES)
-        activations = border.layer_activations(activation, output_activation, loss, sizes)
-        return Architecture(sizes, activations, loss, border.network_dtype(dtype))
-
     def _assemble(self, architecture, seed, backend, n_threads):
         """Lay out everything but the parameters' values."""
-        threads = default_threads() if n_threads is None else border.integer("n_threads", n_threads, 1, 2**31)
+        threads = default_threads() if n_threads is None else validation.integer("n_threads", n_threads, 1, 2**31)
         chosen = backends.load(backend)
-        self._architecture = architecture
+        self._architecture, self._seed = architecture, seed
         self._asked = {"backend": backend, "n_threads": n_threads}
-        self._seed, self._backend, self._n_threads = seed, chosen.name, threads
-        self._epochs_trained, self._is_classifier, self.history = 0, None, None
-        if architecture.activations[-1] == "softmax":
-            self._is_classifier = True
-        own = [activation for activation in architecture.activations if not isinstance(activation, str)]
-        self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
-        sizes = architecture.layer_sizes
-        self._parameters = _aligned_zeros(n_parameters(sizes), architecture.dtype)
+        self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
+        sizes, activations, loss, dtype = architecture
+        self._parameters = _aligned_zeros(n_parameters(sizes), dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
-        self._environment = chosen.environment
+        self._last_update = None, None
+        self.state = TrainingState(is_classifier=True if activations[-1] == "softmax" else None)
+        own = [activation for activation in activations if not isinstance(activation, str)]
+        self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
+        # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
+        self._may_fail = bool(own) and chosen.name == "reference"
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
-                activation.prepare(architecture.dtype)
-            self._engine = chosen.engine(sizes, architecture.activations, architecture.loss, self._parameters, threads)
-        self._training = threading.Lock()
+                activation.prepare(dtype)
+            self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads)
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
     layer_activations = property(
@@ -110,11 +98,12 @@ class MLP:
     seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")
     backend = property(attrgetter("_backend"), doc="The name of the implementation that computes.")
     n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
-    epochs_trained = property(attrgetter("_epochs_trained"), doc="Epochs completed by fit, over all its calls.")
+    epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
     is_classifier = property(
-        attrgetter("_is_classifier"),
+        attrgetter("state.is_classifier"),
         doc="Whether predict gives classes: True with softmax, else as the first training targets were; None before.",
     )
+    history = property(attrgetter("state.history"), doc="What the last fit recorded, or None.")
     parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
     biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
@@ -134,20 +123,16 @@ class MLP:
         network's dtype; uint8 pixels stand for x / 255. NaN and infinity pass as in IEEE arithmetic.
         out: a writable C-contiguous array of the result's shape and dtype to write into and return.
         """
+        if out is None and self._engine.takes(x):  # most calls: the checks below take longer than a small network
+            return self._engine.forward(x)
         sizes, _, _, dtype = self._architecture
-        if out is None:
-            # The common case goes straight through: the checks below take longer than a small network.
-            out = self._engine.quick_forward(x)
-            if out is not None:
-                return out
-
         with self._environment():
-            converted, single = border.inputs("x", x, sizes[0], dtype)
+            converted, single = validation.inputs("x", x, sizes[0], dtype)
         shape = (sizes[-1],) if single else (len(converted), sizes[-1])
         if out is None:
             out = np.empty(shape, dtype)
         else:
-            border.output(out, shape, dtype, x, self._parameters)
+            validation.output(out, shape, dtype, x, self._parameters)
         if len(converted):
             self._engine.forward(converted, np.asarray(out).reshape(len(converted), sizes[-1]))
         return out
@@ -160,7 +145,7 @@ class MLP:
 
         x is as for forward. The first is x itself as the network takes it.
         """
-        converted, single = border.inputs("x", x, self.layer_sizes[0], self.dtype)
+        converted, single = validation.inputs("x", x, self.layer_sizes[0], self.dtype)
         if not len(converted):
             return [np.empty((0, size), self.dtype) for size in self.layer_sizes]
         activations = self._engine.activations(converted)
@@ -174,11 +159,11 @@ class MLP:
         with one output also real (rows,). NaN and infinity pass as in IEEE arithmetic.
         """
         self._require_derivatives()
-        x, y = self._samples(x, y)
-        flat = _aligned_zeros(self.n_parameters, self.dtype)
-        loss = self._engine.gradients(x, y, flat)
+        samples = self._samples(x, y)
+        flat, losses = _aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
+        self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
-        return loss, Gradients(flat, list(weights), list(biases))
+        return metrics.ordered_mean(losses), Gradients(flat, list(weights), list(biases))
 
     def train_step(self, x, y, learning_rate):
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
@@ -186,15 +171,43 @@ class MLP:
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0.
         Raises RuntimeError if the network is being trained by another thread.
         """
+        state = self.state
+        if state.trainer is PROCESS.token:
+            raise busy()
+        try:
+            state.trainer = PROCESS.token
+            # Most steps of a loop go straight through: the checks would take longer than a small network's step.
+            if self._without_derivative or state.is_classifier is None or not self._engine.takes(x, y):
+                return self._checked_step(x, y, learning_rate)
+            rate, update = self._last_update
+            if type(learning_rate) is not float or learning_rate != rate:
+                update = self._plain_update(learning_rate)
+            loss = self._engine.train(_tuple(Samples, (x, y)), update)
+            state.step += 1
+            return loss
+        finally:
+            state.trainer = None
+
+    @_in_default_environment
+    def _checked_step(self, x, y, learning_rate):
         self._require_derivatives()
-        if self._is_classifier is not None:
-            # Most steps of a loop go straight through: the checks below take longer than a small network's step.
-            loss = self._engine.quick_step(x, y, learning_rate, self._training)
-            if loss is not None:
-                return loss
-        with training.SoleTrainer(self), self._environment():
-            x, y = self._samples(x, y, finite=True)
-            return training.step(self, x, y, border.learning_rate(learning_rate, self.dtype))
+        samples = self._samples(x, y, finite=True)
+        with self._undone_by_errors():
+            loop.learn_task(self.state, samples.y, self.layer_activations[-1])
+            loss = self._engine.train(samples, self._plain_update(learning_rate))
+            self.state.step += 1
+            return loss
+
+    @_in_default_environment
+    def _plain_update(self, learning_rate):
+        """The Update of plain gradient descent, kept for the next call with this learning rate."""
+        rate = validation.learning_rate(learning_rate, self.dtype)
+        update = SGD(rate).update(self.state, 1, self.dtype)
+        self._last_update = rate, update
+        return update
+
+    def _undone_by_errors(self):
+        return self.state.undone_by_errors(self._parameters) if self._may_fail else contextlib.nullcontext()
 
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=0.1, shuffle=True, validation_data=None, verbose=1):
@@ -214,19 +227,28 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        x, y = self._samples(x, y, finite=True)
-        plan = training.Plan(
-            epochs=border.integer("epochs", epochs, 0),
-            batch_size=min(border.integer("batch_size", batch_size, 1), len(x)),
-            learning_rate=border.learning_rate(learning_rate, self.dtype),
-            shuffle=bool(shuffle),
-            verbose=border.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3),
-        )
+        samples = self._samples(x, y, finite=True)
+        epochs = validation.integer("epochs", epochs, 0)
+        batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
+        optimizer = SGD(validation.learning_rate(learning_rate, self.dtype))
+        verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (x, y), not {border.describe(validation_data)}")
+                raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
             validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
-        return training.fit(self, x, y, validation_data, plan)
+        plan = loop.Plan(
+            samples, validation_data, epochs, batch_size, optimizer, bool(shuffle), self.seed,
+            self.layer_activations[-1], callbacks.for_verbosity(verbose),
+        )  # fmt: skip
+        state = self.state
+        if state.trainer is PROCESS.token:
+            raise busy()
+        try:
+            state.trainer = PROCESS.token
+            with self._undone_by_errors():
+                return loop.fit(self._engine, state, plan)
+        finally:
+            state.trainer = None
 
     def predict(self, x):
         """Classes (rows,) int64 where the network is_classifier, else the outputs; without the rows for one sample.
@@ -245,7 +267,7 @@ class MLP:
         The accuracy counts rows whose predicted class is the target's; it is None where the targets, neither
         labels nor one-hot nor zeros and ones for a single sigmoid output, name no classes.
         """
-        return training.evaluate(self, *self._samples(x, y))
+        return metrics.evaluate(self._engine, self._samples(x, y), self.layer_activations[-1])
 
     def hash(self):
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
@@ -257,7 +279,7 @@ class MLP:
 
         Of an activation of your own the file holds the name.
         """
-        persistence.save(self, path)
+        persistence.save(path, self._architecture, self._parameters, self.seed, self.state)
 
     @classmethod
     def load(cls, path, backend=None, n_threads=None, activations=()):
@@ -266,7 +288,10 @@ class MLP:
         activations: a list of your own activations, in which the network finds those that it was saved with by their
         names; without one of them a ValueError says what to pass.
         """
-        return persistence.load(cls, path, backend, n_threads, activations)
+        saved = persistence.load(path, activations)
+        net = cls.__new__(cls)
+        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
+        return net
 
     def _require_derivatives(self):
         if self._without_derivative:
@@ -277,30 +302,25 @@ class MLP:
             )
 
     def _samples(self, x, y, prefix="", finite=False):
-        """x and y checked and converted, and out of the way of updates to the parameters."""
+        """The Samples of x and y, checked and converted, and out of the way of updates to the parameters."""
         x_name, y_name = prefix + "x", prefix + "y"
-        x = border.batch(x_name, x, self.layer_sizes[0], self.dtype)
-        y = border.targets(y_name, y, x_name, len(x), self._architecture)
+        x = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
+        y = validation.targets(y_name, y, x_name, len(x), self._architecture)
         if finite:
-            border.finite(x_name, x, self._engine)
-            border.finite(y_name, y, self._engine)
-        return tuple(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y))
+            validation.finite(x_name, x, self._engine)
+            validation.finite(y_name, y, self._engine)
+        return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
     def __getstate__(self):
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "epochs_trained": self._epochs_trained,
-            "is_classifier": self._is_classifier, "history": self.history,
+            "parameters": self._parameters, "state": self.state,
         }  # fmt: skip
 
     def __setstate__(self, state):
         self._assemble(state["architecture"], state["seed"], **state["asked"])
-        self._restore(state["parameters"], state["epochs_trained"], state["is_classifier"])
-        self.history = state["history"]
-
-    def _restore(self, parameters, epochs_trained, is_classifier):
-        self._parameters[...] = parameters
-        self._epochs_trained, self._is_classifier = epochs_trained, is_classifier
+        self._parameters[...] = state["parameters"]
+        self.state = state["state"]
 
 
 def _aligned_zeros(size, dtype):

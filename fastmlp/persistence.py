@@ -11,12 +11,14 @@ import os
 import re
 import secrets
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 
-from . import border
+from . import validation
 from .activations import ACTIVATIONS
-from .layout import n_parameters
+from .architecture import Architecture, n_parameters
+from .training.state import TrainingState
 
 FORMAT, VERSION = "fastmlp network", 1
 FIELDS = "layer_sizes", "activations", "loss", "dtype", "seed", "epochs_trained", "is_classifier", "sha256"
@@ -36,20 +38,29 @@ DAMAGE = (
 )  # fmt: skip
 
 
-def save(net, path):
-    """Write net to path; see MLP.save."""
+class Saved(NamedTuple):
+    """What a file holds of a network."""
+
+    architecture: Architecture
+    seed: int
+    parameters: np.ndarray
+    state: TrainingState
+
+
+def save(path, architecture, parameters, seed, state):
+    """Write a network to path; see MLP.save."""
     # A copy, so that parameters and checksum agree even while another thread trains the network.
-    parameters = net.parameters.astype(net.dtype.newbyteorder("<"))
+    parameters = parameters.astype(architecture.dtype.newbyteorder("<"))
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "layer_sizes": net.layer_sizes,
-        "activations": [str(activation) for activation in net.layer_activations],
-        "loss": net.loss,
-        "dtype": net.dtype.name,
-        "seed": net.seed,
-        "epochs_trained": net.epochs_trained,
-        "is_classifier": net.is_classifier,
+        "layer_sizes": architecture.layer_sizes,
+        "activations": [str(activation) for activation in architecture.activations],
+        "loss": architecture.loss,
+        "dtype": architecture.dtype.name,
+        "seed": seed,
+        "epochs_trained": state.epoch,
+        "is_classifier": state.is_classifier,
         "sha256": hashlib.sha256(parameters.data).hexdigest(),
     }
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
@@ -61,13 +72,13 @@ class MissingActivation(ValueError):
     """A network needs an activation that is not fastmlp's and was not passed."""
 
 
-def load(network_class, path, backend=None, n_threads=None, activations=()):
-    """The network saved at path; see MLP.load."""
+def load(path, activations=()):
+    """What is Saved at path; see MLP.load."""
     path = _path(path)
-    own = border.custom_activations("activations", activations)
+    own = validation.custom_activations("activations", activations)
     with open(path, "rb") as file:
         try:
-            header, architecture, parameters = _read(network_class, file, own)
+            header, architecture, parameters = _read(file, own)
         except MissingActivation as missing:
             raise ValueError(
                 f"{path!r} holds a network with the activation {missing}, which is not one of fastmlp's: define it as it "
@@ -78,13 +89,11 @@ def load(network_class, path, backend=None, n_threads=None, activations=()):
                 raise
             reason = str(error) or type(error).__name__
             raise ValueError(f"{path!r} is damaged or not a network saved by fastmlp: {reason}") from error
-    net = network_class.__new__(network_class)
-    net._assemble(architecture, header["seed"], backend, n_threads)
-    net._restore(parameters, header["epochs_trained"], header["is_classifier"])
-    return net
+    state = TrainingState(epoch=header["epochs_trained"], is_classifier=header["is_classifier"])
+    return Saved(architecture, header["seed"], parameters, state)
 
 
-def _read(network_class, file, own):
+def _read(file, own):
     """(header, architecture, parameters), from a file that may hold anything; own: {name: the user's activation}."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
@@ -100,7 +109,7 @@ def _read(network_class, file, own):
         if members["header.npy"].file_size > LARGEST_HEADER:
             raise ValueError("its header is too long")
         header = _parsed(_array(archive.read("header.npy"), np.dtype(np.uint8)).tobytes())
-        architecture = _architecture(network_class, header, own)
+        architecture = _architecture(header, own)
         little_endian = architecture.dtype.newbyteorder("<")
         needed = n_parameters(architecture.layer_sizes) * little_endian.itemsize
         if not needed < members["parameters.npy"].file_size <= size:
@@ -136,25 +145,23 @@ def _parsed(text):
     missing = [name for name in FIELDS if name not in header]
     if missing:
         raise ValueError(f"its header lacks {', '.join(missing)}")
-    border.integer("seed", header["seed"], 0, 2**32)
-    border.integer("epochs_trained", header["epochs_trained"], 0)
+    validation.integer("seed", header["seed"], 0, 2**32)
+    validation.integer("epochs_trained", header["epochs_trained"], 0)
     if not any(header["is_classifier"] is value for value in (None, True, False)):
         raise ValueError(f"is_classifier is {header['is_classifier']!r}")
     return header
 
 
-def _architecture(network_class, header, own):
+def _architecture(header, own):
     activations = header["activations"]
-    dtype = border.choice("dtype", header["dtype"], ("float32", "float64"))
+    dtype = validation.choice("dtype", header["dtype"], ("float32", "float64"))
     if not isinstance(activations, list) or not activations:
-        raise ValueError(f"activations is {border.describe(activations)}")
+        raise ValueError(f"activations is {validation.describe(activations)}")
     for name in activations:
         if isinstance(name, str) and name.isidentifier() and name not in ACTIVATIONS and name not in own:
             raise MissingActivation(name)
     activations = [own.get(name, name) if isinstance(name, str) else name for name in activations]
-    return network_class._architecture_of(
-        header["layer_sizes"], activations[:-1], activations[-1], header["loss"], dtype
-    )
+    return validation.architecture(header["layer_sizes"], activations[:-1], activations[-1], header["loss"], dtype)
 
 
 @contextlib.contextmanager
@@ -191,4 +198,4 @@ def _path(path):
     try:
         return os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"path must be a string or a path, not {border.describe(path)}") from None
+        raise TypeError(f"path must be a string or a path, not {validation.describe(path)}") from None

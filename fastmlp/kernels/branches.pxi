@@ -1,32 +1,37 @@
 # The ways that kernels may go, by shape and argument. Each says so once when it is taken, and the tests ask: a branch
-# that no test takes is a failure.
+# that no test takes is a failure. Those of activations, losses and update rules are added by their tables.
 
 cdef enum Branch:
     NO_TERMS, FIRST_ROW_BLOCK, LATER_ROW_BLOCK, FIRST_CHUNK, TOTALS_CARRIED, UPDATE_OF_ONE_CHUNK
     UPDATE_OF_CARRIED_TOTALS, PARTIAL_VECTOR, FULL_VECTOR, TRANSPOSED, PACKED, IN_PLACE, COLUMNS_APART, ROWS_APART
     ROWS_IN_PLACE, SHUFFLED_ROWS, PIXELS, SHUFFLED_PIXELS, LABELS, TARGETS, ONE_OUTPUT, ONE_THREAD, TEAM
     ROWS_TO_EACH_THREAD, ONE_BLOCK, BLOCKS_OF_ROWS, SHORT_LAST_BATCH, FORWARD_BY_COLUMNS, FORWARD_BY_ROWS
-    BACKWARD_BY_COLUMNS, BACKWARD_BY_ROWS, UPDATE_BY_COLUMNS, UPDATE_BY_ROWS, CUSTOM_FORWARD, CUSTOM_GATE
-    NEXT_ROWS_FETCHED
+    BACKWARD_BY_COLUMNS, BACKWARD_BY_ROWS, UPDATE_BY_COLUMNS, UPDATE_BY_ROWS, NEXT_ROWS_FETCHED, UPDATE_OF_STRIPS
 
-BRANCHES = (
+cdef list branch_names = [
     "no terms", "first row block", "later row block", "first chunk", "totals carried", "update of one chunk",
     "update of carried totals", "partial vector", "full vector", "transposed", "packed", "in place", "columns apart",
     "rows apart", "rows in place", "shuffled rows", "pixels", "shuffled pixels", "labels", "targets", "one output",
     "one thread", "team", "rows to each thread", "one block", "blocks of rows", "short last batch",
     "forward by columns", "forward by rows", "backward by columns", "backward by rows", "update by columns",
-    "update by rows", "custom forward", "custom gate", "next rows fetched",
-)
+    "update by rows", "next rows fetched", "update of strips",
+]
+
+
+cdef int new_branch(name) except -1:
+    assert len(branch_names) < <int>sizeof(taken)
+    branch_names.append(name)
+    return len(branch_names) - 1
 
 
 def branches():
     """Every branch of these kernels by name, register tiles included."""
-    return {*BRANCHES, *(name for name, _ in tiles())}
+    return {*branch_names, *(name for name, _ in tiles())}
 
 
 def branches_taken():
     """The names of the branches taken since the last call."""
-    names = {name for name, run in tiles() if run} | {name for i, name in enumerate(BRANCHES) if taken[i]}
+    names = {name for name, run in tiles() if run} | {name for i, name in enumerate(branch_names) if taken[i]}
     memset(taken, 0, sizeof(taken))
     memset(strips_run, 0, sizeof(strips_run))
     return names

@@ -1,22 +1,5 @@
 # The layer functions of fastmlp.reference, compiled: the same names, arguments and bits.
 
-cdef inline real* data_of(cnp.ndarray array) noexcept:
-    return <real*>cnp.PyArray_DATA(array)
-
-
-cdef cnp.ndarray contiguous(array):
-    # The array itself where it lies in C order in this module's type and aligned, otherwise a copy that does.
-    return np.require(array, dtype, "CA")
-
-
-cdef object strided(array):
-    # An array of any layout whose strides are whole numbers of elements.
-    array = np.asarray(array, dtype)
-    if any(stride % array.itemsize for stride in array.strides) or not array.flags.aligned:
-        array = array.copy()
-    return array
-
-
 cdef class DefaultEnvironment:
     """A context manager: within it numbers round to nearest and none is flushed to zero, whatever was set before."""
 
@@ -50,7 +33,7 @@ def sum_of_products(a, b, seed, out=None):
     else:
         lines_of(data_of(x), row, m, p.lines)
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
-    p.seed, p.c, p.c_row, p.weights = data_of(start), data_of(total), n, NULL
+    p.seed, p.c, p.c_row, p.carries, p.update = data_of(start), data_of(total), n, False, NULL
     with nogil:
         environment = fp_enter()
         multiply(&p, 0, m, 0, n, buffer, NULL)
@@ -85,6 +68,8 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     cdef Py_ssize_t n = w.shape[1], rows = x.shape[0]
     cdef Layer layer
     cdef Job job
+    cdef Update update
+    cdef real rate = rounded(learning_rate)
     cdef const real** lines
     cdef fp_environment environment
     cdef real* scratch = <real*>malloc((BUFFER + w.size) * sizeof(real) + (rows + 1) * sizeof(real*))
@@ -94,13 +79,14 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
         inputs = contiguous(x)
     lines = <const real**>(scratch + BUFFER)
     lines_of(data_of(inputs), inputs.strides[0] // <Py_ssize_t>sizeof(real), rows, lines)
-    job.mode, job.rate, job.layers = TRAIN, rounded(learning_rate), &layer
+    job.layers = &layer
     layer.n_in, layer.n_out = w.shape[0], n
     layer.weights, layer.bias, layer.grad_z = data_of(w), data_of(b), data_of(g)
     layer.grad_w, layer.grad_b = <real*>(lines + rows), NULL
+    update.fused, update.parameters, update.numbers = True, layer.weights, &rate
     with nogil:
         environment = fp_enter()
-        differentiate(&job, 0, lines, rows, scratch, NULL, 0, 1)
+        differentiate(&job, &update, 0, lines, rows, scratch, NULL, 0, 1)
         fp_leave(environment)
     free(scratch)
 
@@ -115,7 +101,7 @@ def activate(activation, z):
 cdef apply_activation(Activation f, cnp.ndarray a):
     # IN OUT a, in C order: z becomes f(z).
     cdef fp_environment environment
-    cdef cnp.ndarray copy = a.copy() if f.number == CUSTOM else a
+    cdef cnp.ndarray copy = a.copy() if f.keeps_z else a
     cdef real* z = data_of(copy)
     cdef real* out = data_of(a)
     cdef Py_ssize_t n = a.shape[a.ndim - 1] if a.ndim > 1 else 1, size = a.size
@@ -135,20 +121,24 @@ def activation_gradient(activation, a, grad_a, z=None):
     cdef Activation f = activation_of(activation)
     cdef cnp.ndarray outputs = contiguous(a), sums = outputs if z is None else contiguous(z)
     cdef cnp.ndarray g = np.array(grad_a, dtype, order="C")
-    cdef fp_environment environment = fp_enter()
-    gate_run(&f, data_of(sums), data_of(outputs), data_of(g), g.size)
+    cdef fp_environment environment
+    if f.gradient == NULL:
+        raise ValueError(f"activation {activation!r} has no derivative of its own")
+    environment = fp_enter()
+    gradient_run(&f, data_of(sums), data_of(outputs), data_of(g), g.size)
     fp_leave(environment)
     return g
 
 
-def output_gradient(loss, activation, a, y, z=None):
+def output_gradient(loss, activation, a, y, z=None, divisor=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     cdef Activation f = activation_of(activation)
     cdef cnp.ndarray outputs = contiguous(a), targets = contiguous(y), g = np.empty_like(outputs)
     cdef cnp.ndarray sums = outputs if z is None else contiguous(z)
-    cdef int number = loss_number(loss)
+    cdef Loss of_rows = loss_of(loss)
+    cdef real count = rounded(a.shape[0] if divisor is None else divisor)
     cdef fp_environment environment = fp_enter()
-    output_gradient_run(number, &f, data_of(sums), data_of(outputs), data_of(targets), data_of(g), g.size, a.shape[0])
+    output_gradient_run(&of_rows, &f, data_of(sums), data_of(outputs), data_of(targets), data_of(g), g.size, count)
     fp_leave(environment)
     return g
 
@@ -159,20 +149,32 @@ def row_losses(loss, z, a, y):
     cdef cnp.ndarray losses = np.empty(rows), panels, powers
     cdef double maxima[SIDE]
     cdef double totals[SIDE]
-    cdef int number = loss_number(loss)
+    cdef Loss of_rows = loss_of(loss)
+    cdef bint is_softmax = "softmax" in LOSSES[loss].output_activations
     cdef Py_ssize_t r
     cdef fp_environment environment
     for r from 0 <= r < rows by SIDE:
         panels = np.array([contiguous(part[r : r + SIDE].T) for part in (z, a, y)])
         powers = panels[0].copy()
         environment = fp_enter()
-        if number == CROSS_ENTROPY:
+        if is_softmax:
             softmax(data_of(powers), n, panels.shape[2], maxima, totals)
-        row_losses_of(number, data_of(panels), data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real),
+        row_losses_of(&of_rows, data_of(panels), data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real),
                       data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real) * 2, n, panels.shape[2], maxima,
-                      totals, <double*>cnp.PyArray_DATA(losses) + r)
+                      totals if is_softmax else NULL, <double*>cnp.PyArray_DATA(losses) + r)
         fp_leave(environment)
     return losses
+
+
+cdef inline real sum_in_order(const real* values, Py_ssize_t n) noexcept nogil:
+    cdef real total = 0, s
+    cdef Py_ssize_t start, k
+    for start from 0 <= start < n by CHUNK:
+        s = 0
+        for k in range(start, min(start + CHUNK, n)):
+            s = s + values[k]
+        total = total + s
+    return total
 
 
 def ordered_sum(values):
@@ -192,40 +194,14 @@ def ordered_sum(values):
 cdef sum_over_rows(values):
     cdef cnp.ndarray terms = contiguous(values), totals = np.empty(values.shape[1], dtype)
     cdef fp_environment environment = fp_enter()
-    sum_rows(data_of(terms), values.shape[0], totals.size, data_of(totals), NULL, totals.size)
+    sum_rows(data_of(terms), values.shape[0], totals.size, data_of(totals), NULL, False, totals.size)
     fp_leave(environment)
     return totals
 
 
 def all_finite(cnp.ndarray values):
     """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
-    return finite_rows(<const char*>cnp.PyArray_DATA(values), values.strides[0], 0, values.shape[0], values.shape[1]) != 0
-
-
-cdef int finite_rows(const char* data, Py_ssize_t row, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t r
-    for r in range(first, stop):
-        if not finite_run(<const real*>(data + r * row), n):
-            return 0
-    return 1
-
-
-cdef inline int finite_run(const real* values, Py_ssize_t n) noexcept nogil:
-    # By bits, which no rounding mode touches: all ones in the exponent.
-    cdef bits_of_real bits, found = 0
-    cdef Py_ssize_t i
-    for i in range(n):
-        memcpy(&bits, values + i, sizeof(real))
-        found |= (bits & EXPONENT) == EXPONENT
-    return not found
-
-
-def sgd_update(parameters, gradients, learning_rate):
-    """w = w - learning_rate * g, in place, for flat C-contiguous arrays. See fastmlp.reference.sgd_update."""
-    cdef cnp.ndarray w = parameters, g = contiguous(gradients)
-    cdef fp_environment environment = fp_enter()
-    sgd_run(data_of(w), data_of(g), learning_rate, w.size)
-    fp_leave(environment)
+    return bool(is_finite(values))
 
 
 def fma(a, b, c):
@@ -329,21 +305,3 @@ def sigmoid(z):
 def tanh(z):
     """The hyperbolic tangent."""
     return activate("tanh", z)
-
-
-cdef Activation activation_of(activation) except *:
-    # From a name, or from a user's activation, which gives its functions' addresses (a gate of 0: no derivative).
-    cdef Activation f
-    memset(&f, 0, sizeof(Activation))
-    if isinstance(activation, str):
-        f.number = ("identity", "relu", "sigmoid", "tanh", "softmax").index(activation)
-    else:
-        f.number = CUSTOM
-        forward, gate = activation.addresses(dtype)
-        f.forward = <void (*)(const real*, real*, Py_ssize_t) noexcept nogil><size_t>forward
-        f.gate = <void (*)(const real*, real*, Py_ssize_t) noexcept nogil><size_t>gate
-    return f
-
-
-cdef int loss_number(loss) except -1:
-    return ("squared_error", "cross_entropy", "binary_cross_entropy").index(loss)

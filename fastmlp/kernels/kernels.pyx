@@ -3,16 +3,22 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
+    updates.h           the update rules
     transpose.h         matrices turned round
-    products.pxi        blocking, packing and tiling around it
-    branches.pxi        which ways a call went, for the tests
-    elementary.pxi      exp, log, sigmoid, tanh
-    layers.pxi          activations, gates, losses, updates
-    network.pxi         a team of threads takes batches forward and backward through a network
     runtime.h           floating-point environment, barrier, what the CPU can do
+    branches.pxi        which ways a call went, for the tests
+    arrays.pxi          NumPy's arrays as pointers
+    products.pxi        blocking, packing and tiling around the register tile
+    elementary.pxi      exp, log, sigmoid, tanh
+    activations.pxi     activations and their derivatives
+    losses.pxi          losses, the gradient at the output, classes
+    updates.pxi         the update rules, found by name
+    network.pxi         a team of threads takes batches forward and backward through a network
+    workspace.pxi       where the arrays of a call lie
+    team.pxi            how threads run jobs together, and autotune.pxi whether that pays
 
-Here they meet Python: functions and an Engine with the signatures of fastmlp.reference, for arrays of this one type.
-Nothing is checked below this file, and little in it: fastmlp/border.py has done so.
+Here they meet Python: functions.pxi and engine.pxi have the signatures of fastmlp.reference, for arrays of this one type.
+Nothing is checked below this file, and little in it: fastmlp/validation.py has done so.
 """
 
 import os
@@ -21,13 +27,15 @@ import warnings
 import numpy as np
 
 cimport numpy as cnp
+from cpython.tuple cimport PyTuple_GET_ITEM
 from cython.parallel cimport parallel, prange, threadid
-from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from .. import layout
+from ..activations import ACTIVATIONS
+from ..architecture import layer_views
+from ..losses import LOSSES
 
 cnp.import_array()
 
@@ -76,8 +84,24 @@ cdef extern from "tile.h":
     void run_strip(int by, int rows, int vecs, int chunks, const Strip* s) noexcept nogil
     void copy_strip(const real* b, Py_ssize_t b_row, Py_ssize_t terms, Py_ssize_t columns, int vecs,
                     real* strip) noexcept nogil
-    void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate,
+    void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate, int carries,
                   Py_ssize_t n) noexcept nogil
+
+cdef extern from "updates.h":
+    ctypedef struct Update:
+        void (*rule)(const Update* u, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row,
+                     const real* g) noexcept nogil
+        const real* numbers
+        real* parameters
+        real* state[2]
+        int fused, branch
+    ctypedef struct Rule:
+        const char* name
+        void (*run)(const Update* u, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row,
+                    const real* g) noexcept nogil
+        int n_numbers, n_state
+    const int N_RULES
+    const Rule* rules
 
 cdef extern from "transpose.h":
     void transpose(const real* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n, real* out,
@@ -95,23 +119,29 @@ cdef extern from "runtime.h":
     double now() noexcept nogil
     void hand_over() noexcept nogil
     void mark(int branch) noexcept nogil
-    char taken[64]
+    char taken[256]
     void prefetch(const void* p) noexcept nogil
     int has_openmp() noexcept
     int threads_set() noexcept
     bint cpu_has(const char* isa) noexcept
     const char* COMPILER
 
+dtype = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
+
 include "branches.pxi"
+include "arrays.pxi"
 include "products.pxi"
 include "elementary.pxi"
-include "layers.pxi"
+include "activations.pxi"
+include "losses.pxi"
 include "network.pxi"
+include "workspace.pxi"
+include "autotune.pxi"
+include "team.pxi"
+include "updates.pxi"
 include "functions.pxi"
-include "trials.pxi"
 include "engine.pxi"
 
-dtype = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
 compiler = COMPILER.decode()
 openmp = bool(has_openmp())
 

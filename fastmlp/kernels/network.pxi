@@ -32,7 +32,7 @@ cdef struct Layer:
     real* bias              # (n_out,)
     real* grad_w            # GRADIENT: OUT like weights; TRAIN: totals between chunks
     real* grad_b
-    real* z                 # (batch_size, n_out): the sums, a itself where the activation takes their place: not CUSTOM
+    real* z                 # (batch_size, n_out): the sums, a itself unless the activation keeps z
     real* a                 # (batch_size, n_out)
     real* grad_z            # (batch_size, n_out)
     const real** a_lines    # pointers to the rows of a and of grad_z
@@ -47,7 +47,8 @@ cdef struct Rows:
 
 cdef struct Job:
     Mode mode
-    int n_layers, loss
+    int n_layers
+    Loss loss
     Layer* layers
     Rows x, y
     const int64_t* order    # or NULL: rows in their order
@@ -57,8 +58,11 @@ cdef struct Job:
     real* out               # FORWARD: (stop, n_out), the outputs
     double* losses          # (stop,)
     uint8_t* correct        # (stop,), or NULL
-    real rate
-    real* scratch           # for each thread a STRIP_BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
+    Update update           # TRAIN
+    Py_ssize_t numbers_step # from the numbers of one step to the next's
+    real divisor            # GRADIENT: of the sum of the rows' losses
+    bint carries            # GRADIENT: whether the gradients hold totals of rows before these
+    real* scratch           # for each thread a BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
     Py_ssize_t scratch_size, panels
     Barrier barrier
 
@@ -112,12 +116,15 @@ cdef Share share_of_updates(const Job* job, int i, int thread, int team) noexcep
 cdef void run(Job* job, int thread, int team) noexcept nogil:
     cdef fp_environment environment = fp_enter()
     cdef Py_ssize_t first
+    cdef Update update = job.update
     for first from job.start <= first < job.stop by job.batch_size:
-        take_batch(job, first, min(job.batch_size, job.stop - first), thread, team)
+        take_batch(job, &update, first, min(job.batch_size, job.stop - first), thread, team)
+        update.numbers += job.numbers_step
     fp_leave(environment)
 
 
-cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, int team) noexcept nogil:
+cdef void take_batch(Job* job, const Update* update, Py_ssize_t first, Py_ssize_t rows, int thread,
+                     int team) noexcept nogil:
     cdef Ahead ahead = rows_ahead(job, first + rows, thread, team)
     cdef const real** x = job.x_lines + thread * job.batch_size
     cdef const real** a = x
@@ -149,7 +156,8 @@ cdef void take_batch(Job* job, Py_ssize_t first, Py_ssize_t rows, int thread, in
         backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
     barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
     for i in range(output, -1, -1):
-        differentiate(job, i, job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
+        differentiate(job, update if job.mode == TRAIN else NULL, i, job.layers[i - 1].a_lines if i > 0 else x, rows, scratch,
+                      &ahead, thread, team)
     barrier_wait(&job.barrier, team)
 
 
@@ -193,7 +201,7 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
 
 cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, real* scratch,
                   real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
-    # OUT z = x W + b, and out (rows, n_out) = f(z), in place of z unless f is CUSTOM; where not activated only z.
+    # OUT z = x W + b, and out (rows, n_out) = f(z), in place of z unless f keeps z; where not activated only z.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Py_ssize_t first = s.r0 * layer.n_out + s.c0
     cdef Product p
@@ -202,8 +210,8 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
     p.lines, p.by_columns, p.step = x, False, 1
     p.b, p.b_row, p.b_col = layer.weights, layer.n_out, 1
     p.seed = layer.bias
-    p.c, p.c_row = layer.z if layer.activation.number == CUSTOM else out, layer.n_out
-    p.weights = NULL
+    p.c, p.c_row = layer.z if layer.activation.keeps_z else out, layer.n_out
+    p.carries, p.update = False, NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if activated:
         activate_block(&layer.activation, p.c + first, out + first, s.r1 - s.r0, s.c1 - s.c0, layer.n_out, panel)
@@ -217,21 +225,25 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
     cdef real* z = panels
     cdef real* a = panels + n * SIDE
     cdef real* y = panels + 2 * n * SIDE
-    cdef real* g = panels + 3 * n * SIDE if layer.activation.number == CUSTOM else z
+    cdef real* g = panels + 3 * n * SIDE if layer.activation.keeps_z else z
     cdef double maxima[SIDE]
     cdef double totals[SIDE]
     cdef int classes[SIDE]
     cdef int wanted[SIDE]
+    cdef bint by_rows
+    cdef real divisor = job.divisor if job.mode == GRADIENT else <real>rows
     for r from rows * thread // team <= r < r1 by SIDE:
         count = min(SIDE, r1 - r)
         transpose(layer.z + r * n, n, count, n, z, count)
         memcpy(a, z, count * n * sizeof(real))
-        if layer.activation.number == SOFTMAX:
+        by_rows = layer.activation.forward == NULL
+        if by_rows:
+            mark(layer.activation.forward_branch)
             softmax(a, n, count, maxima, totals)
         else:
             activate_run(&layer.activation, z, a, count * n)
         targets(job, first + r, count, n, y)
-        row_losses_of(job.loss, z, a, y, n, count, maxima, totals, job.losses + first + r)
+        row_losses_of(&job.loss, z, a, y, n, count, maxima, totals if by_rows else NULL, job.losses + first + r)
         if job.correct != NULL:
             classes_of(a, n, count, classes)
             if job.y.coded:
@@ -240,7 +252,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
                 classes_of(y, n, count, wanted)
             compare(classes, wanted, count, job.correct + first + r)
         if job.mode != EVALUATE:
-            output_gradient_run(job.loss, &layer.activation, z, a, y, g, count * n, rows)
+            output_gradient_run(&job.loss, &layer.activation, z, a, y, g, count * n, divisor)
             transpose(g, count, n, count, layer.grad_z + r * n, n)
 
 
@@ -281,7 +293,7 @@ cdef void targets(const Job* job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t 
 
 cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, real* scratch, int thread,
                    int team) noexcept nogil:
-    # OUT before.grad_z (rows, n_in) = (layer.grad_z W^T), through the gate of before's activation.
+    # OUT before.grad_z (rows, n_in) = (layer.grad_z W^T), through the derivative of before's activation.
     cdef Share s = share(rows, layer.n_in, thread, team)
     cdef Py_ssize_t first, n = layer.n_in
     cdef Product p
@@ -291,19 +303,19 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
     p.b, p.b_row, p.b_col = layer.weights, 1, layer.n_out
     p.seed = NULL
     p.c, p.c_row = before.grad_z, n
-    p.weights = NULL
+    p.carries, p.update = False, NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, NULL)
     first = s.r0 * n + s.c0
     if s.c0 == 0 and s.c1 == n:
-        gate_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, (s.r1 - s.r0) * n)
+        gradient_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, (s.r1 - s.r0) * n)
     else:
         for first from s.r0 * n + s.c0 <= first < s.r1 * n by n:
-            gate_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, s.c1 - s.c0)
+            gradient_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, s.c1 - s.c0)
 
 
-cdef void differentiate(Job* job, int i, const real** x, Py_ssize_t rows, real* scratch, Ahead* ahead, int thread,
-                        int team) noexcept nogil:
-    # grad_w = x^T grad_z and grad_b of layer i: OUT to the layer's arrays, or in TRAIN straight into weights and bias.
+cdef void differentiate(Job* job, const Update* update, int i, const real** x, Py_ssize_t rows, real* scratch, Ahead* ahead,
+                        int thread, int team) noexcept nogil:
+    # grad_w = x^T grad_z and grad_b of layer i: OUT to the layer's arrays, or with an update straight into weights and bias.
     cdef const Layer* layer = &job.layers[i]
     cdef Py_ssize_t n = layer.n_out
     cdef Share s = share_of_updates(job, i, thread, team)
@@ -316,9 +328,24 @@ cdef void differentiate(Job* job, int i, const real** x, Py_ssize_t rows, real* 
     p.b, p.b_row, p.b_col = layer.grad_z, n, 1
     p.seed = NULL
     p.c, p.c_row = layer.grad_w, n
-    p.weights = layer.weights if job.mode == TRAIN else NULL
-    p.rate = &job.rate
+    p.carries = update == NULL and job.carries
+    p.update = update
+    if update != NULL:
+        p.at = layer.weights - update.parameters
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if s.r0 == 0:
-        sum_rows(layer.grad_z + s.c0, rows, n, (layer.bias if job.mode == TRAIN else layer.grad_b) + s.c0,
-                 &job.rate if job.mode == TRAIN else NULL, s.c1 - s.c0)
+        differentiate_bias(job, update, layer, rows, s.c0, s.c1, scratch)
+
+
+cdef void differentiate_bias(Job* job, const Update* update, const Layer* layer, Py_ssize_t rows, Py_ssize_t c0, Py_ssize_t c1,
+                             real* gradients) noexcept nogil:
+    cdef Py_ssize_t n = layer.n_out, column, columns
+    if update == NULL:
+        sum_rows(layer.grad_z + c0, rows, n, layer.grad_b + c0, NULL, job.carries, c1 - c0)
+    elif update.fused:
+        sum_rows(layer.grad_z + c0, rows, n, layer.bias + c0, update.numbers, False, c1 - c0)
+    else:
+        for column from c0 <= column < c1 by UPDATE_STRIP:
+            columns = min(<Py_ssize_t>UPDATE_STRIP, c1 - column)
+            sum_rows(layer.grad_z + column, rows, n, gradients, NULL, False, columns)
+            update.rule(update, layer.bias + column - update.parameters, 1, columns, columns, gradients)

@@ -14,7 +14,9 @@ cdef enum:
     ROW_STRIPS_PAY = 64     # or rows
     STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
     APART_BUFFER = 256 * (256 + 16)     # reals: a chunk of the rows in APART_BYTES, each tile as tall as the tallest
-    BUFFER = 256 * 8 * 16 + 256 * (256 + 16)    # both
+    UPDATE_STRIP = 1024     # gradients that are computed, and stay in the first-level cache, before their update follows
+    STRIPS = 256 * 8 * 16 + 256 * (256 + 16)
+    BUFFER = 256 * 8 * 16 + 256 * (256 + 16) + 1024     # all three
 
 
 cdef struct Product:
@@ -27,8 +29,9 @@ cdef struct Product:
     const real* seed        # IN   (n,), or NULL for +0
     real* c                 # OUT  C[i, j] = c[i * c_row + j]
     Py_ssize_t c_row
-    real* weights           # IN OUT, or NULL: after the last chunk weights = weights - (rate * C), rows c_row apart;
-    const real* rate        #      C then only keeps totals between chunks
+    bint carries            # whether C holds totals of terms before these, which are gone on from
+    const Update* update    # or NULL: after the last chunk the parameters from flat[at] on, rows c_row apart, are updated
+    Py_ssize_t at           #      with C for their gradients; C then only keeps totals between chunks
 
 
 cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, const real** lines) noexcept nogil:
@@ -193,21 +196,52 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     s.seed = p.seed + column if p.seed else NULL
     s.c_row = s.carried_row = p.c_row
     s.c = p.c + row * p.c_row + column
-    s.carried = NULL if first else s.c
+    s.carried = NULL if first and not p.carries else s.c
     s.rate = NULL
-    if p.weights and final:
-        mark(UPDATE_OF_ONE_CHUNK if first else UPDATE_OF_CARRIED_TOTALS)
-        s.c = p.weights + row * p.c_row + column
-        s.rate = p.rate
+    if p.update == NULL or not final:
+        run_tiles(&s, by, t, vecs, chunks, width, apart != NULL)
+        return
+    mark(UPDATE_OF_ONE_CHUNK if first else UPDATE_OF_CARRIED_TOTALS)
+    if p.update.fused:
+        s.c = p.update.parameters + p.at + row * p.c_row + column
+        s.rate = p.update.numbers
+        run_tiles(&s, by, t, vecs, chunks, width, apart != NULL)
+    else:
+        mark(UPDATE_OF_STRIPS)
+        update_by_strips(p, &s, by, t, vecs, chunks, width, apart != NULL, row, column, columns, buffer + STRIPS)
 
+
+cdef inline void run_tiles(Strip* s, int by, Tiling t, int vecs, int chunks, Py_ssize_t width, bint apart) noexcept nogil:
+    # The tiles of a strip, the taller ones first. width: of a line of a tile of A that was copied apart.
     if t.taller:
         s.tiles = t.taller
-        s.tile_step = t.height + 1 if apart == NULL else width * terms
-        run_strip(by, <int>t.height + 1, vecs, chunks, &s)
-        advance(&s, by, t.height + 1)
+        s.tile_step = width * s.terms if apart else t.height + 1
+        run_strip(by, <int>t.height + 1, vecs, chunks, s)
+        advance(s, by, t.height + 1)
     s.tiles = t.tiles - t.taller
-    s.tile_step = t.height if apart == NULL else width * terms
-    run_strip(by, <int>t.height, vecs, chunks, &s)
+    s.tile_step = width * s.terms if apart else t.height
+    run_strip(by, <int>t.height, vecs, chunks, s)
+
+
+cdef void update_by_strips(const Product* p, Strip* s, int by, Tiling t, int vecs, int chunks, Py_ssize_t width, bint apart,
+                           Py_ssize_t row, Py_ssize_t column, Py_ssize_t columns, real* gradients) noexcept nogil:
+    # As run_tiles, a few tiles at a time: their totals go to gradients (rows, columns), and the update follows at once.
+    cdef Py_ssize_t tiles, height, group, n
+    cdef int part
+    s.c_row = columns
+    for part in range(2):
+        height = t.height + 1 if part == 0 else t.height
+        tiles = t.taller if part == 0 else t.tiles - t.taller
+        group = max(<Py_ssize_t>1, UPDATE_STRIP // (height * columns))
+        s.tile_step = width * s.terms if apart else height
+        while tiles > 0:
+            n = min(group, tiles)
+            s.tiles, s.c = n, gradients
+            run_strip(by, <int>height, vecs, chunks, s)
+            p.update.rule(p.update, p.at + row * p.c_row + column, n * height, columns, p.c_row, gradients)
+            advance(s, by, height)
+            row += n * height
+            tiles -= n
 
 
 cdef inline void advance(Strip* s, int by, Py_ssize_t height) noexcept nogil:

@@ -60,7 +60,7 @@ static inline void barrier_wait(Barrier *b, int team) {
 }
 
 /* Which branches have been taken, for the tests to ask: written once, so that threads do not fight for the cache line. */
-static char taken[64];
+static char taken[256];
 
 static inline void mark(int branch) {
     if (!__atomic_load_n(&taken[branch], __ATOMIC_RELAXED)) __atomic_store_n(&taken[branch], 1, __ATOMIC_RELAXED);

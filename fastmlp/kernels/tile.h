@@ -238,9 +238,9 @@ static void copy_strip(const real *b, ptrdiff_t b_row, ptrdiff_t terms, ptrdiff_
 }
 
 ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate,
-                               const int masked, ptrdiff_t n) {
+                               const int carries, const int masked, ptrdiff_t n) {
     const lanes last = first_lanes(n);
-    vec sum = zero_vec();
+    vec sum = carries ? load_part(total, masked, last) : zero_vec();
     for (ptrdiff_t start = 0; start < rows; start += CHUNK) {
         vec s = zero_vec();
         for (ptrdiff_t r = start; r < rows && r < start + CHUNK; r++) s = s + load_part(g + r * row, masked, last);
@@ -250,12 +250,12 @@ ALWAYS_INLINE void sum_vectors(const real *g, ptrdiff_t rows, ptrdiff_t row, rea
     store_part(total, 0, 1, masked, last, n, &sum);
 }
 
-/* The same rule with every a = 1, for n columns of g (rows x n, `row` apart): OUT total, or, with a learning rate, the
- * biases total = total - (rate * sum). */
-static void sum_rows(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate, ptrdiff_t n) {
+/* The same rule with every a = 1, for n columns of g (rows x n, `row` apart): OUT total; or, with a learning rate, the
+ * biases total = total - (rate * sum); or, where it carries, total = total + the chunks of these rows. */
+static void sum_rows(const real *g, ptrdiff_t rows, ptrdiff_t row, real *total, const real *rate, int carries, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j += LANES)
-        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, 0, LANES);
-        else sum_vectors(g + j, rows, row, total + j, rate, 1, n - j);
+        if (n - j >= LANES) sum_vectors(g + j, rows, row, total + j, rate, carries, 0, LANES);
+        else sum_vectors(g + j, rows, row, total + j, rate, carries, 1, n - j);
 }
 
 #endif

@@ -2,22 +2,26 @@
 
     arithmetic.py    fused multiply-add and ordered sums
     elementary.py    exp, log, sigmoid, tanh and their kin
-    layers.py        z = x W + b, a = f(z), and the chain rule through them
+    activations.py   a = f(z), and the gradient back through it
+    layers.py        z = x W + b, and the chain rule through it
     losses.py        what a batch costs, and the gradient at the output
-    training.py      one step of gradient descent, and a whole network over a flat parameter array
+    updates.py       how parameters change, given their gradients
+    engine.py        the interface of the backends: a whole network over a flat parameter array
     philox.py        random numbers addressed by their position
 
 The compiled kernels and the Numba ones compute the same bits faster; the tests compare bytes.
 """
 
+from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, fma, ordered_sum, sum_of_products
 from .elementary import exp, expm1, log, log1p, sigmoid, tanh
-from .layers import activate, activation_gradient, dense_backward, dense_forward
+from .engine import Engine, Samples, Steps, Update, classes
+from .layers import dense_backward, dense_forward
 from .losses import output_gradient, row_losses
-from .training import Engine, sgd_update
+from .updates import sgd_update, update
 
 __all__ = [
-    "CHUNK", "Engine", "activate", "activation_gradient", "check_environment", "dense_backward", "dense_forward",
-    "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses", "sgd_update", "sigmoid",
-    "sum_of_products", "tanh",
-]
+    "CHUNK", "Engine", "Samples", "Steps", "Update", "activate", "activation_gradient", "check_environment", "classes",
+    "dense_backward", "dense_forward", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient",
+    "row_losses", "sgd_update", "sigmoid", "sum_of_products", "tanh", "update",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The border: arguments are checked and converted here, once, and nothing is checked again below.
+"""The border of the library: arguments are checked and converted here, once, and nothing is checked again below.
 
 Every error names the argument, what it was and what was expected. Converted inputs and targets are what
 fastmlp.reference.Engine asks for; arrays that already are so pass without a copy.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .activations import ACTIVATIONS
+from .architecture import Architecture
 from .custom import CustomActivation
 from .losses import LOSSES
 
@@ -58,7 +59,7 @@ def learning_rate(value, dtype):
         struct.pack("<" + dtype.char, rate)
     except OverflowError:
         raise ValueError(f"learning_rate {rate!r} is too large for {dtype.name}") from None
-    return rate
+    return rate + 0.0  # -0 is 0
 
 
 def choice(name, value, options):
@@ -69,6 +70,14 @@ def choice(name, value, options):
     if value not in options:
         raise ValueError(expected)
     return value
+
+
+def architecture(sizes, activation, output_activation, loss, dtype):
+    """The Architecture of these arguments of MLP."""
+    sizes = layer_sizes(sizes)
+    loss = choice("loss", loss, LOSSES)
+    activations = layer_activations(activation, output_activation, loss, sizes)
+    return Architecture(sizes, activations, loss, network_dtype(dtype))
 
 
 def layer_sizes(value):
@@ -111,7 +120,7 @@ def layer_activations(activation, output_activation, loss, sizes):
         )
     if len(chosen) != hidden:
         raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
-    hidden_options = [name for name in ACTIVATIONS if name != "softmax"]
+    hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     for one in chosen:
         _layer_activation("activation", one, hidden_options)
 

@@ -1,4 +1,20 @@
-"""Where each layer's weights and biases lie in the one flat parameter array: W0, b0, W1, b1, ..."""
+"""What a network is, apart from its parameters, and where each layer lies in the one flat array of them.
+
+The order of the parameters is W0, b0, W1, b1, ...; weights are (n_in, n_out) in C order.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Architecture(NamedTuple):
+    """What a network is, checked (see validation.py)."""
+
+    layer_sizes: tuple  # input first
+    activations: tuple  # for each layer a name, or a user's own
+    loss: str
+    dtype: np.dtype
 
 
 def n_parameters(layer_sizes):

@@ -1,0 +1,119 @@
+# The losses of rows, the gradient at the output, and the classes of rows, after fastmlp/reference/losses.py.
+#
+# A loss is a pair of functions and a row of the table below, found by its name in fastmlp/losses.py. Panels are
+# (n_out, rows), see activations.pxi.
+
+cdef enum:
+    MOST_LOSSES = 16
+
+
+cdef struct Loss:
+    # IN OUT s (rows,) in double: s plus what outputs add to the loss of each row, in order, from panels z, a, y (n, rows).
+    # maxima and log_totals (rows,): softmax's m and log s, where the output is softmax.
+    void (*add)(const real* z, const real* a, const real* y, const double* maxima, const double* log_totals,
+                Py_ssize_t n, Py_ssize_t rows, double* s) noexcept nogil
+    double factor               # of the sum of a row's terms
+    bint through_activation     # whether the gradient a - y goes through the output activation's derivative
+    int branch
+
+
+cdef void add_squared_error(const real* z, const real* a, const real* y, const double* maxima, const double* log_totals,
+                            Py_ssize_t n, Py_ssize_t rows, double* s) noexcept nogil:
+    cdef Py_ssize_t j, r
+    cdef double e
+    for j from 0 <= j < n * rows by rows:
+        for r in range(rows):
+            e = <double>a[j + r] - <double>y[j + r]
+            s[r] = s[r] + e * e
+
+
+cdef void add_cross_entropy(const real* z, const real* a, const real* y, const double* maxima, const double* log_totals,
+                            Py_ssize_t n, Py_ssize_t rows, double* s) noexcept nogil:
+    cdef Py_ssize_t j, r
+    cdef double e, t
+    for j from 0 <= j < n * rows by rows:
+        for r in range(rows):
+            t = <double>y[j + r]
+            e = -(t * ((<double>z[j + r] - maxima[r]) - log_totals[r]))
+            s[r] = s[r] + (0.0 if t == 0 else e)
+
+
+cdef void add_binary_cross_entropy(const real* z, const real* a, const real* y, const double* maxima,
+                                   const double* log_totals, Py_ssize_t n, Py_ssize_t rows, double* s) noexcept nogil:
+    cdef Py_ssize_t j, r
+    cdef double x, t
+    for j from 0 <= j < n * rows by rows:
+        for r in range(rows):
+            x, t = <double>z[j + r], <double>y[j + r]
+            s[r] = s[r] + (((x if x > 0 else 0.0) - x * t) + log1p53(exp53(-x if x > 0 else x)))
+
+
+ctypedef void (*add_function)(const real* z, const real* a, const real* y, const double* maxima, const double* log_totals,
+                              Py_ssize_t n, Py_ssize_t rows, double* s) noexcept nogil
+
+cdef Loss loss_table[MOST_LOSSES]
+cdef dict loss_rows = {}        # name: its number in the table
+
+
+cdef new_loss(name, add_function add, double factor, bint through_activation):
+    loss_table[<int>len(loss_rows)] = Loss(add, factor, through_activation, new_branch(f"loss {name}"))
+    loss_rows[name] = len(loss_rows)
+
+
+new_loss("squared_error", add_squared_error, 0.5, True)
+new_loss("cross_entropy", add_cross_entropy, 1, False)
+new_loss("binary_cross_entropy", add_binary_cross_entropy, 1, False)
+
+
+cdef Loss loss_of(name) except *:
+    if name not in loss_rows:
+        raise ValueError(f"the compiled kernels have no loss {name!r}")
+    return loss_table[<int>loss_rows[name]]
+
+
+cdef void row_losses_of(const Loss* loss, const real* z, const real* a, const real* y, Py_ssize_t n, Py_ssize_t rows,
+                        const double* maxima, const double* totals, double* losses) noexcept nogil:
+    # OUT losses (rows,), in double, from panels z, a, y (n, rows). maxima, totals (rows,): softmax's m and s, or NULL.
+    cdef double s[SIDE]
+    cdef double result[SIDE]
+    cdef double log_totals[SIDE]
+    cdef Py_ssize_t start, r
+    mark(loss.branch)
+    for r in range(rows):
+        result[r] = 0
+    if totals != NULL:
+        for r in range(rows):
+            log_totals[r] = log53(totals[r])
+    for start from 0 <= start < n by CHUNK:
+        for r in range(rows):
+            s[r] = 0
+        loss.add(z + start * rows, a + start * rows, y + start * rows, maxima, log_totals, min(CHUNK, n - start), rows, s)
+        for r in range(rows):
+            result[r] = result[r] + s[r]
+    for r in range(rows):
+        losses[r] = loss.factor * result[r]
+
+
+cdef void output_gradient_run(const Loss* loss, const Activation* f, const real* z, const real* a, const real* y, real* g,
+                              Py_ssize_t n, real divisor) noexcept nogil:
+    # OUT g (n,) = dL/dz from a and y (n,), for L the sum of the rows' losses over divisor. Only an f that keeps z reads z,
+    # which g is apart from then.
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] = (a[i] - y[i]) / divisor
+    if loss.through_activation:
+        gradient_run(f, z, a, g, n)
+
+
+cdef void classes_of(const real* outputs, Py_ssize_t n, Py_ssize_t rows, int* classes) noexcept nogil:
+    # OUT classes (rows,) of a panel (n, rows): each row's first largest output; with one output, whether it exceeds 1/2.
+    cdef real largest[SIDE]
+    cdef int best[SIDE]
+    cdef Py_ssize_t j, r
+    for r in range(rows):
+        largest[r], best[r] = outputs[r], n == 1 and outputs[r] > <real>0.5
+    for j in range(1, n):
+        for r in range(rows):
+            best[r] = <int>j if outputs[j * rows + r] > largest[r] else best[r]
+            largest[r] = outputs[j * rows + r] if outputs[j * rows + r] > largest[r] else largest[r]
+    memcpy(classes, best, rows * sizeof(int))

@@ -1,0 +1,23 @@
+"""Random numbers that depend on the seed and on what they are for, and on nothing else: the same bits on every machine."""
+
+import threading
+
+import numpy as np
+
+WEIGHTS, SHUFFLES = 0, 1  # which stream of the seed a draw comes from
+
+
+def shuffled_rows(n_rows, seed, epoch):
+    """The order in which an epoch (counted from 0 over the network's life) takes the rows: int64 (n_rows,)."""
+    return stream(seed, SHUFFLES, epoch).permutation(n_rows).astype(np.int64, copy=False)
+
+
+def stream(*key):
+    """The thread's one RandomState, seeded as RandomState(key) is: to make a new one takes 0.15 ms."""
+    if not hasattr(_of_thread, "state"):
+        _of_thread.state = np.random.RandomState(0)
+    _of_thread.state.seed(key)
+    return _of_thread.state
+
+
+_of_thread = threading.local()

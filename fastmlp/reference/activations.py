@@ -1,0 +1,73 @@
+"""The activations a = f(z), and how a gradient comes back through each: dL/dz = dL/da f'(z).
+
+The rows of fastmlp.activations.ACTIVATIONS, by name. A user's activation is an object that is called for its values and has
+the derivative as its method `slope`, a function of z.
+"""
+
+import numpy as np
+
+from .arithmetic import ordered_sum
+from .elementary import exp, sigmoid, tanh
+
+
+def activate(activation, z):
+    """a = f(z), element by element; softmax row by row."""
+    function = FUNCTIONS[activation][0] if isinstance(activation, str) else activation
+    with np.errstate(all="ignore"):
+        return function(z)
+
+
+def activation_gradient(activation, a, grad_a, z=None):
+    """dL/dz = dL/da f'(z), from a = f(z), or for a user's activation from z."""
+    with np.errstate(all="ignore"):
+        if not isinstance(activation, str):
+            return grad_a * activation.slope(z)
+        return FUNCTIONS[activation][1](a, grad_a)
+
+
+def identity(z):
+    return z
+
+
+def identity_gradient(a, grad_a):
+    return grad_a
+
+
+def relu(z):
+    return np.where(z <= 0, z.dtype.type(0), z)
+
+
+def relu_gradient(a, grad_a):
+    return np.where(a > 0, grad_a, a.dtype.type(0))
+
+
+def sigmoid_gradient(a, grad_a):
+    return grad_a * (a * (a.dtype.type(1) - a))
+
+
+def tanh_gradient(a, grad_a):
+    return grad_a * (a.dtype.type(1) - a * a)
+
+
+def softmax(z):
+    _, powers, total = softmax_parts(z)
+    return powers / total[:, None]
+
+
+def softmax_parts(z):
+    """(m, e, s) of softmax: the row maximum m, e_j = exp(z_j - m) and s = sum_j e_j, so that p_j = e_j / s."""
+    with np.errstate(all="ignore"):
+        m = z[:, 0]
+        for j in range(1, z.shape[1]):
+            m = np.where(z[:, j] > m, z[:, j], m)
+        powers = exp(z - m[:, None])
+        return m, powers, ordered_sum(powers)
+
+
+FUNCTIONS = {
+    "identity": (identity, identity_gradient),
+    "relu": (relu, relu_gradient),
+    "sigmoid": (sigmoid, sigmoid_gradient),
+    "tanh": (tanh, tanh_gradient),
+    "softmax": (softmax, None),  # its gradient is the loss's: (a - y)
+}

@@ -1,0 +1,223 @@
+"""The interface of the backends, and its definition: a network's computation over one flat parameter array.
+
+Every backend has the class Engine with these methods and bits. What it is asked for comes in three parts: the Samples to
+look at, the Steps to take through them, and the Update to make in each. The caller has checked all of them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..architecture import layer_views
+from .activations import activate, activation_gradient
+from .arithmetic import CHUNK, check_environment, ordered_sum, sum_of_products
+from .layers import dense_backward
+from .losses import output_gradient, row_losses
+from .updates import update as apply_rule
+
+BLOCK = 1024  # rows that are taken at a time where nothing else says how many, to bound the memory for them
+
+
+class Samples(NamedTuple):
+    """Inputs with their targets.
+
+    x: (rows, n_in) in the parameters' dtype, or uint8 pixels, which stand for x / 255; rows contiguous.
+    y: (rows, n_out) in the parameters' dtype, or int64 labels (rows,), which stand for their one-hot rows (with a single
+        output: for 0 and 1).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Steps(NamedTuple):
+    """Which rows to train on, and how many at a time: rows order[start:stop], in steps of batch_size, fewer in the last.
+
+    order: int64 row numbers; None takes the rows in their order.
+    """
+
+    start: int
+    stop: int
+    batch_size: int
+    order: np.ndarray | None = None
+
+    @property
+    def count(self):
+        """How many steps they are."""
+        return -(-(self.stop - self.start) // self.batch_size)
+
+
+class Update(NamedTuple):
+    """What is done to the parameters in each step: a rule of fastmlp.optimizers.RULES.
+
+    numbers: in the parameters' dtype, the rule's numbers for each step of a call; (1, ...) where all steps take the same.
+    state: the rule's arrays, like the parameters.
+    """
+
+    rule: str
+    numbers: np.ndarray
+    state: tuple = ()
+
+
+class Engine:
+    """A network's computation over its flat parameter array.
+
+    layer_sizes: input first. activations: for each layer a name, or a user's own. parameters: the flat array, read, and
+    written in place by train and apply. Raises ValueError for an activation or a loss that the backend does not have.
+    """
+
+    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
+        self.sizes = layer_sizes
+        self.layers = layer_views(parameters, layer_sizes)
+        self.functions = activations
+        self.loss = loss
+        self.parameters = parameters
+        self.dtype = parameters.dtype
+
+    def takes(self, x, y=None):
+        """Whether arguments of a user can be passed on as they are; False stands for ask validation.py.
+
+        x: an array (rows, n_in) of the parameters' dtype in C order, with a row in it; with y also finite, and apart from
+        the parameters. y: labels of a network with several outputs, or targets (rows, n_out) of the squared error, likewise.
+        """
+        if not (is_ready(x, self.dtype, 2) and x.shape[1] == self.sizes[0] and len(x)):
+            return False
+        if y is None:
+            return True
+        n_out = self.sizes[-1]
+        if is_ready(y, self.dtype, 2):
+            suits = self.loss == "squared_error" and y.shape == (len(x), n_out) and np.isfinite(y).all()
+        else:
+            suits = (is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x)
+                     and 0 <= y.min() and y.max() < n_out)  # fmt: skip
+        apart = not (np.may_share_memory(x, self.parameters) or np.may_share_memory(y, self.parameters))
+        return bool(suits and apart and np.isfinite(x).all())
+
+    def forward(self, x, out=None):
+        """The outputs (rows, n_out) for x, written into out where given."""
+        check_environment()
+        if out is None:
+            out = np.empty((len(x), self.sizes[-1]), self.dtype)
+        for start in range(0, len(x), BLOCK):
+            _, activations = self._forward(self._inputs(x[start : start + BLOCK]))
+            out[start : start + BLOCK] = activations[-1]
+        return out
+
+    def activations(self, x):
+        """Every layer's activations, input first: a list of arrays (rows, size)."""
+        check_environment()
+        return self._forward(self._inputs(x))[1]
+
+    def evaluate(self, samples, losses, correct):
+        """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
+        check_environment()
+        for start in range(0, len(samples.x), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(samples.x)))
+            x, y = self._batch(samples, rows)
+            sums, activations = self._forward(x)
+            self._assess(sums[-1], activations[-1], y, rows, losses, correct)
+
+    def gradients(self, samples, gradients, losses, divisor=None, carry=False):
+        """Write d(sum of the rows' losses / divisor)/d(parameters) into the flat array gradients, and fill losses (rows,).
+
+        divisor: the number of rows unless given. carry: go on from the totals that gradients holds, of rows before these:
+        a batch that is taken in blocks, all but the last multiples of 256 rows, gives the bits of the whole.
+        """
+        check_environment()
+        if not carry:
+            gradients[...] = 0
+        totals = np.empty_like(gradients)
+        for start in range(0, len(samples.x), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(samples.x)))
+            x, y = self._batch(samples, rows)
+            sums, activations = self._forward(x)
+            losses[rows] = row_losses(self.loss, sums[-1], activations[-1], y)
+            self._backward(sums, activations, y, len(samples.x) if divisor is None else divisor, totals)
+            with np.errstate(all="ignore"):
+                gradients[...] = gradients + totals
+
+    def apply(self, gradients, update):
+        """One step from gradients that were made elsewhere: the first of update's."""
+        check_environment()
+        apply_rule(update.rule, self.parameters, gradients, update.state, update.numbers[0])
+
+    def train(self, samples, update, steps=None, losses=None, correct=None):
+        """Take the steps, or one on all rows; return the mean loss of their rows.
+
+        losses (float64, one for each position of the order) receives at start:stop each row's loss, and correct (uint8)
+        whether its class was right, both before that step's update, where given.
+        """
+        check_environment()
+        start, stop, batch_size, order = steps or Steps(0, len(samples.x), len(samples.x))
+        losses = np.empty(stop) if losses is None else losses
+        gradients = np.empty_like(self.parameters)
+        for i, first in enumerate(range(start, stop, batch_size)):
+            step = slice(first, min(first + batch_size, stop))
+            x, y = self._batch(samples, step if order is None else order[step])
+            sums, activations = self._forward(x)
+            self._assess(sums[-1], activations[-1], y, step, losses, correct)
+            # All gradients use the weights from before the step, so nothing is updated until the last is known.
+            self._backward(sums, activations, y, len(x), gradients)
+            numbers = update.numbers[i if len(update.numbers) > 1 else 0]
+            apply_rule(update.rule, self.parameters, gradients, update.state, numbers)
+        return float(ordered_sum(losses[start:stop])) / (stop - start)
+
+    def all_finite(self, array):
+        """Whether neither NaN nor infinity is in an array (rows, columns)."""
+        return all(np.isfinite(array[start : start + BLOCK]).all() for start in range(0, len(array), BLOCK))
+
+    def _batch(self, samples, rows):
+        return self._inputs(samples.x[rows]), self._targets(samples.y[rows])
+
+    def _forward(self, x):
+        """([z of layer 1, ..., z of the output layer], [x, a of layer 1, ..., a of the output layer])."""
+        sums, activations = [], [x]
+        for (weights, bias), function in zip(self.layers, self.functions):
+            sums.append(sum_of_products(activations[-1], weights, seed=bias))
+            activations.append(activate(function, sums[-1]))
+        return sums, activations
+
+    def _backward(self, sums, activations, y, divisor, gradients):
+        """Write the gradients of all layers, the output layer's first, into the flat array."""
+        views = layer_views(gradients, self.sizes)
+        grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], y, sums[-1], divisor)
+        for i in reversed(range(len(self.layers))):
+            grad_w, grad_b, grad_a = dense_backward(activations[i], self.layers[i][0], grad_z, input_gradient=i > 0)
+            views[i][0][...], views[i][1][...] = grad_w, grad_b
+            if i > 0:
+                grad_z = activation_gradient(self.functions[i - 1], activations[i], grad_a, sums[i - 1])
+
+    def _assess(self, z, a, y, rows, losses, correct):
+        losses[rows] = row_losses(self.loss, z, a, y)
+        if correct is not None:
+            correct[rows] = classes(a) == classes(y)
+
+    def _inputs(self, x):
+        return x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x
+
+    def _targets(self, y):
+        if y.ndim == 2:
+            return y
+        n_out = self.sizes[-1]
+        if n_out == 1:
+            return y.astype(self.dtype)[:, None]
+        return (y[:, None] == np.arange(n_out)).astype(self.dtype)
+
+
+IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
+
+
+def is_ready(value, dtype, ndim):
+    """Whether it is an array as the backends take it: of this dtype, in C order and aligned."""
+    return type(value) is np.ndarray and value.ndim == ndim and value.dtype == dtype and value.flags.num & IN_LINE == IN_LINE
+
+
+def classes(outputs):
+    """The class of each row: the index of its first largest output; with a single output, whether it exceeds 1/2."""
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0.5).astype(np.int64)
+    best, largest = np.zeros(len(outputs), np.int64), outputs[:, 0]
+    for j in range(1, outputs.shape[1]):
+        larger = outputs[:, j] > largest
+        best, largest = np.where(larger, j, best), np.where(larger, outputs[:, j], largest)
+    return best

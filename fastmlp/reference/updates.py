@@ -1,0 +1,64 @@
+"""The update of parameters from their gradients: the rules of gradient descent, and what may be put around them.
+
+Arrays are flat and of one dtype T; numbers are of type T. A rule gives the step u of w = w - u from the gradient g, and
+changes its own arrays in place. fastmlp.optimizers.RULES is the table of them.
+"""
+
+import numpy as np
+
+
+def update(rule, parameters, gradients, state, numbers):
+    """w = w - u in place, with u by the rule of this name; state: its arrays, changed in place; numbers: its numbers."""
+    with np.errstate(all="ignore"):
+        parameters[...] = parameters - RULES[rule](gradients, *state, *map(parameters.dtype.type, numbers))
+
+
+def sgd_update(parameters, gradients, learning_rate):
+    """w = w - learning_rate * g, in place: plain gradient descent."""
+    update("sgd", parameters, gradients, (), (learning_rate,))
+
+
+def settle(x):
+    """x, but +0 where it is subnormal: a mean that decays would stick at the smallest number, and cost traps on the way."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
+
+
+def sgd(g, r):
+    return r * g
+
+
+def momentum(g, v, mu, k, r):
+    v[...] = settle((mu * v) + (k * g))
+    return r * v
+
+
+def nesterov(g, v, mu, k, r):
+    p = k * g
+    v[...] = settle((mu * v) + p)
+    return r * ((mu * v) + p)
+
+
+def adam(g, m, v, b1, k1, b2, k2, a, e):
+    m[...] = settle((b1 * m) + (k1 * g))
+    v[...] = settle((b2 * v) + ((k2 * g) * g))
+    return (a * m) / (np.sqrt(v) + e)
+
+
+def rmsprop(g, v, b2, k2, k, e1, e2):
+    v[...] = settle((b2 * v) + ((k2 * g) * g))
+    return (k * g) / (np.sqrt(v + e1) + e2)
+
+
+def rmsprop_momentum(g, v, m, b2, k2, k, e1, e2, mu, r):
+    m[...] = settle((mu * m) + rmsprop(g, v, b2, k2, k, e1, e2))
+    return r * m
+
+
+RULES = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adam": adam,
+    "rmsprop": rmsprop,
+    "rmsprop_momentum": rmsprop_momentum,
+}

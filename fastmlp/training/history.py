@@ -1,0 +1,46 @@
+"""What a fit records, epoch by epoch."""
+
+from dataclasses import dataclass, field, fields
+
+
+@dataclass
+class History:
+    """What a fit recorded: lists with one entry a completed epoch, also as history["loss"] and so on.
+
+    loss: the mean loss of the rows, each taken just before the step that trained on it.
+    accuracy: the share of rows whose class was right, likewise; empty where there are no classes.
+    val_loss, val_accuracy: on the validation data after the epoch; empty without it, or without classes in it.
+    seconds: the time for training on the epoch, without validation.
+    interrupted_rows: None, or how many rows of a further epoch had been trained on when Ctrl-C ended it.
+    """
+
+    loss: list = field(default_factory=list)
+    accuracy: list = field(default_factory=list)
+    val_loss: list = field(default_factory=list)
+    val_accuracy: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)
+    interrupted_rows: int | None = None
+
+    @property
+    def epochs(self):
+        """How many epochs were completed."""
+        return len(self.loss)
+
+    def keys(self):
+        return [f.name for f in fields(self) if f.name != "interrupted_rows"]
+
+    def __getitem__(self, key):
+        if key not in self.keys():
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def record(self, seconds, trained, validation):
+        """Add an epoch: the Evaluations of its training and, unless None, of the validation data."""
+        self.seconds.append(seconds)
+        self.loss.append(trained.loss)
+        if trained.accuracy is not None:
+            self.accuracy.append(trained.accuracy)
+        if validation is not None:
+            self.val_loss.append(validation.loss)
+            if validation.accuracy is not None:
+                self.val_accuracy.append(validation.accuracy)

@@ -1,0 +1,101 @@
+"""The loop of training: epochs in slices of steps.
+
+A slice takes about 50 ms in the backend, without Python; between slices there is time for progress and for Ctrl-C.
+"""
+
+import time
+from typing import NamedTuple
+
+from ..optimizers import Optimizer
+from ..random_streams import shuffled_rows
+from ..reference import Samples, Steps
+from ..validation import have_classes
+from .callbacks import Callback
+from .history import History
+from .interrupts import deferred_interrupt
+from .metrics import Rows, evaluate
+
+SLICE_SECONDS = 0.05
+
+
+class Plan(NamedTuple):
+    """The checked arguments of a fit."""
+
+    samples: Samples
+    validation: Samples | None
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    shuffle: bool
+    seed: int
+    output_activation: object
+    callbacks: list[Callback]
+
+
+def fit(engine, state, plan):
+    """Train an engine's network; returns the History, which is the state's from the beginning on."""
+    state.history = History()
+    if plan.epochs:
+        learn_task(state, plan.samples.y, plan.output_activation)
+    slices = Slices(plan.batch_size)
+    with deferred_interrupt() as interrupted:
+        try:
+            for epoch in range(1, plan.epochs + 1):
+                _take_epoch(engine, state, plan, slices, epoch, interrupted)
+        finally:
+            for callback in plan.callbacks:
+                callback.on_train_end()
+    return state.history
+
+
+def _take_epoch(engine, state, plan, slices, epoch, interrupted):
+    n_rows = len(plan.samples.x)
+    rows = Rows(plan.samples.y, plan.output_activation)
+    order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
+    for callback in plan.callbacks:
+        callback.on_epoch_begin(epoch, plan.epochs, n_rows)
+    began = time.perf_counter()
+    for steps in slices.of(n_rows, order):
+        update = plan.optimizer.update(state, steps.count, engine.dtype)
+        engine.train(plan.samples, update, steps, rows.losses, rows.correct)
+        state.step, state.row = state.step + steps.count, steps.stop
+        for callback in plan.callbacks:
+            callback.on_rows_end(steps.stop - steps.start)
+        if interrupted() and steps.stop < n_rows:
+            state.history.interrupted_rows = steps.stop
+            raise KeyboardInterrupt
+    seconds = time.perf_counter() - began
+    state.epoch, state.row = state.epoch + 1, 0
+    trained = rows.evaluation()
+    validation = evaluate(engine, plan.validation, plan.output_activation) if plan.validation else None
+    state.history.record(seconds, trained, validation)
+    for callback in plan.callbacks:
+        callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
+    if interrupted():
+        raise KeyboardInterrupt
+
+
+def learn_task(state, y, output_activation):
+    """The first targets decide whether the network tells classes apart."""
+    if state.is_classifier is None:
+        state.is_classifier = have_classes(y, output_activation)
+
+
+class Slices:
+    """Cuts epochs into slices of whole batches that take about SLICE_SECONDS, by the time that the last one took."""
+
+    def __init__(self, batch_size):
+        self.batch_size = batch_size
+        self.batches = 1
+
+    def of(self, n_rows, order):
+        """The Steps of each slice in turn; a slice is timed from when it is handed out until the next is asked for."""
+        start = 0
+        while start < n_rows:
+            stop = min(start + self.batches * self.batch_size, n_rows)
+            began = time.perf_counter()
+            yield Steps(start, stop, self.batch_size, order)
+            seconds = max(time.perf_counter() - began, 1e-9)
+            fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / seconds)
+            self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
+            start = stop

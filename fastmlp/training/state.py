@@ -1,0 +1,88 @@
+"""Where the training of a network stands: all that, beside its parameters, decides how it goes on.
+
+The loop, the files and the callbacks read and write this object, and nothing else of a network.
+"""
+
+import contextlib
+import copy
+import os
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from .history import History
+
+
+class _Process:
+    """What stands for this process: a network that was being trained when a child was forked is not trained in the child."""
+
+    def __init__(self):
+        self.token = object()
+
+
+PROCESS = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=PROCESS.__init__)
+
+
+def busy():
+    """The error for a network that is being trained already."""
+    return RuntimeError("this network is being trained by another thread; train a copy, or wait for that to end")
+
+
+@dataclass
+class TrainingState:
+    """Who trains the network writes
+
+        if state.trainer is PROCESS.token:
+            raise busy()
+        try:
+            state.trainer = PROCESS.token
+            ...
+        finally:
+            state.trainer = None
+
+    in which no call stands where a signal or another thread could come between: nothing is left behind, wherever it falls.
+
+    epoch: passes over the data that were completed, over all calls of fit.
+    row: how many rows of a further epoch have been trained on.
+    step: updates of the parameters since the beginning.
+    rule: the name of the update rule that the next two belong to; None before the first step.
+    arrays: the rule's arrays, by name, each like the parameters.
+    powers: the rule's running products, by name, such as beta1^t of Adam.
+    is_classifier: whether the network tells classes apart; None while no targets have said so.
+    history: what the last fit recorded, or None.
+    """
+
+    epoch: int = 0
+    row: int = 0
+    step: int = 0
+    rule: str | None = None
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    powers: dict[str, float] = field(default_factory=dict)
+    is_classifier: bool | None = None
+    history: History | None = None
+
+    trainer = None  # this process's token while a call trains the network; not a field: it is no part of what is kept
+
+    @contextlib.contextmanager
+    def undone_by_errors(self, parameters):
+        """Leave parameters and state as they are now if an activation of the user's own raises on the way."""
+        before = parameters.copy(), copy.deepcopy(self)
+        try:
+            yield
+        except Exception:
+            parameters[...] = before[0]
+            self.become(before[1])
+            raise
+
+    def become(self, other):
+        """Take over all that another state holds."""
+        for f in fields(self):
+            setattr(self, f.name, getattr(other, f.name))
+
+    def __getstate__(self):
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
