@@ -691,7 +691,7 @@ def test_a_saved_network_asks_for_its_activations(saved, capsys):
             MLP.load(saved, activations=bad)
     with pytest.raises(ValueError, match="two activations named shifted"):
         MLP.load(saved, activations=[around(1), around(2)])
-    from fastmlp.cli import main
+    from fastmlp.cli.main import main
 
     assert main(["show", str(saved)]) == 1
     assert "holds a network with the activation mish" in capsys.readouterr().err
