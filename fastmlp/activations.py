@@ -1,6 +1,6 @@
 """The activation functions: what each computes, its derivative written in its own value, and its kernel number.
 
-Users' own are in fastmlp/custom.py; the kernels call them all 5.
+Users' own are in fastmlp/custom; the kernels call them all 5.
 """
 
 from typing import NamedTuple

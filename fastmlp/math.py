@@ -3,7 +3,7 @@
     import fastmlp.math as fm
 
 Each takes a number or an array, float32 or float64, and gives its type back; other real numbers count as float64.
-Inside an activation that Numba compiles they are the compiled ones (fastmlp/jit/custom.py).
+Inside an activation that Numba compiles they are the compiled ones (fastmlp/custom/compiling.py).
 """
 
 import numpy as np

@@ -14,7 +14,7 @@ import types
 
 import numpy as np
 
-from . import math
+from .. import math
 
 CONSTANT = "a constant"
 OPERATORS = {"+", "-", "*", "/", "+=", "-=", "*=", "/="}
@@ -79,7 +79,7 @@ def specialise(name, function, T, wrap=lambda function: function):
 
 
 def _copy(name, function, T, wrap, callers):
-    from .custom import CustomActivation  # which imports this file
+    from .activation import CustomActivation  # which imports this file
 
     if function in callers:
         raise ValueError(f"{name} must not call itself")

@@ -1,7 +1,7 @@
 """Users' own activations: the decorator fastmlp.activation, and what it makes of a function.
 
-The function is written for one number. fastmlp/specialise.py copies it for each dtype; here the copy is tried, applied
-element by element (the reference backend), and its derivative checked; fastmlp/jit/custom.py compiles it.
+The function is written for one number. specialise.py copies it for each dtype; here the copy is tried, applied element by
+element (the reference backend), and its derivative checked; compiling.py compiles it.
 """
 
 import importlib.util
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .activations import ACTIVATIONS
-from .reference import check_environment
+from ..activations import ACTIVATIONS
+from ..reference import check_environment
 from .specialise import refuse, specialise
 
 STEP = 2.0**-17  # of the finite differences, for |z| <= 1
@@ -118,10 +118,10 @@ class CustomActivation:
                 f'activation {self.name} needs Numba, which is not installed: pip install "fastmlp[numba]", or take '
                 'backend="reference", which works without'
             )
-        from .jit import custom
+        from . import compiling  # which imports Numba
 
-        forward = self._address("value", custom.forward, dtype.type)
-        return forward, self._address("slope", custom.gate, dtype.type) if self.has_derivative else 0
+        forward = self._address("value", compiling.forward, dtype.type)
+        return forward, self._address("slope", compiling.gate, dtype.type) if self.has_derivative else 0
 
     def __repr__(self):
         return f"<activation {self.name}>"

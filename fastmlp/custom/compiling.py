@@ -1,6 +1,6 @@
 """Users' own activations through Numba: C functions over runs of z, in which every number is of one type.
 
-fastmlp/specialise.py has made the numbers in the code of type T. What is left of Python's other numbers are the integers of
+specialise.py has made the numbers in the code of type T. What is left of Python's other numbers are the integers of
 loops and truth values: with a float they become T, as in NumPy, and an expression that still is float64 in a float32
 function is refused, never computed otherwise than the reference does.
 """
@@ -19,9 +19,10 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
 from numba.extending import overload
 
-from .. import math, specialise
-from . import elementary
-from .compiling import ARITHMETIC, OPTIONS
+from .. import math
+from ..jit import elementary
+from ..jit.compiling import ARITHMETIC, OPTIONS
+from . import specialise
 
 
 def forward(what, function, T):
