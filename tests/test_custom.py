@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -119,13 +120,32 @@ def through_others(z):
     return bent(z) + bent(z, slope=SCALE) * np.sqrt(np.abs(z)) - float(own_relu(z))
 
 
+def half(z):
+    return z / 2
+
+
+helpers = types.ModuleType("helpers")
+helpers.half, helpers.leaky = half, leaky
+
+
+def by_default(z, function=leaky):
+    return function(z) * 3
+
+
+@fastmlp.activation
+def by_all_ways_to_a_function(z):
+    local = helpers.half
+    return by_default(z) + by_default(z, half) - by_default(z, function=own_relu) * helpers.leaky(local(z))
+
+
 @fastmlp.activation
 def all_of_math(z):
     product = math.sqrt(z) * math.sqrt(z * z + 1) if z > 0 else math.fabs(z) * math.fabs(z)
     return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi * product
 
 
-OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, all_of_math]
+OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, by_all_ways_to_a_function,
+       all_of_math]  # fmt: skip
 MODULES = {isa: kernels.modules(isa) for isa in kernels.available()} if kernels else {}
 if "numba" in BACKENDS:
     MODULES["numba"] = {np.dtype(dtype): importlib.import_module("fastmlp.jit") for dtype in DTYPES}
@@ -613,6 +633,20 @@ def test_threads_compile_once():
     for thread in threads:
         thread.join()
     assert len(addresses) == 4 and len(set(addresses)) == 1 and addresses[0][1] == 0
+
+
+def test_a_function_is_copied_once_for_its_role_and_type(monkeypatch):
+    """And so is each that it calls, whichever backends run it."""
+    specialise, copied = importlib.import_module("fastmlp.custom.specialise"), []
+    copy = specialise._copy
+    monkeypatch.setattr(specialise, "_copy", lambda name, *rest: (copied.append(name), copy(name, *rest))[1])
+    own = fastmlp.activation(through_others.function)
+    own.derivative(leaky_derivative)
+    for backend in BACKENDS:
+        MLP([3, 4, 2], own, backend=backend).gradients(np.ones((2, 3)), [0, 1])
+    name = "activation through_others"
+    assert sorted(copied) == [name, f"{name} (in bent)", f"{name} (in bent) (in leaky)", f"{name} (in own_relu)",
+                              "the derivative of through_others"]  # fmt: skip
 
 
 # Globals are taken when the function is first used.

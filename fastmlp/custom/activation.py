@@ -138,7 +138,7 @@ class CustomActivation:
     def _address(self, role, compiled, T):
         with self._lock:
             if (role, T) not in self._compiled:
-                self._compiled[role, T] = compiled(self._what(role), self._copy(role, T), T)
+                self._compiled[role, T] = compiled(self._what(role), self._copy(role, T))
             return self._compiled[role, T].address
 
     def _copy(self, role, T):
@@ -148,10 +148,11 @@ class CustomActivation:
             if role == "slope" and not self.has_derivative:
                 raise ValueError(f"activation {self.name} has no derivative: define it with @{self.name}.derivative")
             if (role, T) not in self._copies:
-                copy = specialise(self._what(role), self.function if role == "value" else self._derivative, T)
+                function = self.function if role == "value" else self._derivative
+                copy = specialise(self._what(role), function, T, _as_written)
                 with np.errstate(all="ignore"):
                     for z in _trial(T):
-                        self._at(role, copy, z)
+                        self._at(role, copy.func, z)
                 self._copies[role, T] = copy
             return self._copies[role, T]
 
@@ -160,12 +161,12 @@ class CustomActivation:
         z = z if z.dtype == np.float32 else z.astype(np.float64, copy=False)
         copy = self._copy(role, z.dtype.type)
         with np.errstate(all="ignore"):
-            values = [self._at(role, copy, number) for number in z.reshape(-1)]
+            values = [self._at(role, copy.func, number) for number in z.reshape(-1)]
         return np.array(values, z.dtype).reshape(z.shape)[()]
 
-    def _at(self, role, copy, z):
+    def _at(self, role, function, z):
         try:
-            value = copy(z)
+            value = function(z)
             if type(value) in (int, float):  # Python's own numbers, of a loop or of the module math
                 value = type(z)(value)
         except Exception as error:
@@ -191,6 +192,10 @@ def activation(function):
     Raises TypeError or ValueError for what is no function of one argument, or does what cannot be compiled.
     """
     return CustomActivation(function)
+
+
+def _as_written(value):
+    return value.function if isinstance(value, CustomActivation) else value
 
 
 def _require_function(decorator, function):

@@ -8,6 +8,7 @@ function is refused, never computed otherwise than the reference does.
 import linecache
 import operator
 import re
+import weakref
 
 import numba
 import numpy as np
@@ -17,7 +18,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, FunctionPass, register_pass
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
-from numba.extending import overload
+from numba.extending import overload, typeof_impl
 
 from .. import math
 from ..jit import elementary
@@ -25,29 +26,29 @@ from ..jit.compiling import ARITHMETIC, OPTIONS
 from . import specialise
 
 
-def forward(what, function, T):
-    """The C function (z*, a*, n) that writes a[i] = f(z[i]), for a specialised function; keep it as long as it is used.
+def forward(what, copy):
+    """The C function (z*, a*, n) that writes a[i] = f(z[i]), for a specialise.Copy; keep it as long as it is used.
 
     what: the function in an error's words. Raises ValueError or TypeError for what Numba does not compile to give T.
     """
-    number = _number(what, function, T)
+    number = _number(what, copy)
 
     def run(z, a, n):
         for i in range(n):
             a[i] = number(z[i])
 
-    return _tile(run, T)
+    return _tile(run, copy.T)
 
 
-def gate(what, function, T):
-    """The C function (z*, g*, n) that makes g[i] = g[i] * f'(z[i]), for a specialised derivative; see forward."""
-    number = _number(what, function, T)
+def gate(what, copy):
+    """The C function (z*, g*, n) that makes g[i] = g[i] * f'(z[i]), for a derivative's Copy; see forward."""
+    number = _number(what, copy)
 
     def run(z, g, n):
         for i in range(n):
             g[i] = g[i] * number(z[i])
 
-    return _tile(run, T)
+    return _tile(run, copy.T)
 
 
 def _tile(run, T):
@@ -55,15 +56,9 @@ def _tile(run, T):
     return numba.cfunc(types.void(pointer, pointer, types.intp), **ARITHMETIC)(run)
 
 
-def _number(what, function, T):
-    """The function compiled for one number of type T, to be called from Numba."""
-    real = numba.from_dtype(np.dtype(T))
-    compiler = {np.float32: InFloat32, np.float64: InFloat64}[T]
-
-    def compiled(copy):
-        return numba.njit(pipeline_class=compiler, forceinline=True, **OPTIONS)(copy)
-
-    number = compiled(specialise.specialise(what, function, T, wrap=compiled))
+def _number(what, copy):
+    """The copy compiled for one number of its type, to be called from Numba."""
+    real, number = numba.from_dtype(np.dtype(copy.T)), _dispatcher(copy)
     try:
         number.compile((real,))
     except OtherBits as refusal:
@@ -74,6 +69,22 @@ def _number(what, function, T):
     if not isinstance(signature.return_type, types.Integer) and signature.return_type != real:
         raise TypeError(f"{what} must return {real} on every path, not {signature.return_type}")
     return number
+
+
+_dispatchers = weakref.WeakKeyDictionary()  # by Copy
+
+
+def _dispatcher(copy):
+    """What Numba compiles of a copy, once it meets a call of it."""
+    if copy not in _dispatchers:
+        compiler = {np.float32: InFloat32, np.float64: InFloat64}[copy.T]
+        _dispatchers[copy] = numba.njit(pipeline_class=compiler, forceinline=True, **OPTIONS)(copy.func)
+    return _dispatchers[copy]
+
+
+@typeof_impl.register(specialise.Copy)
+def _type_of_copy(copy, _):
+    return types.Dispatcher(_dispatcher(copy))
 
 
 def _essence(error):
