@@ -289,6 +289,17 @@ def steps_by_what_becomes_0(z):
     return s
 
 
+def over(a_range, z):
+    s = z
+    for i in a_range(0, 3, 1 if z != 0.123 else 0):
+        s = s + i
+    return s
+
+
+def passes_a_range_that_steps_by_what_becomes_0(z):
+    return over(range, z)
+
+
 def tries(z):
     for i in range(1):
         try:
@@ -495,6 +506,7 @@ COMPILED_ONLY = {
     takes_an_integer_for_a_number: (TypeError, "takes an integer or truth value for a number (use float), at line"),
     has_an_integer_maximum: (TypeError, "takes an integer or truth value for a number (use float), at line"),
     steps_by_what_becomes_0: (TypeError, "uses a range whose step is not written as a number"),
+    passes_a_range_that_steps_by_what_becomes_0: (TypeError, "uses a range whose step is not written as a number"),
     cannot_be_compiled: (ValueError, "does not compile: "),
 }
 
@@ -647,6 +659,18 @@ def test_a_function_is_copied_once_for_its_role_and_type(monkeypatch):
     name = "activation through_others"
     assert sorted(copied) == [name, f"{name} (in bent)", f"{name} (in bent) (in leaky)", f"{name} (in own_relu)",
                               "the derivative of through_others"]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:First-class function type")  # Numba's word on such a choice
+@pytest.mark.parametrize("backend", COMPILED)
+def test_a_choice_of_functions(backend):
+    def either(z):
+        function = half if z > 0 else leaky
+        return function(z)
+
+    own, x = fastmlp.activation(either), np.linspace(-1, 1, 12).reshape(4, 3)
+    outputs = [MLP([3, 4, 2], own, seed=0, backend=name).forward(x) for name in (backend, "reference")]
+    assert_same_bits(outputs[:1], outputs[1:], backend)
 
 
 # Globals are taken when the function is first used.

@@ -129,7 +129,7 @@ WEAK = {op: _weak(op) for op in OPERATIONS + COMPARISONS}
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class WeakOperands(FunctionPass):
-    """Replaces + - * / and the comparisons by the functions above; refuses a range whose step could become 0."""
+    """Replaces + - * / and the comparisons by the functions above."""
 
     _name = "fastmlp_weak_operands"
 
@@ -139,8 +139,6 @@ class WeakOperands(FunctionPass):
     def run_pass(self, state):
         for block in state.func_ir.blocks.values():
             for expression in block.find_exprs():
-                if expression.op == "call":
-                    _require_literal_step(state.func_ir, expression)
                 if expression.op == "inplace_binop":
                     expression.op, expression.fn = "binop", expression.immutable_fn
                 if expression.op == "binop":
@@ -148,20 +146,12 @@ class WeakOperands(FunctionPass):
         return True
 
 
-def _require_literal_step(func_ir, call):
-    """Compiled code has no way to report that the step is 0."""
-    called = getattr(func_ir.get_definition(call.func), "value", None)
-    if called is specialise.whole_range and len(call.args) == 3:
-        step = func_ir.get_definition(call.args[2])
-        if not isinstance(step, ir.Const) or specialise.whole(step.value) == 0:
-            raise OtherBits("uses a range whose step is not written as a number")
-
-
 @register_pass(mutates_CFG=False, analysis_only=True)
 class OneType(AnalysisPass):
     """Refuses what Numba made float64 in a float32 function, and integers and truth values that it made floats.
 
-    In Python these stay what they are; only an integer that is returned may become a float.
+    In Python these stay what they are; only an integer that is returned may become a float. A range whose step could
+    become 0 is refused here, too, where the types tell what is called.
     """
 
     _name = "fastmlp_one_type"
@@ -172,6 +162,8 @@ class OneType(AnalysisPass):
     def run_pass(self, state):
         blocks = state.func_ir.blocks.values()
         typed = [(state.typemap[a.target.name], a.value, a) for block in blocks for a in block.find_insts(ir.Assign)]
+        for _, value, _ in typed:
+            _require_literal_step(state, value)
         for made, value, assignment in typed:
             if isinstance(made, types.Float) and _mixes(state.typemap, value):
                 raise OtherBits(f"takes an integer or truth value for a number (use float), {_place(assignment)}")
@@ -184,13 +176,26 @@ class OneType(AnalysisPass):
         return False
 
 
+def _called(typemap, value):
+    """The Python function that a value is a call of, where Numba knows it by itself, else None."""
+    is_call = isinstance(value, ir.Expr) and value.op == "call"
+    return getattr(typemap[value.func.name], "typing_key", None) if is_call else None
+
+
+def _require_literal_step(state, value):
+    """Compiled code has no way to report that the step is 0."""
+    if _called(state.typemap, value) is specialise.whole_range and len(value.args) == 3:
+        step = state.func_ir.get_definition(value.args[2])
+        if not isinstance(step, ir.Const) or specialise.whole(step.value) == 0:
+            raise OtherBits("uses a range whose step is not written as a number")
+
+
 def _mixes(typemap, value):
     """Whether a value is one of several, by the way that led there or by min and max, and some of these are no floats."""
-    if not isinstance(value, ir.Expr) or value.op not in ("phi", "call"):
+    one_of_several = isinstance(value, ir.Expr) and value.op == "phi"
+    if not one_of_several and _called(typemap, value) not in (min, max):
         return False
-    if value.op == "call" and getattr(typemap[value.func.name], "typing_key", None) not in (min, max):
-        return False
-    sources = value.incoming_values if value.op == "phi" else value.args
+    sources = value.incoming_values if one_of_several else value.args
     kinds = [typemap[source.name] for source in sources if source is not ir.UNDEFINED]
     return any(isinstance(kind, (types.Integer, types.Boolean)) for kind in kinds)
 
