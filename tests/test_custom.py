@@ -613,7 +613,7 @@ def test_a_function_that_fails_in_training_leaves_the_network_as_it_was():
 
 def test_without_numba():
     program = """
-        import sys
+        import os, sys
         import numpy as np
         import fastmlp, fastmlp.math as fm
 
@@ -623,6 +623,8 @@ def test_without_numba():
 
         assert fastmlp.math is fm and "numba" not in sys.modules
         fastmlp.MLP([3, 4, 2], activation=own, backend="reference").forward(np.zeros((2, 3)))
+        os.environ["FASTMLP_BACKEND"] = "numba"
+        fm.exp(np.zeros((2, 3)))
         assert "numba" not in sys.modules
         sys.modules["numba"] = None
         try:
@@ -833,3 +835,51 @@ def test_math_keeps_type_and_shape(name):
     assert type(function(2.0)) is type(function(2)) is np.float64 and function([1, 2]).shape == (2,)
     with pytest.raises(TypeError, match="z must be a real number"):
         function("one")
+
+
+ELEMENTARY = [name for name in fm.__all__ if name != "sqrt"]
+CHOICES = ("", *BACKENDS)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("name", ELEMENTARY)
+def test_math_of_arrays_has_the_bytes_of_the_reference(name, choice, monkeypatch):
+    """Of any layout, whichever backend it goes through."""
+    monkeypatch.setenv("FASTMLP_BACKEND", choice)
+    function, expected = getattr(fm, name), getattr(reference, name)
+    for dtype in DTYPES:
+        z = numbers(dtype)[:120]
+        unaligned = np.frombuffer(b"-" + z.tobytes(), np.uint8)[1:].view(dtype)
+        layouts = (z, z[::-3], z.reshape(4, 30).T, z.reshape(2, 3, 4, 5)[:, ::2, 1:], np.broadcast_to(z[5], (2, 3)),
+                   unaligned, z[:0], z[3:4].reshape(1, 1, 1))  # fmt: skip
+        for array in layouts:
+            assert_same_bits([function(array)], [expected(array)], f"{name} {dtype} {array.shape}")
+            assert function(array).shape == array.shape and function(array).dtype == array.dtype
+    for others in (np.arange(5), np.float16([0.5, 2]), np.array([0.5, 2], ">f4"), [[1, 2]]):
+        assert_same_bits([function(others)], [expected(np.float64(others))], name)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_math_goes_through_the_fastest_backend(choice, monkeypatch):
+    """Numbers go through the reference."""
+    monkeypatch.setenv("FASTMLP_BACKEND", choice)
+    used, jit = [], importlib.import_module("fastmlp.jit")
+    for module in (reference, jit):
+        monkeypatch.setattr(module, "exp", lambda z, name=module.__name__: used.append(name) or z)
+    fm.exp(1.0)
+    fm.exp(np.ones(()))
+    assert used == ["fastmlp.reference"] * 2
+    fm.exp(np.ones(1))
+    by_array = {"reference": ["fastmlp.reference"], "compiled": [], "numba": ["fastmlp.jit"]}
+    assert used[2:] == by_array[choice or ("compiled" if kernels else "numba")]
+
+
+@pytest.mark.skipif(not kernels, reason="only the compiled kernels set the environment")
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_math_of_arrays_does_not_depend_on_the_environment(name, monkeypatch):
+    monkeypatch.setenv("FASTMLP_BACKEND", "compiled")
+    z = {dtype: numbers(dtype) for dtype in DTYPES}
+    expected = [getattr(reference, function)(z[dtype]) for function in ELEMENTARY for dtype in DTYPES]
+    with environment(name):
+        results = [getattr(fm, function)(z[dtype]) for function in ELEMENTARY for dtype in DTYPES]
+    assert_same_bits(results, expected, name)
