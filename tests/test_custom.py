@@ -144,8 +144,8 @@ def all_of_math(z):
     return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi * product
 
 
-OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, by_all_ways_to_a_function,
-       all_of_math]  # fmt: skip
+OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others,
+       by_all_ways_to_a_function, all_of_math]  # fmt: skip
 MODULES = {isa: kernels.modules(isa) for isa in kernels.available()} if kernels else {}
 if "numba" in BACKENDS:
     MODULES["numba"] = {np.dtype(dtype): importlib.import_module("fastmlp.jit") for dtype in DTYPES}

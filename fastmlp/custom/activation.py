@@ -1,7 +1,7 @@
 """Users' own activations: the decorator fastmlp.activation, and what it makes of a function.
 
-The function is written for one number. specialise.py copies it for each dtype; here the copy is tried, applied element by
-element (the reference backend), and its derivative checked; compiling.py compiles it.
+The function is written for one number. specialise.py copies it for each dtype; here the copy is tried, applied element
+by element (the reference backend), and its derivative checked; compiling.py compiles it.
 """
 
 import importlib.util
