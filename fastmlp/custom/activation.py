@@ -159,9 +159,9 @@ class CustomActivation:
     def _each(self, role, z):
         z = np.asarray(z)
         z = z if z.dtype == np.float32 else z.astype(np.float64, copy=False)
-        copy = self._copy(role, z.dtype.type)
+        function = self._copy(role, z.dtype.type).func
         with np.errstate(all="ignore"):
-            values = [self._at(role, copy.func, number) for number in z.reshape(-1)]
+            values = [self._at(role, function, number) for number in z.reshape(-1)]
         return np.array(values, z.dtype).reshape(z.shape)[()]
 
     def _at(self, role, function, z):
