@@ -1,7 +1,5 @@
 """fastmlp trains and runs multilayer perceptrons on CPUs, with the same bits on every one of them."""
 
-__version__ = "0.1.0"
-
 from . import backends, datasets, math
 from .activations import ACTIVATIONS
 from .config import config, show_config
@@ -10,10 +8,11 @@ from .losses import LOSSES
 from .network import MLP, Gradients
 from .training.history import History
 from .training.metrics import Evaluation
+from .version import __version__
 
 __all__ = [
-    "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "activation", "config", "datasets", "math",
-    "show_config",
+    "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "__version__", "activation", "config", "datasets",
+    "math", "show_config",
 ]  # fmt: skip
 
 backends.warn_if_slow()

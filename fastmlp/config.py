@@ -7,6 +7,7 @@ import numpy as np
 
 from . import backends
 from .threads import default_threads
+from .version import __version__
 
 
 def config():
@@ -15,8 +16,6 @@ def config():
     threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
     Numba's version where its backend runs, else None.
     """
-    from . import __version__
-
     kernels = backends.kernels()
     built = kernels.config() if kernels else dict.fromkeys(("compiler", "openmp", "isas_built", "isa"))
     backend = backends.load().name

@@ -3,56 +3,90 @@
     import fastmlp.math as fm
 
 Each takes a number or an array, float32 or float64, and gives its type back; other real numbers count as float64.
-Inside an activation that Numba compiles they are the compiled ones (fastmlp/jit/custom.py).
+Numbers go through the reference, arrays through the fastest backend that is there. Inside an activation that Numba
+compiles these functions are Numba's own (fastmlp/custom/compiling.py).
 """
+
+import functools
+import os
+import sys
 
 import numpy as np
 
-from . import reference
+from . import backends, reference
 
 __all__ = ["exp", "expm1", "log", "log1p", "sigmoid", "sqrt", "tanh"]
 
 
 def exp(z):
     """e to the power z."""
-    return _applied(reference.exp, z)
+    return _applied("exp", z)
 
 
 def expm1(z):
     """e to the power z, minus 1, exact to the last bits also for small z."""
-    return _applied(reference.expm1, z)
+    return _applied("expm1", z)
 
 
 def log(z):
     """The natural logarithm; -inf at 0, NaN below."""
-    return _applied(reference.log, z)
+    return _applied("log", z)
 
 
 def log1p(z):
     """log(1 + z), exact to the last bits also for small z."""
-    return _applied(reference.log1p, z)
+    return _applied("log1p", z)
 
 
 def sigmoid(z):
     """1 / (1 + exp(-z))."""
-    return _applied(reference.sigmoid, z)
+    return _applied("sigmoid", z)
 
 
 def tanh(z):
     """(exp(z) - exp(-z)) / (exp(z) + exp(-z))."""
-    return _applied(reference.tanh, z)
+    return _applied("tanh", z)
 
 
 def sqrt(z):
     """The square root; NaN below 0."""
-    return _applied(np.sqrt, z)
+    z = _real(z)
+    with np.errstate(all="ignore"):
+        return np.sqrt(z)
 
 
-def _applied(function, z):
+def _applied(name, z):
+    z = _real(z)
+    module = _of_arrays(z.dtype) if z.ndim else reference
+    return getattr(module, name)(z.reshape(-1)).reshape(z.shape)[()]
+
+
+def _real(z):
     z = np.asarray(z)
     if z.dtype not in (np.float32, np.float64):
         if z.dtype.kind not in "iuf":
             raise TypeError(f"z must be a real number or an array of them, not dtype {z.dtype}")
         z = z.astype(np.float64)
-    with np.errstate(all="ignore"):
-        return function(z.reshape(-1)).reshape(z.shape)[()]
+    return z
+
+
+def _of_arrays(dtype):
+    """The module whose functions take arrays: FASTMLP_BACKEND's if it names one, else the fastest that is there.
+
+    Numba is not imported for this, which would take longer than it saves.
+    """
+    asked = os.environ.get("FASTMLP_BACKEND") or "compiled"
+    if asked == "compiled" and backends.kernels():
+        return _compiled()[dtype]
+    if asked != "reference" and f"{__package__}.jit" in sys.modules:
+        from . import jit
+
+        return jit
+    return reference
+
+
+@functools.cache
+def _compiled():
+    """The kernels of this processor's instruction set, by dtype."""
+    kernels = backends.kernels()
+    return kernels.modules(kernels.isa)

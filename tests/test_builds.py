@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp.commands import PUBLIC_HASH
+from fastmlp.cli.commands import PUBLIC_HASH
 
 ROOT = Path(__file__).parent.parent
 pytestmark = [
@@ -49,7 +49,7 @@ def test_builds_with_the_same_hash(way, tmp_path):
     edit = ('"-O3"', ", ".join(f'"{flag}"' for flag in way.split())) if way.startswith("-") else None
     status, messages = build(tmp_path, edit, **environment.get(way, {}))
     assert status == 0, messages
-    verify = "import fastmlp.cli; raise SystemExit(fastmlp.cli.main(['verify']))"
+    verify = "from fastmlp.cli.main import main; raise SystemExit(main(['verify']))"
     for isa in ("avx512", "avx2", "portable"):
         if python(tmp_path, "import fastmlp; fastmlp.MLP([1, 1])", FASTMLP_ISA=isa).returncode == 0:
             done = python(tmp_path, verify, FASTMLP_ISA=isa)

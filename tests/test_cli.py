@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import commands, terminal
-from fastmlp.cli import main
+from fastmlp.cli import commands, terminal
+from fastmlp.cli.main import main
 
 TINY = ["--layers", "784-4-10", "--epochs", "2", "--learning-rate", "1"]
 
@@ -174,7 +174,7 @@ def test_evaluate_counts_every_digit_in_the_confusion_table(run, model):
 
 def test_predict_reads_a_picture_and_its_negative_alike(run, model):
     pytest.importorskip("PIL.Image", reason="needs the extra fastmlp[image]")
-    from fastmlp.pictures import read_digit
+    from fastmlp.datasets.pictures import read_digit
 
     draw("light.png")
     draw("dark.png", inverted=True)

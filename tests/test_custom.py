@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -119,13 +120,32 @@ def through_others(z):
     return bent(z) + bent(z, slope=SCALE) * np.sqrt(np.abs(z)) - float(own_relu(z))
 
 
+def half(z):
+    return z / 2
+
+
+helpers = types.ModuleType("helpers")
+helpers.half, helpers.leaky = half, leaky
+
+
+def by_default(z, function=leaky):
+    return function(z) * 3
+
+
+@fastmlp.activation
+def by_all_ways_to_a_function(z):
+    local = helpers.half
+    return by_default(z) + by_default(z, half) - by_default(z, function=own_relu) * helpers.leaky(local(z))
+
+
 @fastmlp.activation
 def all_of_math(z):
     product = math.sqrt(z) * math.sqrt(z * z + 1) if z > 0 else math.fabs(z) * math.fabs(z)
     return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi * product
 
 
-OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others, all_of_math]
+OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others,
+       by_all_ways_to_a_function, all_of_math]  # fmt: skip
 MODULES = {isa: kernels.modules(isa) for isa in kernels.available()} if kernels else {}
 if "numba" in BACKENDS:
     MODULES["numba"] = {np.dtype(dtype): importlib.import_module("fastmlp.jit") for dtype in DTYPES}
@@ -267,6 +287,17 @@ def steps_by_what_becomes_0(z):
     for i in range(0, 3, 1 if z != 0.123 else 0):
         s = s + i
     return s
+
+
+def over(a_range, z):
+    s = z
+    for i in a_range(0, 3, 1 if z != 0.123 else 0):
+        s = s + i
+    return s
+
+
+def passes_a_range_that_steps_by_what_becomes_0(z):
+    return over(range, z)
 
 
 def tries(z):
@@ -475,6 +506,7 @@ COMPILED_ONLY = {
     takes_an_integer_for_a_number: (TypeError, "takes an integer or truth value for a number (use float), at line"),
     has_an_integer_maximum: (TypeError, "takes an integer or truth value for a number (use float), at line"),
     steps_by_what_becomes_0: (TypeError, "uses a range whose step is not written as a number"),
+    passes_a_range_that_steps_by_what_becomes_0: (TypeError, "uses a range whose step is not written as a number"),
     cannot_be_compiled: (ValueError, "does not compile: "),
 }
 
@@ -581,7 +613,7 @@ def test_a_function_that_fails_in_training_leaves_the_network_as_it_was():
 
 def test_without_numba():
     program = """
-        import sys
+        import os, sys
         import numpy as np
         import fastmlp, fastmlp.math as fm
 
@@ -591,6 +623,8 @@ def test_without_numba():
 
         assert fastmlp.math is fm and "numba" not in sys.modules
         fastmlp.MLP([3, 4, 2], activation=own, backend="reference").forward(np.zeros((2, 3)))
+        os.environ["FASTMLP_BACKEND"] = "numba"
+        fm.exp(np.zeros((2, 3)))
         assert "numba" not in sys.modules
         sys.modules["numba"] = None
         try:
@@ -613,6 +647,32 @@ def test_threads_compile_once():
     for thread in threads:
         thread.join()
     assert len(addresses) == 4 and len(set(addresses)) == 1 and addresses[0][1] == 0
+
+
+def test_a_function_is_copied_once_for_its_role_and_type(monkeypatch):
+    """And so is each that it calls, whichever backends run it."""
+    specialise, copied = importlib.import_module("fastmlp.custom.specialise"), []
+    copy = specialise._copy
+    monkeypatch.setattr(specialise, "_copy", lambda name, *rest: (copied.append(name), copy(name, *rest))[1])
+    own = fastmlp.activation(through_others.function)
+    own.derivative(leaky_derivative)
+    for backend in BACKENDS:
+        MLP([3, 4, 2], own, backend=backend).gradients(np.ones((2, 3)), [0, 1])
+    name = "activation through_others"
+    assert sorted(copied) == [name, f"{name} (in bent)", f"{name} (in bent) (in leaky)", f"{name} (in own_relu)",
+                              "the derivative of through_others"]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:First-class function type")  # Numba's word on such a choice
+@pytest.mark.parametrize("backend", COMPILED)
+def test_a_choice_of_functions(backend):
+    def either(z):
+        function = half if z > 0 else leaky
+        return function(z)
+
+    own, x = fastmlp.activation(either), np.linspace(-1, 1, 12).reshape(4, 3)
+    outputs = [MLP([3, 4, 2], own, seed=0, backend=name).forward(x) for name in (backend, "reference")]
+    assert_same_bits(outputs[:1], outputs[1:], backend)
 
 
 # Globals are taken when the function is first used.
@@ -691,7 +751,7 @@ def test_a_saved_network_asks_for_its_activations(saved, capsys):
             MLP.load(saved, activations=bad)
     with pytest.raises(ValueError, match="two activations named shifted"):
         MLP.load(saved, activations=[around(1), around(2)])
-    from fastmlp.cli import main
+    from fastmlp.cli.main import main
 
     assert main(["show", str(saved)]) == 1
     assert "holds a network with the activation mish" in capsys.readouterr().err
@@ -775,3 +835,51 @@ def test_math_keeps_type_and_shape(name):
     assert type(function(2.0)) is type(function(2)) is np.float64 and function([1, 2]).shape == (2,)
     with pytest.raises(TypeError, match="z must be a real number"):
         function("one")
+
+
+ELEMENTARY = [name for name in fm.__all__ if name != "sqrt"]
+CHOICES = ("", *BACKENDS)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("name", ELEMENTARY)
+def test_math_of_arrays_has_the_bytes_of_the_reference(name, choice, monkeypatch):
+    """Of any layout, whichever backend it goes through."""
+    monkeypatch.setenv("FASTMLP_BACKEND", choice)
+    function, expected = getattr(fm, name), getattr(reference, name)
+    for dtype in DTYPES:
+        z = numbers(dtype)[:120]
+        unaligned = np.frombuffer(b"-" + z.tobytes(), np.uint8)[1:].view(dtype)
+        layouts = (z, z[::-3], z.reshape(4, 30).T, z.reshape(2, 3, 4, 5)[:, ::2, 1:], np.broadcast_to(z[5], (2, 3)),
+                   unaligned, z[:0], z[3:4].reshape(1, 1, 1))  # fmt: skip
+        for array in layouts:
+            assert_same_bits([function(array)], [expected(array)], f"{name} {dtype} {array.shape}")
+            assert function(array).shape == array.shape and function(array).dtype == array.dtype
+    for others in (np.arange(5), np.float16([0.5, 2]), np.array([0.5, 2], ">f4"), [[1, 2]]):
+        assert_same_bits([function(others)], [expected(np.float64(others))], name)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_math_goes_through_the_fastest_backend(choice, monkeypatch):
+    """Numbers go through the reference."""
+    monkeypatch.setenv("FASTMLP_BACKEND", choice)
+    used, jit = [], importlib.import_module("fastmlp.jit")
+    for module in (reference, jit):
+        monkeypatch.setattr(module, "exp", lambda z, name=module.__name__: used.append(name) or z)
+    fm.exp(1.0)
+    fm.exp(np.ones(()))
+    assert used == ["fastmlp.reference"] * 2
+    fm.exp(np.ones(1))
+    by_array = {"reference": ["fastmlp.reference"], "compiled": [], "numba": ["fastmlp.jit"]}
+    assert used[2:] == by_array[choice or ("compiled" if kernels else "numba")]
+
+
+@pytest.mark.skipif(not kernels, reason="only the compiled kernels set the environment")
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_math_of_arrays_does_not_depend_on_the_environment(name, monkeypatch):
+    monkeypatch.setenv("FASTMLP_BACKEND", "compiled")
+    z = {dtype: numbers(dtype) for dtype in DTYPES}
+    expected = [getattr(reference, function)(z[dtype]) for function in ELEMENTARY for dtype in DTYPES]
+    with environment(name):
+        results = [getattr(fm, function)(z[dtype]) for function in ELEMENTARY for dtype in DTYPES]
+    assert_same_bits(results, expected, name)

@@ -356,7 +356,7 @@ def test_changed_sources_are_compiled_again(tmp_path):
     with open(tmp_path / "fastmlp" / "jit" / "layers.py", "a") as file:
         file.write("# another file than the one that is compiled\n")
     assert hits() == "0" and hits() == "1"
-    assert hits(NUMBA_CACHE_DIR=str(tmp_path / "fastmlp" / "cli.py")) == "0"  # a file, in which nothing can be kept
+    assert hits(NUMBA_CACHE_DIR=str(tmp_path / "fastmlp" / "config.py")) == "0"  # a file, in which nothing can be kept
 
 
 def test_compiling_is_announced_once(capsys):

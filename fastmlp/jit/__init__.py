@@ -7,7 +7,6 @@
     tile.py          the register tile, the inner loop of all sums of products
     products.py      blocking, packing and tiling around it
     layers.py        activations, gates, losses
-    custom.py        users' own activations
     barrier.py       what the threads of a team share
     network.py       a team takes batches forward and backward through a network
     team.py          the threads

@@ -16,7 +16,7 @@ from pathlib import Path
 import numba
 from numba.core import config
 
-from .. import __version__
+from ..version import __version__
 
 ARITHMETIC = {"error_model": "numpy", "fastmath": False}
 OPTIONS = {**ARITHMETIC, "nogil": True}

@@ -1,7 +1,7 @@
 """Users' own activations: the decorator fastmlp.activation, and what it makes of a function.
 
-The function is written for one number. fastmlp/specialise.py copies it for each dtype; here the copy is tried, applied
-element by element (the reference backend), and its derivative checked; fastmlp/jit/custom.py compiles it.
+The function is written for one number. specialise.py copies it for each dtype; here the copy is tried, applied element
+by element (the reference backend), and its derivative checked; compiling.py compiles it.
 """
 
 import importlib.util
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .activations import ACTIVATIONS
-from .reference import check_environment
+from ..activations import ACTIVATIONS
+from ..reference import check_environment
 from .specialise import refuse, specialise
 
 STEP = 2.0**-17  # of the finite differences, for |z| <= 1
@@ -118,10 +118,10 @@ class CustomActivation:
                 f'activation {self.name} needs Numba, which is not installed: pip install "fastmlp[numba]", or take '
                 'backend="reference", which works without'
             )
-        from .jit import custom
+        from . import compiling  # which imports Numba
 
-        forward = self._address("value", custom.forward, dtype.type)
-        return forward, self._address("slope", custom.gate, dtype.type) if self.has_derivative else 0
+        forward = self._address("value", compiling.forward, dtype.type)
+        return forward, self._address("slope", compiling.gate, dtype.type) if self.has_derivative else 0
 
     def __repr__(self):
         return f"<activation {self.name}>"
@@ -138,7 +138,7 @@ class CustomActivation:
     def _address(self, role, compiled, T):
         with self._lock:
             if (role, T) not in self._compiled:
-                self._compiled[role, T] = compiled(self._what(role), self._copy(role, T), T)
+                self._compiled[role, T] = compiled(self._what(role), self._copy(role, T))
             return self._compiled[role, T].address
 
     def _copy(self, role, T):
@@ -148,24 +148,25 @@ class CustomActivation:
             if role == "slope" and not self.has_derivative:
                 raise ValueError(f"activation {self.name} has no derivative: define it with @{self.name}.derivative")
             if (role, T) not in self._copies:
-                copy = specialise(self._what(role), self.function if role == "value" else self._derivative, T)
+                function = self.function if role == "value" else self._derivative
+                copy = specialise(self._what(role), function, T, _as_written)
                 with np.errstate(all="ignore"):
                     for z in _trial(T):
-                        self._at(role, copy, z)
+                        self._at(role, copy.func, z)
                 self._copies[role, T] = copy
             return self._copies[role, T]
 
     def _each(self, role, z):
         z = np.asarray(z)
         z = z if z.dtype == np.float32 else z.astype(np.float64, copy=False)
-        copy = self._copy(role, z.dtype.type)
+        function = self._copy(role, z.dtype.type).func
         with np.errstate(all="ignore"):
-            values = [self._at(role, copy, number) for number in z.reshape(-1)]
+            values = [self._at(role, function, number) for number in z.reshape(-1)]
         return np.array(values, z.dtype).reshape(z.shape)[()]
 
-    def _at(self, role, copy, z):
+    def _at(self, role, function, z):
         try:
-            value = copy(z)
+            value = function(z)
             if type(value) in (int, float):  # Python's own numbers, of a loop or of the module math
                 value = type(z)(value)
         except Exception as error:
@@ -191,6 +192,10 @@ def activation(function):
     Raises TypeError or ValueError for what is no function of one argument, or does what cannot be compiled.
     """
     return CustomActivation(function)
+
+
+def _as_written(value):
+    return value.function if isinstance(value, CustomActivation) else value
 
 
 def _require_function(decorator, function):

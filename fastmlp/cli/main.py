@@ -9,7 +9,7 @@ import math
 import os
 import sys
 
-from . import __version__
+from ..version import __version__
 
 FAILURES = (OSError, ValueError, TypeError, ImportError, RuntimeError, MemoryError)
 DATA_HELP = "digits (drawn by fastmlp itself), mnist (downloaded once), or a directory with MNIST's four IDX files"

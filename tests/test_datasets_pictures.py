@@ -6,7 +6,7 @@ import pytest
 Image = pytest.importorskip("PIL.Image", reason="needs the extra fastmlp[image]")
 from PIL import ImageDraw  # noqa: E402
 
-from fastmlp.pictures import BOX, SIDE, read_digit  # noqa: E402
+from fastmlp.datasets.pictures import BOX, SIDE, read_digit  # noqa: E402
 
 
 def seven(width, height, mode="L", ink=0, paper=255):

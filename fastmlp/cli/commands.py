@@ -8,9 +8,11 @@ import shutil
 import sys
 import time
 
-from . import config, datasets, show_config, terminal
-from .network import MLP
-from .reference import classes
+from .. import datasets
+from ..config import config, show_config
+from ..network import MLP
+from ..reference import classes
+from . import terminal
 
 TRAINING_DIGITS, TRAINING_SEED = 30_000, 0
 HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1
@@ -98,7 +100,7 @@ def evaluate(arguments):
 
 def predict(arguments):
     """Read pictures of digits."""
-    from .pictures import read_digit
+    from ..datasets.pictures import read_digit
 
     net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)
     outputs = [net.forward(read_digit(path)) for path in arguments.images]

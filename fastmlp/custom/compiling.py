@@ -1,6 +1,6 @@
 """Users' own activations through Numba: C functions over runs of z, in which every number is of one type.
 
-fastmlp/specialise.py has made the numbers in the code of type T. What is left of Python's other numbers are the integers of
+specialise.py has made the numbers in the code of type T. What is left of Python's other numbers are the integers of
 loops and truth values: with a float they become T, as in NumPy, and an expression that still is float64 in a float32
 function is refused, never computed otherwise than the reference does.
 """
@@ -8,6 +8,7 @@ function is refused, never computed otherwise than the reference does.
 import linecache
 import operator
 import re
+import weakref
 
 import numba
 import numpy as np
@@ -17,36 +18,37 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, FunctionPass, register_pass
 from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import ReconstructSSA
-from numba.extending import overload
+from numba.extending import overload, typeof_impl
 
-from .. import math, specialise
-from . import elementary
-from .compiling import ARITHMETIC, OPTIONS
+from .. import math
+from ..jit import elementary
+from ..jit.compiling import ARITHMETIC, OPTIONS
+from . import specialise
 
 
-def forward(what, function, T):
-    """The C function (z*, a*, n) that writes a[i] = f(z[i]), for a specialised function; keep it as long as it is used.
+def forward(what, copy):
+    """The C function (z*, a*, n) that writes a[i] = f(z[i]), for a specialise.Copy; keep it as long as it is used.
 
     what: the function in an error's words. Raises ValueError or TypeError for what Numba does not compile to give T.
     """
-    number = _number(what, function, T)
+    number = _number(what, copy)
 
     def run(z, a, n):
         for i in range(n):
             a[i] = number(z[i])
 
-    return _tile(run, T)
+    return _tile(run, copy.T)
 
 
-def gate(what, function, T):
-    """The C function (z*, g*, n) that makes g[i] = g[i] * f'(z[i]), for a specialised derivative; see forward."""
-    number = _number(what, function, T)
+def gate(what, copy):
+    """The C function (z*, g*, n) that makes g[i] = g[i] * f'(z[i]), for a derivative's Copy; see forward."""
+    number = _number(what, copy)
 
     def run(z, g, n):
         for i in range(n):
             g[i] = g[i] * number(z[i])
 
-    return _tile(run, T)
+    return _tile(run, copy.T)
 
 
 def _tile(run, T):
@@ -54,15 +56,9 @@ def _tile(run, T):
     return numba.cfunc(types.void(pointer, pointer, types.intp), **ARITHMETIC)(run)
 
 
-def _number(what, function, T):
-    """The function compiled for one number of type T, to be called from Numba."""
-    real = numba.from_dtype(np.dtype(T))
-    compiler = {np.float32: InFloat32, np.float64: InFloat64}[T]
-
-    def compiled(copy):
-        return numba.njit(pipeline_class=compiler, forceinline=True, **OPTIONS)(copy)
-
-    number = compiled(specialise.specialise(what, function, T, wrap=compiled))
+def _number(what, copy):
+    """The copy compiled for one number of its type, to be called from Numba."""
+    real, number = numba.from_dtype(np.dtype(copy.T)), _dispatcher(copy)
     try:
         number.compile((real,))
     except OtherBits as refusal:
@@ -73,6 +69,22 @@ def _number(what, function, T):
     if not isinstance(signature.return_type, types.Integer) and signature.return_type != real:
         raise TypeError(f"{what} must return {real} on every path, not {signature.return_type}")
     return number
+
+
+_dispatchers = weakref.WeakKeyDictionary()  # by Copy
+
+
+def _dispatcher(copy):
+    """What Numba compiles of a copy, once it meets a call of it."""
+    if copy not in _dispatchers:
+        compiler = {np.float32: InFloat32, np.float64: InFloat64}[copy.T]
+        _dispatchers[copy] = numba.njit(pipeline_class=compiler, forceinline=True, **OPTIONS)(copy.func)
+    return _dispatchers[copy]
+
+
+@typeof_impl.register(specialise.Copy)
+def _type_of_copy(copy, _):
+    return types.Dispatcher(_dispatcher(copy))
 
 
 def _essence(error):
@@ -117,7 +129,7 @@ WEAK = {op: _weak(op) for op in OPERATIONS + COMPARISONS}
 
 @register_pass(mutates_CFG=False, analysis_only=False)
 class WeakOperands(FunctionPass):
-    """Replaces + - * / and the comparisons by the functions above; refuses a range whose step could become 0."""
+    """Replaces + - * / and the comparisons by the functions above."""
 
     _name = "fastmlp_weak_operands"
 
@@ -127,8 +139,6 @@ class WeakOperands(FunctionPass):
     def run_pass(self, state):
         for block in state.func_ir.blocks.values():
             for expression in block.find_exprs():
-                if expression.op == "call":
-                    _require_literal_step(state.func_ir, expression)
                 if expression.op == "inplace_binop":
                     expression.op, expression.fn = "binop", expression.immutable_fn
                 if expression.op == "binop":
@@ -136,20 +146,12 @@ class WeakOperands(FunctionPass):
         return True
 
 
-def _require_literal_step(func_ir, call):
-    """Compiled code has no way to report that the step is 0."""
-    called = getattr(func_ir.get_definition(call.func), "value", None)
-    if called is specialise.whole_range and len(call.args) == 3:
-        step = func_ir.get_definition(call.args[2])
-        if not isinstance(step, ir.Const) or specialise.whole(step.value) == 0:
-            raise OtherBits("uses a range whose step is not written as a number")
-
-
 @register_pass(mutates_CFG=False, analysis_only=True)
 class OneType(AnalysisPass):
     """Refuses what Numba made float64 in a float32 function, and integers and truth values that it made floats.
 
-    In Python these stay what they are; only an integer that is returned may become a float.
+    In Python these stay what they are; only an integer that is returned may become a float. A range whose step could
+    become 0 is refused here, too, where the types tell what is called.
     """
 
     _name = "fastmlp_one_type"
@@ -160,6 +162,8 @@ class OneType(AnalysisPass):
     def run_pass(self, state):
         blocks = state.func_ir.blocks.values()
         typed = [(state.typemap[a.target.name], a.value, a) for block in blocks for a in block.find_insts(ir.Assign)]
+        for _, value, _ in typed:
+            _require_literal_step(state, value)
         for made, value, assignment in typed:
             if isinstance(made, types.Float) and _mixes(state.typemap, value):
                 raise OtherBits(f"takes an integer or truth value for a number (use float), {_place(assignment)}")
@@ -172,13 +176,26 @@ class OneType(AnalysisPass):
         return False
 
 
+def _called(typemap, value):
+    """The Python function that a value is a call of, where Numba knows it by itself, else None."""
+    is_call = isinstance(value, ir.Expr) and value.op == "call"
+    return getattr(typemap[value.func.name], "typing_key", None) if is_call else None
+
+
+def _require_literal_step(state, value):
+    """Compiled code has no way to report that the step is 0."""
+    if _called(state.typemap, value) is specialise.whole_range and len(value.args) == 3:
+        step = state.func_ir.get_definition(value.args[2])
+        if not isinstance(step, ir.Const) or specialise.whole(step.value) == 0:
+            raise OtherBits("uses a range whose step is not written as a number")
+
+
 def _mixes(typemap, value):
     """Whether a value is one of several, by the way that led there or by min and max, and some of these are no floats."""
-    if not isinstance(value, ir.Expr) or value.op not in ("phi", "call"):
+    one_of_several = isinstance(value, ir.Expr) and value.op == "phi"
+    if not one_of_several and _called(typemap, value) not in (min, max):
         return False
-    if value.op == "call" and getattr(typemap[value.func.name], "typing_key", None) not in (min, max):
-        return False
-    sources = value.incoming_values if value.op == "phi" else value.args
+    sources = value.incoming_values if one_of_several else value.args
     kinds = [typemap[source.name] for source in sources if source is not ir.UNDEFINED]
     return any(isinstance(kind, (types.Integer, types.Boolean)) for kind in kinds)
 

@@ -1,4 +1,4 @@
-"""A user's function for one dtype: a copy in which every number that it names is of that dtype.
+"""A user's function for one dtype: a copy in which every number that it names is of that dtype, for all backends.
 
 Numbers written in the code, and those in globals, closures, defaults and modules that it uses, are NumPy scalars of type
 T in the copy, and so is what float() gives. NumPy then computes it in T throughout, and so does Numba, which would make
@@ -8,13 +8,14 @@ refused here: see refuse().
 
 import builtins
 import dis
+import functools
 import itertools
 import math as standard_math
 import types
 
 import numpy as np
 
-from . import math
+from .. import math
 
 CONSTANT = "a constant"
 OPERATORS = {"+", "-", "*", "/", "+=", "-=", "*=", "/="}
@@ -70,17 +71,29 @@ def _instructions(function):
     return [instruction for instruction in dis.get_instructions(function) if instruction.opname != "EXTENDED_ARG"]
 
 
-def specialise(name, function, T, wrap=lambda function: function):
-    """The copy of function for the NumPy type T; functions that it calls are copied too, and go through wrap.
+class Copy(functools.partial):
+    """A function for numbers of type T, and called as one; func is the bare function.
 
+    A partial without arguments, since calling through one takes next to no time. The functions that it calls are such
+    copies, too, in which compiling.py knows them: plain functions are not for Numba.
+    """
+
+    def __new__(cls, function, T):
+        copy = super().__new__(cls, function)
+        copy.T = T
+        return copy
+
+
+def specialise(name, function, T, as_written):
+    """The Copy of function for the NumPy type T; functions that it calls are copied too.
+
+    as_written(value) gives the function that a user wrote for an object made of it, and any other value back.
     Raises ValueError or TypeError, naming the activation, for what cannot be copied or is refused.
     """
-    return _copy(name, function, T, wrap, ())
+    return _copy(name, function, T, as_written, ())
 
 
-def _copy(name, function, T, wrap, callers):
-    from .custom import CustomActivation  # which imports this file
-
+def _copy(name, function, T, as_written, callers):
     if function in callers:
         raise ValueError(f"{name} must not call itself")
     refuse(name, function)
@@ -105,10 +118,9 @@ def _copy(name, function, T, wrap, callers):
             return _number(f"{name} uses {what}", value, T)
         if isinstance(value, tuple):
             return tuple(frozen(what, item) for item in value)
-        if isinstance(value, CustomActivation):
-            value = value.function
-        if isinstance(value, types.FunctionType) and value.__module__ not in (__name__, math.__name__):
-            return wrap(_copy(f"{name} (in {what})", value, T, wrap, callers))
+        value = as_written(value)
+        if isinstance(value, types.FunctionType) and value.__module__ != math.__name__:
+            return _copy(f"{name} (in {what})", value, T, as_written, callers)
         for theirs, ours in ((float, T), (standard_math.sqrt, math.sqrt), (standard_math.fabs, abs), (range, whole_range)):
             if value is theirs:  # Python's give float64, and its range takes no numbers of type T
                 return ours
@@ -133,7 +145,7 @@ def _copy(name, function, T, wrap, callers):
         cells = [(variable, cell.cell_contents) for variable, cell in zip(code.co_freevars, function.__closure__ or ())]
     except ValueError:
         raise ValueError(f"{name} uses a variable of the function around it that has no value yet") from None
-    return types.FunctionType(
+    copy = types.FunctionType(
         code.replace(
             co_consts=frozen(CONSTANT, code.co_consts),
             co_names=tuple(map(_renamed, code.co_names)),
@@ -143,6 +155,7 @@ def _copy(name, function, T, wrap, callers):
         frozen("a default", function.__defaults__),
         tuple(types.CellType(frozen(variable, value)) for variable, value in cells),
     )
+    return Copy(copy, T)
 
 
 def _renamed(used):
