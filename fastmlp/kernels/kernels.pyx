@@ -10,6 +10,7 @@
     arrays.pxi          NumPy's arrays as pointers
     products.pxi        blocking, packing and tiling around the register tile
     elementary.pxi      exp, log, sigmoid, tanh
+    smooth.pxi          softplus, silu, gelu and their kin
     activations.pxi     activations and their derivatives
     losses.pxi          losses, the gradient at the output, classes
     updates.pxi         the update rules, found by name
@@ -132,6 +133,7 @@ include "branches.pxi"
 include "arrays.pxi"
 include "products.pxi"
 include "elementary.pxi"
+include "smooth.pxi"
 include "activations.pxi"
 include "losses.pxi"
 include "network.pxi"
