@@ -10,6 +10,7 @@ cdef extern from *:
     #define TANH_LINEAR 1.5957691216057308
     #define TANH_CUBIC 0.07135481627260025
     #define NORMAL_DENSITY 0.3989422804014327
+    #define SQRT_2 0x1.6a09e667f3bcdp0
     #define SHIFT 211.0
     #define EXP_MINUS_SHIFT 0x1.81b3f492a453bp-305
 
@@ -36,7 +37,7 @@ cdef extern from *:
         return s;
     }
     """
-    const double SELU_SCALE, SELU_SCALE_ALPHA, TANH_LINEAR, TANH_CUBIC, NORMAL_DENSITY, SHIFT, EXP_MINUS_SHIFT
+    const double SELU_SCALE, SELU_SCALE_ALPHA, TANH_LINEAR, TANH_CUBIC, NORMAL_DENSITY, SQRT_2, SHIFT, EXP_MINUS_SHIFT
     double normal_series_24(double t) noexcept nogil
     double normal_series_53(double t) noexcept nogil
 
@@ -65,8 +66,34 @@ cdef inline double real_expm1_of_negative(double x) noexcept nogil:
     return x if x == 0 else result
 
 
+cdef inline double log_from_1_to_2(double u) noexcept nogil:
+    # log24 or log53, without the ends of their range, which would keep loops out of vector registers.
+    cdef bint upper = u >= SQRT_2
+    cdef double k = 1.0 if upper else 0.0, f = (u * 0.5 if upper else u) - 1.0
+    cdef double s = f / (2.0 + f), s2 = s * s, p, half_f2
+    if sizeof(real) == 4:
+        p = 2.0 / 13.0
+    else:
+        p = 2.0 / 23.0
+        p = p * s2 + 2.0 / 21.0
+        p = p * s2 + 2.0 / 19.0
+        p = p * s2 + 2.0 / 17.0
+        p = p * s2 + 2.0 / 15.0
+        p = p * s2 + 2.0 / 13.0
+    p = p * s2 + 2.0 / 11.0
+    p = p * s2 + 2.0 / 9.0
+    p = p * s2 + 2.0 / 7.0
+    p = p * s2 + 2.0 / 5.0
+    p = p * s2 + 2.0 / 3.0
+    if sizeof(real) == 4:
+        return k * LN2 + (2.0 * s + (s * s2) * p)
+    half_f2 = (0.5 * f) * f
+    return k * LN2_HIGH - ((half_f2 - (s * (half_f2 + s2 * p) + k * LN2_LOW)) - f)
+
+
 cdef inline double real_softplus(double x) noexcept nogil:
-    return (x if x > 0 else 0.0) + real_log1p(real_exp(-x if x > 0 else x))
+    cdef double t = real_exp(-x if x > 0 else x), u = 1.0 + t
+    return (x if x > 0 else 0.0) + (log_from_1_to_2(u) + (t - (u - 1.0)) / u)
 
 
 cdef inline double sigmoid24_unclamped(double x) noexcept nogil:
