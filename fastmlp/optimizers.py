@@ -44,6 +44,15 @@ RULES = {
 }  # fmt: skip
 
 
+LINES = {  # what may stand around a rule, in this order: its formula; its number has its name
+    "clip_value": "g = c where g > c, -c where g < -c, else g",
+    "l2": "g = g + l2 w",
+    "l1": "g = g + l1 sign(w)",
+    "decay": "u = u + d w",
+    "average": "avg = avg + h (w - avg), with the new w",
+}
+
+
 class Optimizer:
     """What an optimizer is to the loop: its rule, and the Update for the next steps of a network."""
 
