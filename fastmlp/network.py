@@ -1,6 +1,7 @@
 """The multilayer perceptron: its layers, its parameters, and what can be asked of it."""
 
 import contextlib
+import copy
 import functools
 import hashlib
 import secrets
@@ -177,7 +178,7 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            if self._without_derivative or state.is_classifier is None or not self._engine.takes(x, y):
+            if self._without_derivative or state.is_classifier is None or not self._engine.takes_samples(x, y):
                 return self._checked_step(x, y, learning_rate)
             rate, update = self._last_update
             if type(learning_rate) is not float or learning_rate != rate:
@@ -191,10 +192,10 @@ class MLP:
     @_in_default_environment
     def _checked_step(self, x, y, learning_rate):
         self._require_derivatives()
-        samples = self._samples(x, y, finite=True)
+        samples, update = self._samples(x, y, finite=True), self._plain_update(learning_rate)
         with self._undone_by_errors():
             loop.learn_task(self.state, samples.y, self.layer_activations[-1])
-            loss = self._engine.train(samples, self._plain_update(learning_rate))
+            loss = self._engine.train(samples, update)
             self.state.step += 1
             return loss
 
@@ -320,7 +321,7 @@ class MLP:
     def __setstate__(self, state):
         self._assemble(state["architecture"], state["seed"], **state["asked"])
         self._parameters[...] = state["parameters"]
-        self.state = state["state"]
+        self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
 
 
 def _aligned_zeros(size, dtype):

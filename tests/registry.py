@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastmlp.activations import ACTIVATIONS
 from fastmlp.backends import kernels
+from fastmlp.losses import LOSSES
+from fastmlp.optimizers import RULES
 
 VECTOR_BYTES = {"avx512": 64, "avx2": 32, "portable": 16}
-LOSSES = (
-    ("squared_error", "identity"), ("squared_error", "relu"), ("squared_error", "sigmoid"), ("squared_error", "tanh"),
-    ("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid"),
-)  # fmt: skip
+HIDDEN = [row.name for row in ACTIVATIONS.values() if row.hidden]
+ENDS = [(loss.name, output) for loss in LOSSES.values() for output in loss.output_activations]
 
 
 class Bent:
@@ -151,29 +152,32 @@ def _updates(tiles):
 
 
 def _layers():
-    for activation in ("identity", "relu", "sigmoid", "tanh", "softmax"):
+    for activation in ACTIVATIONS:
         for rows, n_in, n_out in ((1, 3, 2), (5, 17, 33), (26, 9, 70), (2, 4, 513), (0, 3, 4)):
-            yield _row("dense_forward", None, rows=rows, n_in=n_in, n_out=n_out, activation=activation)
-            yield _row("activate", None, rows=rows, n=n_out, activation=activation)
-            if activation != "softmax":
-                yield _row("activation_gradient", None, rows=rows, n=n_out, activation=activation)
+            branch = f"forward of {activation}" if rows else None
+            yield _row("dense_forward", branch, rows=rows, n_in=n_in, n_out=n_out, activation=activation)
+            yield _row("activate", branch, rows=rows, n=n_out, activation=activation)
+            if activation in HIDDEN:
+                yield _row("activation_gradient", f"gradient of {activation}", rows=rows, n=n_out, activation=activation)
     for rows, n in ((1, 2), (26, 70)):
-        yield _row("activate", "custom forward", rows=rows, n=n, activation=BENT)
-        yield _row("dense_forward", "custom forward", rows=rows, n_in=9, n_out=n, activation=BENT)
-        yield _row("activation_gradient", "custom gate", rows=rows, n=n, activation=BENT)
-        yield _row("output_gradient", "custom gate", rows=rows, n=n, loss="squared_error", activation=BENT)
+        yield _row("activate", "forward of a user's activation", rows=rows, n=n, activation=BENT)
+        yield _row("dense_forward", "forward of a user's activation", rows=rows, n_in=9, n_out=n, activation=BENT)
+        yield _row("activation_gradient", "gradient of a user's activation", rows=rows, n=n, activation=BENT)
+        yield _row("output_gradient", "gradient of a user's activation", rows=rows, n=n, loss="squared_error", activation=BENT)
     for input_gradient in (True, False):
         for rows, n_in, n_out in ((1, 1, 1), (10, 33, 17), (257, 5, 3), (30, 70, 40), (0, 3, 2)):
             yield _row("dense_backward", None, rows=rows, n_in=n_in, n_out=n_out,
                        input_gradient=input_gradient)  # fmt: skip
-    for loss, activation in LOSSES:
+    for loss, activation in ENDS:
         for rows, n in ((1, 2), (10, 10), (3, 300)):
             yield _row("output_gradient", None, rows=rows, n=n, loss=loss, activation=activation)
-            yield _row("row_losses", None, rows=rows, n=n, loss=loss, activation=activation)
+            yield _row("row_losses", f"loss {loss}", rows=rows, n=n, loss=loss, activation=activation)
+        yield _row("output_gradient", None, rows=5, n=10, loss=loss, activation=activation, divisor=77)
     for n in (0, 1, 2, 255, 256, 257, 513):
         yield _row("ordered_sum", None, rows=3, n=n, columns=False)
         yield _row("ordered_sum", None, rows=3, n=n, columns=True)
-        yield _row("sgd_update", None, n=n)
+        for rule in RULES:
+            yield _row("update", f"update by {rule}", n=n, rule=rule)
 
 
 def _engines(tiles):
@@ -191,15 +195,15 @@ def _engines(tiles):
         yield _row(name, "rows to each thread", threads=2, sizes=(200, 100, 3), rows=61)
         yield _row(name, "rows to each thread", threads=3, sizes=(200, 100, 3), rows=61, pixels=True)
         yield _row(name, "rows to each thread", threads=3, rows=210, **softmax)
-        yield _row(name, "custom forward", sizes=deep, rows=400, hidden=BENT, output=BENT)
-        yield _row(name, "custom forward", threads=2, sizes=(200, 100, 3), rows=61, hidden=BENT, output=BENT)
+        yield _row(name, "forward of a user's activation", sizes=deep, rows=400, hidden=BENT, output=BENT)
+        yield _row(name, "forward of a user's activation", threads=2, sizes=(200, 100, 3), rows=61, hidden=BENT, output=BENT)
     for rows, vecs in (tile for tile in tiles.by_rows if tile[0] > 1):
         for n in (vecs * tiles.lanes, (vecs - 1) * tiles.lanes + 1):
             yield _row("Engine.forward", "next rows fetched", sizes=(37, n), rows=2 * rows)
     yield _row("Engine.evaluate", "labels", sizes=deep, rows=9, labels=True)
     yield _row("Engine.evaluate", "one output", sizes=(9, 4, 1), rows=9, labels=True)
     yield _row("Engine.evaluate", "targets", sizes=deep, rows=9)
-    yield _row("Engine.activations", "custom forward", sizes=deep, rows=27, hidden=BENT)
+    yield _row("Engine.activations", "forward of a user's activation", sizes=deep, rows=27, hidden=BENT)
     yield _row("Engine.activations", None, sizes=deep, rows=27)
     yield _row("Engine.activations", None, sizes=deep, rows=27, pixels=True)
 
@@ -217,8 +221,8 @@ def _engines(tiles):
         for branch in ("forward by columns", "backward by columns", "update by columns"):
             yield _row(name, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300)
         yield _row(name, "team", threads=2, rows=70, labels=True, **softmax)
-        yield _row(name, "custom gate", sizes=deep, rows=33, batch=16, hidden=BENT, output=BENT)
-        yield _row(name, "custom gate", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, hidden=BENT,
+        yield _row(name, "gradient of a user's activation", sizes=deep, rows=33, batch=16, hidden=BENT, output=BENT)
+        yield _row(name, "gradient of a user's activation", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, hidden=BENT,
                    output=BENT)  # fmt: skip
     train = "Engine.train"
     yield _row(train, "rows in place", sizes=deep, rows=20, batch=10)
@@ -231,7 +235,17 @@ def _engines(tiles):
     yield _row(train, "first chunk", sizes=deep, rows=256, labels=True)
     yield _row(train, "totals carried", sizes=deep, rows=300, batch=257, labels=True)
     yield _row(train, "totals carried", threads=2, sizes=(90, 40, 3), rows=700, shuffled=True)
-    for loss, activation in LOSSES:
-        for hidden in ("identity", "relu", "sigmoid", "tanh"):
+    for loss, activation in ENDS:
+        for hidden in HIDDEN:
             yield _row(train, "short last batch", sizes=(5, 4, 3, 2), rows=7, batch=4, loss=loss,
                        output=activation, hidden=hidden)  # fmt: skip
+    for rule in RULES:
+        branch = None if rule == "sgd" else "update of strips"
+        yield _row(train, branch, sizes=deep, rows=23, batch=10, rule=rule)
+        yield _row(train, branch, sizes=(33, 5 * strip + 3, 10), rows=300, batch=257, rule=rule, labels=True)
+        yield _row(train, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule)
+        yield _row(train, branch, threads=3, sizes=(784, 16, 5, 9, 3), rows=100, rule=rule, labels=True)
+        yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule)
+    for rows in (300, 513, 700):
+        yield _row("Engine.gradients", None, sizes=deep, rows=rows, carry=256)
+        yield _row("Engine.gradients", None, threads=2, sizes=wide, rows=rows, carry=512, labels=True)

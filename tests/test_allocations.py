@@ -33,10 +33,12 @@ PROGRAM = """
 import ctypes, sys
 import numpy as np
 from fastmlp import MLP
+from fastmlp.optimizers import RULES
+from fastmlp.reference import Samples, Steps, Update
 
 allocations = ctypes.CDLL(sys.argv[1]).allocations
 allocations.restype = ctypes.c_long
-sizes, batch, pixels, n_threads = eval(sys.argv[2])
+sizes, batch, pixels, n_threads, rule = eval(sys.argv[2])
 rows = 2000 * batch
 random = np.random.RandomState(0)
 x = random.randint(0, 256, (rows, sizes[0])).astype(np.uint8)
@@ -44,6 +46,8 @@ x = x if pixels else x.astype(np.float32)
 y, order = random.randint(0, sizes[-1], rows), random.permutation(rows)
 losses, correct = np.empty(rows), np.empty(rows, np.uint8)
 net = MLP(sizes, "relu", loss="cross_entropy", seed=0, n_threads=n_threads)
+numbers = np.full((1, len(RULES[rule].numbers)), 1e-3, np.float32)
+update = Update(rule, numbers, tuple(np.zeros_like(net.parameters) for _ in RULES[rule].state))
 
 
 def allocated_in(steps, planted=False):
@@ -58,7 +62,7 @@ def allocated_in(steps, planted=False):
 
 
 def train(start, stop):
-    net._engine.train(x, y, order, start, stop, batch, 1e-3, losses, correct)
+    net._engine.train(Samples(x, y), update, Steps(start, stop, batch, order), losses, correct)
 
 
 allocated_in(1)
@@ -76,8 +80,8 @@ def counter(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", [
-    ((20, 16, 16, 10), 10, False, 1), ((20, 16, 10), 10, True, 1), ((100, 64, 10), 300, False, 1),
-    ((100, 100, 10), 40, False, 2),
+    ((20, 16, 16, 10), 10, False, 1, "sgd"), ((20, 16, 10), 10, True, 1, "adam"), ((100, 64, 10), 300, False, 1, "sgd"),
+    ((100, 100, 10), 40, False, 2, "momentum"),
 ])  # fmt: skip
 def test_a_thousand_steps_allocate_nothing(counter, case):
     done = subprocess.run([sys.executable, "-c", PROGRAM, counter, repr(case)], text=True, capture_output=True,

@@ -22,6 +22,7 @@ from test_parity import LAYOUTS, assert_same_bits
 
 from fastmlp import ACTIVATIONS, MLP, reference
 from fastmlp.backends import kernels
+from fastmlp.reference import Samples, Steps, Update
 
 if kernels() is None:
     pytest.skip("the compiled kernels were not built", allow_module_level=True)
@@ -338,10 +339,10 @@ def test_training_in_another_environment(n_threads, isa, name):
     for odd in (False, True):
         net = network("compiled", n_threads, isa, sizes=(60, 70, 5))
         losses, correct, gradients = np.empty(400), np.empty(400, np.uint8), np.empty_like(net.parameters)
-        out = np.empty((400, 5), np.float32)
+        out, update = np.empty((400, 5), np.float32), Update("sgd", np.float32([[0.1]]))
         with environment(name) if odd else contextlib.nullcontext(lambda: True) as unchanged:
-            loss = net._engine.gradients(x, y, gradients)
-            net._engine.train(x, y, None, 0, 400, 300, 0.1, losses, correct)
+            net._engine.gradients(Samples(x, y), gradients, losses)
+            loss = net._engine.train(Samples(x, y), update, Steps(0, 400, 300), losses, correct)
             steps = [net.train_step(x, y, rate) for rate in (0.1, 0.7, 1e-39)]  # rounded up, down, and to a subnormal
             net._engine.forward(x, out)
             left_alone = unchanged()

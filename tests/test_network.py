@@ -97,7 +97,7 @@ def test_inputs_of_any_layout_give_the_same_bits(backend, as_given):
 def test_rows_in_line_pass_without_a_copy():
     net, (x, _) = small(), data()
     seen = []
-    net._engine.forward = lambda x, out: seen.append(x)
+    net._engine.forward = lambda x, out=None: seen.append(x)
     wide = np.concatenate([x, x], axis=1)
     net(wide[:, :6])
     net(np.zeros((3, 6), np.uint8))
@@ -108,8 +108,8 @@ def test_the_backend_gets_rows_that_ascend_and_are_aligned():
     net, (x, _) = small(), data()
     labels = np.arange(7) % 4
     seen = []
-    net._engine.forward = lambda x, out: seen.append(x)
-    net._engine.evaluate = lambda x, y, losses, correct: seen.extend((x, y, losses.fill(0)))
+    net._engine.forward = lambda x, out=None: seen.append(x)
+    net._engine.evaluate = lambda samples, losses, correct: seen.extend((*samples, losses.fill(0)))
     unaligned = np.frombuffer(b"?" + x.tobytes(), np.float32, offset=1).reshape(7, 6)
     for layout in (x[::-1], unaligned, x[:, ::-1], np.asfortranarray(x)):
         net(layout)
@@ -289,15 +289,6 @@ def test_backends_agree_in_bits(hidden, output, loss, dtype):
         evaluation = net.evaluate(x, y)
         runs.append((net.hash(), history.loss, history.accuracy, evaluation, net(x).tobytes()))
     assert runs[0] == runs[1]
-
-
-def test_the_registries_number_what_the_kernels_implement():
-    assert [(a.name, a.number) for a in ACTIVATIONS.values()] == [
-        ("identity", 0), ("relu", 1), ("sigmoid", 2), ("tanh", 3), ("softmax", 4),
-    ]  # fmt: skip
-    assert [(loss.name, loss.number) for loss in LOSSES.values()] == [
-        ("squared_error", 0), ("cross_entropy", 1), ("binary_cross_entropy", 2),
-    ]  # fmt: skip
 
 
 def test_every_public_name_is_documented():

@@ -13,8 +13,12 @@ import pytest
 from registry import registry, tiles_of
 
 from fastmlp import reference
+from fastmlp.activations import ACTIVATIONS
+from fastmlp.architecture import n_parameters
 from fastmlp.backends import kernels
-from fastmlp.layout import n_parameters
+from fastmlp.losses import LOSSES
+from fastmlp.optimizers import RULES
+from fastmlp.reference import Samples, Steps, Update
 
 DTYPES = ("float32", "float64")
 ISAS = kernels().available() if kernels() else []
@@ -124,39 +128,60 @@ def inputs(row, dtype, kind):
         arrays = {"z" if name == "activate" else "a": draw(shape["rows"], shape["n"])}
         if name == "activation_gradient":
             arrays["grad_a"] = draw(shape["rows"], shape["n"])
-            if not isinstance(shape["activation"], str):
+            if keeps_z(shape["activation"]):
                 arrays["z"] = draw(shape["rows"], shape["n"])
         return {"activation": shape["activation"], **arrays}
     if name in ("output_gradient", "row_losses"):
         size = shape["rows"], shape["n"]
-        y = draw(*size) if shape["loss"] == "squared_error" else probabilities(rng, size, dtype)
+        y = probabilities(rng, size, dtype) if LOSSES[shape["loss"]].compares_probabilities else draw(*size)
         arrays = {"a": draw(*size), "y": y}
         if name == "row_losses":
             return {"loss": shape["loss"], "z": draw(*size), **arrays}
-        if not isinstance(shape["activation"], str):
+        if keeps_z(shape["activation"]):
             arrays["z"] = draw(*size)
-        return {"loss": shape["loss"], "activation": shape["activation"], **arrays}
+        return {"loss": shape["loss"], "activation": shape["activation"], "divisor": shape.get("divisor"), **arrays}
     if name == "ordered_sum":
         return {"values": draw(shape["n"], shape["rows"]).T if shape["columns"] else draw(shape["rows"], shape["n"])}
-    if name == "sgd_update":
-        return {"parameters": draw(shape["n"]), "gradients": draw(shape["n"])}
+    if name == "update":
+        rule = RULES[shape["rule"]]
+        return {"rule": rule.name, "parameters": draw(shape["n"]), "gradients": draw(shape["n"]),
+                "state": [state_of(rng, name, shape["n"], dtype, kind) for name in rule.state],
+                "numbers": numbers_of(rng, rule, 1, dtype)[0]}  # fmt: skip
     return engine_inputs(rng, dtype, kind, **shape)
 
 
+def keeps_z(activation):
+    return not isinstance(activation, str) or ACTIVATIONS[activation].keeps_z
+
+
+def state_of(rng, name, n, dtype, kind):
+    """An update rule's array; what a square root is taken of is not negative."""
+    array = values(rng, n, dtype, kind)
+    return np.abs(array) if name == "v" else array
+
+
+def numbers_of(rng, rule, n_steps, dtype):
+    return (rng.random_sample((n_steps, len(rule.numbers))) + 2.0**-10).astype(dtype)
+
+
 def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuffled=False, labels=False,
-                  loss="squared_error", output="sigmoid", hidden="tanh"):  # fmt: skip
+                  loss="squared_error", output="sigmoid", hidden="tanh", rule="sgd", carry=None):  # fmt: skip
     size = rows, sizes[0]
     x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
     if labels:
         y = rng.randint(0, max(2, sizes[-1]), rows).astype(np.int64)
-    elif loss == "squared_error":
-        y = values(rng, (rows, sizes[-1]), dtype, kind)
-    else:
+    elif LOSSES[loss].compares_probabilities:
         y = probabilities(rng, (rows, sizes[-1]), dtype)
+    else:
+        y = values(rng, (rows, sizes[-1]), dtype, kind)
+    batch, rule = batch or rows, RULES[rule]
+    state = [state_of(rng, name, n_parameters(sizes), dtype, "ordinary") for name in rule.state]
+    update = Update(rule.name, numbers_of(rng, rule, 1 if rule.name == "sgd" else -(-rows // batch), dtype), tuple(state))
     return {
         "sizes": sizes, "activations": (hidden,) * (len(sizes) - 2) + (output,), "loss": loss,
         "parameters": values(rng, n_parameters(sizes), dtype, "ordinary" if kind == "subnormal" else kind),
-        "x": x, "y": y, "order": rng.permutation(rows).astype(np.int64) if shuffled else None, "batch": batch or rows,
+        "x": x, "y": y, "order": rng.permutation(rows).astype(np.int64) if shuffled else None, "batch": batch,
+        "update": update, "carry": carry,
     }  # fmt: skip
 
 
@@ -166,10 +191,10 @@ def run(kernel, implementation, arguments, n_threads=1):
         return run_engine(kernel.removeprefix("Engine."), implementation, n_threads=n_threads, **arguments)
     if kernel == "dense_update":
         return dense_update(implementation, **arguments)
-    if kernel == "sgd_update":
-        parameters = np.array(arguments["parameters"])
-        implementation.sgd_update(parameters, arguments["gradients"], RATE)
-        return [parameters]
+    if kernel == "update":
+        parameters, state = np.array(arguments["parameters"]), [np.array(array) for array in arguments["state"]]
+        implementation.update(arguments["rule"], parameters, arguments["gradients"], state, arguments["numbers"])
+        return [parameters, *state]
     results = getattr(implementation, kernel)(**arguments)
     return [r for r in results if r is not None] if isinstance(results, tuple) else [results]
 
@@ -185,27 +210,37 @@ def dense_update(implementation, x, weights, bias, grad_z):
     return [weights, bias]
 
 
-def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch):
-    parameters = parameters.copy()
+def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch, update, carry):
+    parameters, rows = parameters.copy(), len(x)
     engine = implementation.Engine(sizes, activations, loss, parameters, n_threads)
-    rows = len(x)
     losses, correct = np.zeros(rows), np.zeros(rows, np.uint8)
     if method == "forward":
         out = np.empty((rows, sizes[-1]), parameters.dtype)
-        engine.forward(x, out)
-        return [out]
+        assert engine.forward(x, out) is out
+        return [out, engine.forward(x)]
     if method == "evaluate":
-        engine.evaluate(x, y, losses, correct)
+        engine.evaluate(Samples(x, y), losses, correct)
         return [losses, correct]
     if method == "activations":
         return engine.activations(x)
     if method == "gradients":
-        gradients = np.empty_like(parameters)
-        return [np.array(engine.gradients(x, y, gradients)), gradients]
+        gradients = np.full_like(parameters, np.nan)
+        for start in range(0, rows, carry or rows):  # in blocks, from the totals of the rows before
+            block = slice(start, start + (carry or rows))
+            engine.gradients(Samples(x[block], y[block]), gradients, losses[block], rows if carry else None, start > 0)
+        return [losses, gradients]
+    update = update._replace(state=tuple(array.copy() for array in update.state))
+    if method == "apply":
+        gradients = parameters[::-1].copy()
+        engine.apply(gradients, update)
+        return [parameters, *update.state]
     half = rows // 2 // batch * batch  # in two calls, as fit makes them
+    means = []
     for start, stop in ((0, half), (half, rows)) if half else ((0, rows),):
-        engine.train(x, y, order, start, stop, batch, RATE, losses, correct)
-    return [parameters, losses, correct]
+        numbers = update.numbers[start // batch :] if len(update.numbers) > 1 else update.numbers
+        steps = Steps(start, stop, batch, order)
+        means.append(engine.train(Samples(x, y), update._replace(numbers=numbers), steps, losses, correct))
+    return [parameters, losses, correct, np.array(means), *update.state]
 
 
 @lru_cache(maxsize=None)
@@ -216,7 +251,7 @@ def expected(kernel_row, dtype, kind):
 def laid_out(arguments, layout, engine):
     """The same arguments with their arrays in another layout."""
     table = ROW_LAYOUTS if engine else LAYOUTS
-    fixed = ("parameters", "order", "weights", "bias") if engine else ()
+    fixed = ("parameters", "order", "weights", "bias", "numbers") if engine else ("numbers",)
     return {
         name: table[layout](value) if isinstance(value, np.ndarray) and name not in fixed and
         not (engine and value.ndim == 1) else value
@@ -244,7 +279,7 @@ def kinds_of(row, dtype):
     shape = dict(row.shape)
     if row.kernel.startswith("Engine"):
         return ("ordinary",) if dtype == "float64" or row.threads > 1 else ("ordinary", "zeros", "special")
-    sizes = [size for name, size in shape.items() if name != "input_gradient" and type(size) is int]
+    sizes = [size for name, size in shape.items() if name not in ("input_gradient", "divisor") and type(size) is int]
     return KINDS if dtype == "float32" or np.prod(sizes) <= FEW else ("ordinary", "zeros")
 
 
@@ -341,8 +376,8 @@ def test_an_underflowing_chunk_joins_a_total_of_plus_zero(isa, dtype):
         assert np.signbit(weights).all() and (weights == 0).all()  # -0 - 0.5 * +0; with a total of -0 it were +0
         assert (bias == tiny / 2).all()
         assert not np.signbit(module.sum_of_products(weights * 0 - tiny, np.full((n_out, 3), tiny), 0)).any()
-    arguments = dict(sizes=(3, 2), activations=("identity",), loss="squared_error", order=None, batch=1,
-                     parameters=np.zeros(8, dtype), x=np.full((1, 3), tiny), y=np.full((1, 2), tiny))  # fmt: skip
+    arguments = dict(sizes=(3, 2), activations=("identity",), loss="squared_error", order=None, batch=1, update=None,
+                     carry=None, parameters=np.zeros(8, dtype), x=np.full((1, 3), tiny), y=np.full((1, 2), tiny))  # fmt: skip
     results = run("Engine.gradients", module, arguments)
     assert_same_bits(results, run("Engine.gradients", reference, arguments), "gradients")
     assert not np.signbit(results[1][:6]).any()

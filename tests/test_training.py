@@ -7,9 +7,11 @@ import threading
 import numpy as np
 import pytest
 
-from fastmlp import MLP, reference, training
+from fastmlp import MLP, reference
 from fastmlp.backends import kernels, numba_is_installed
-from fastmlp.initializers import shuffled_rows
+from fastmlp.random_streams import shuffled_rows
+from fastmlp.training import loop
+from fastmlp.training.metrics import ordered_mean
 
 needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
 needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
@@ -58,57 +60,72 @@ def test_train_step_subtracts_the_gradient_and_returns_the_loss_before(backend, 
     assert net.parameters.tobytes() == expected.tobytes()
 
 
-@needs_kernels
 @pytest.mark.parametrize("loss, targets", [("squared_error", "labels"), ("cross_entropy", "labels"),
                                            ("squared_error", "numbers")])  # fmt: skip
-def test_steps_that_go_straight_through_are_the_same_steps(data, loss, targets):
+def test_steps_that_go_straight_through_are_the_same_steps(backend, data, loss, targets):
     x, y = data
     y = y if targets == "labels" else np.random.RandomState(1).random_sample((50, 4)).astype(np.float32)
-    quick, checked = (MLP([6, 5, 4], loss=loss, seed=1, backend="compiled") for _ in range(2))
-    checked._engine.train(x, y, None, 0, 50, 50, 0.5, losses := np.empty(50), None)
-    assert quick._engine.quick_step(x, y, 0.5, threading.Lock()) == reference.ordered_sum(losses) / 50
-    assert quick.hash() == checked.hash()
+    quick, checked = (MLP([6, 5, 4], loss=loss, seed=1, backend=backend) for _ in range(2))
+    quick.state.is_classifier = True
+    assert quick._engine.takes_samples(x, y)
+    assert quick.train_step(x, y, 0.5) == checked.train_step(x.tolist(), y.tolist(), 0.5)
+    assert quick.hash() == checked.hash() and quick.state.step == checked.state.step == 1
 
 
-@needs_kernels
-def test_a_long_step_that_goes_straight_through_holds_the_lock_meanwhile():
-    x, y = np.random.RandomState(0).random_sample((500, 400)).astype(np.float32), np.arange(500) % 10
-    quick, checked = (MLP([400, 20, 10], seed=1, backend="compiled") for _ in range(2))
-    held = []
-
-    class Lock:
-        locked = staticmethod(lambda: False)
-        acquire = staticmethod(lambda blocking: held.append("taken") or True)
-        release = staticmethod(lambda: held.append("given back"))
-
-    assert quick._engine.quick_step(x, y, 0.1, Lock) == checked.train_step(x, y, 0.1)
-    assert held == ["taken", "given back"] and quick.hash() == checked.hash()
-    Lock.acquire = staticmethod(lambda blocking: False)  # another thread was faster
-    assert quick._engine.quick_step(x, y, 0.1, Lock) is None and quick.hash() == checked.hash()
-
-
-@needs_kernels
-def test_what_needs_a_check_does_not_go_straight_through(data):
+def test_what_needs_a_check_does_not_go_straight_through(backend, data):
     x, y = data
-    net = MLP([6, 5, 4], seed=1, backend="compiled")
-    before = net.hash()
+    net = MLP([6, 5, 4], seed=1, backend=backend)
     of_parameters = net.parameters[:30].reshape(5, 6)
     bad = x.copy()
     bad[49, 5] = np.inf
-    for arguments in (
-        (x.astype(float), y, 0.1), (x[:, ::-1], y, 0.1), (x[0], y[:1], 0.1), (x[:, :5], y, 0.1), (x[:0], y[:0], 0.1),
-        (bad, y, 0.1), (x.tolist(), y, 0.1), (of_parameters, y[:5], 0.1), (x, y[:49], 0.1), (x, y.astype(np.int32), 0.1),
-        (x, y - 1, 0.1), (x, y + 1, 0.1), (x, bad[:, 2:], 0.1), (x, bad[:, :3].copy(), 0.1), (x, y, -0.1), (x, y, 1),
-        (x, y, np.nan), (x, y, np.inf), (x, y, 1e39), (x, y, "0.1"), (x, None, 0.1),
+    assert net._engine.takes(x) and net._engine.takes(bad) and net._engine.takes_samples(x, y)
+    for inputs in (x.astype(float), x[:, ::-1], x[0], x[:, :5], x[:0], x.tolist(), x.astype(">f4"), None):
+        assert not net._engine.takes(inputs) and not net._engine.takes_samples(inputs, y)
+    for samples in (
+        (bad, y), (of_parameters, y[:5]), (x, y[:49]), (x, y.astype(np.int32)), (x, y - 1), (x, y + 1), (x, bad[:, 2:]),
+        (x, bad[:, 2:].copy()), (x, None), (x, y[:, None]), (x, y.tolist()),
     ):  # fmt: skip
-        assert net._engine.quick_step(*arguments, threading.Lock()) is None
-    with (lock := threading.Lock()):
-        assert net._engine.quick_step(x, y, 0.1, lock) is None
-    probabilities = MLP([6, 5, 4], loss="cross_entropy", seed=1, backend="compiled")
-    assert probabilities._engine.quick_step(x, np.eye(4, dtype=np.float32)[y], 0.1, threading.Lock()) is None
-    single = MLP([6, 5, 1], seed=1, backend="compiled")
-    assert single._engine.quick_step(x, y, 0.1, threading.Lock()) is None
+        assert not net._engine.takes_samples(*samples)
+    probabilities = MLP([6, 5, 4], loss="cross_entropy", seed=1, backend=backend)
+    assert not probabilities._engine.takes_samples(x, np.eye(4, dtype=np.float32)[y])
+    assert not MLP([6, 5, 1], seed=1, backend=backend)._engine.takes_samples(x, y)
+
+
+def test_learning_rates_of_steps(backend, data):
+    net, other = network(backend), network(backend)
+    for rate in (0.1, 0.1, 0.2, 0, np.float32(0.5), 1e-39):
+        assert net.train_step(*data, rate) == other.train_step(data[0].tolist(), data[1], rate)
+    assert net.hash() == other.hash()
+    before = net.hash()
+    for wrong in (-0.1, np.nan, np.inf, 1e39):
+        with pytest.raises(ValueError, match="learning_rate"):
+            net.train_step(*data, wrong)
+    with pytest.raises(TypeError, match="learning_rate"):
+        net.train_step(*data, "0.1")
     assert net.hash() == before
+
+
+def test_nothing_stays_behind_where_a_step_is_interrupted(backend, data):
+    """Whatever raises within it, the network can be trained on, and counts the steps that it took."""
+    net, twin = network(backend), network(backend)
+    net.train_step(*data, 0.1)
+    engine = net._engine
+
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(engine, name)
+
+        def train(self, *arguments):
+            engine.train(*arguments)
+            raise KeyboardInterrupt
+
+    net._engine = Failing()
+    for train in (lambda: net.train_step(*data, 0.1), lambda: net.fit(*data, epochs=1, batch_size=50, verbose=0)):
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    net._engine = engine
+    net.train_step(*data, 0.1)
+    twin.train_step(*data, 0.1)
 
 
 def test_epochs_count_over_several_fits(backend, data):
@@ -122,10 +139,10 @@ def test_epochs_count_over_several_fits(backend, data):
 
 
 def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
-    monkeypatch.setattr(training, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 0)
     short = network(backend)
     short_losses = short.fit(*data, epochs=2, batch_size=3, verbose=0).loss
-    monkeypatch.setattr(training, "SLICE_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 1e9)
     long = network(backend)
     assert long.fit(*data, epochs=2, batch_size=3, verbose=0).loss == short_losses
     assert long.hash() == short.hash()
@@ -133,8 +150,8 @@ def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
 
 def test_slices_are_whole_batches_that_cover_every_row(monkeypatch):
     for seconds in (0, 1e-6, 1e9):
-        monkeypatch.setattr(training, "SLICE_SECONDS", seconds)
-        bounds = list(training._Slices(8).of(1001))
+        monkeypatch.setattr(loop, "SLICE_SECONDS", seconds)
+        bounds = [(steps.start, steps.stop) for steps in loop.Slices(8).of(1001, None)]
         assert [start for start, _ in bounds] == [0] + [stop for _, stop in bounds[:-1]]
         assert bounds[-1][1] == 1001 and all(start % 8 == 0 for start, _ in bounds)
 
@@ -211,9 +228,9 @@ def test_training_on_its_own_weights_sees_them_as_they_were(backend):
 @pytest.mark.parametrize("rows", [1, 255, 256, 257, 511, 512, 5000])
 def test_the_mean_loss_has_the_bits_of_the_ordered_sum(rows):
     losses = np.random.RandomState(rows).random_sample(rows) * 10.0 ** np.arange(rows).__mod__(7)
-    assert training.ordered_mean(losses) == float(reference.ordered_sum(losses)) / rows
+    assert ordered_mean(losses) == float(reference.ordered_sum(losses)) / rows
     losses[rows // 2] = np.inf
-    assert training.ordered_mean(losses) == np.inf
+    assert ordered_mean(losses) == np.inf
 
 
 class Terminal:
@@ -283,7 +300,7 @@ class InterruptingEngine:
 
 
 def test_interrupt_ends_training_after_a_slice_of_steps(backend, data, monkeypatch):
-    monkeypatch.setattr(training, "SLICE_SECONDS", 0)  # one batch a slice
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 0)  # one batch a slice
     net = network(backend)
     net._engine = InterruptingEngine(net._engine, slices=5 + 2)
     with pytest.raises(KeyboardInterrupt):
@@ -302,7 +319,7 @@ def test_interrupt_ends_training_after_a_slice_of_steps(backend, data, monkeypat
 
 
 def test_interrupt_in_the_last_slice_completes_the_epoch(data, monkeypatch):
-    monkeypatch.setattr(training, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 0)
     net = network()
     net._engine = InterruptingEngine(net._engine, slices=5)
     with pytest.raises(KeyboardInterrupt):

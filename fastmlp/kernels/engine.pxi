@@ -11,34 +11,35 @@ cdef enum:
 
 cdef extern from *:
     """
-    static real rounded(double x) {  /* to nearest, whatever the caller's rounding; volatile: done in between */
+    /* Both to nearest, whatever the caller's rounding. volatile: the compiler would compute before or after that is set. */
+    static real rounded(double x) {
         const fp_environment old = fp_enter();
         volatile double given = x;
         volatile real result = (real)given;
         fp_leave(old);
         return result;
     }
+
+    static double mean_in_order(const double *values, ptrdiff_t n) {
+        const fp_environment old = fp_enter();
+        double total = 0;
+        for (ptrdiff_t start = 0; start < n; start += CHUNK) {
+            double s = 0;
+            for (ptrdiff_t k = start; k < n && k < start + CHUNK; k++) s = s + values[k];
+            total = total + s;
+        }
+        volatile double mean = total / n;
+        fp_leave(old);
+        return mean;
+    }
     """
     real rounded(double x) noexcept
+    double mean_in_order(const double* values, Py_ssize_t n) noexcept
 
 
 cdef inline object item(parts, Py_ssize_t i):
     # Of a named tuple, by position: Cython unpacks only plain tuples without an iterator.
     return <object>PyTuple_GET_ITEM(parts, i)
-
-
-cdef double mean_in_order(const double* values, Py_ssize_t n) noexcept:
-    cdef double total = 0, s
-    cdef Py_ssize_t start, k
-    cdef fp_environment environment = fp_enter()
-    for start from 0 <= start < n by CHUNK:
-        s = 0
-        for k in range(start, min(start + CHUNK, n)):
-            s = s + values[k]
-        total = total + s
-    total = total / n
-    fp_leave(environment)
-    return total
 
 
 cdef class Engine:
@@ -51,6 +52,7 @@ cdef class Engine:
     cdef bint custom                    # whether a layer has a user's activation, which may take any time
     cdef Py_ssize_t products            # a forward pass's, for one row
     cdef cnp.ndarray parameters
+    cdef readonly object dtype          # of the parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
     cdef void* workspace                # kept between calls of train
     cdef size_t workspace_size
@@ -62,7 +64,7 @@ cdef class Engine:
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
         cdef real* p = data_of(parameters)
         cdef int i
-        self.parameters, self.names = parameters, activations
+        self.parameters, self.dtype, self.names = parameters, dtype, activations
         self.n_layers = <int>len(activations)
         self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
@@ -83,16 +85,16 @@ cdef class Engine:
         free(self.layers)
         free(self.workspace)
 
-    def takes(self, x, y=None):
-        """Whether arguments of a user can be passed on as they are. See fastmlp.reference.Engine.takes."""
+    cpdef bint takes(self, x):
+        """Whether a user's x can be passed on as it is. See fastmlp.reference.Engine.takes."""
+        return (is_ready(x, 2, REAL_TYPE) and (<cnp.ndarray>x).shape[1] == self.layers[0].n_in
+                and (<cnp.ndarray>x).shape[0] > 0)
+
+    def takes_samples(self, x, y):
+        """Whether a user's x and y can be passed on as they are. See fastmlp.reference.Engine.takes_samples."""
         cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, i
         cdef const int64_t* labels
-        if not (is_ready(x, 2, REAL_TYPE) and (<cnp.ndarray>x).shape[1] == self.layers[0].n_in
-                and (<cnp.ndarray>x).shape[0] > 0):
-            return False
-        if y is None:
-            return True
-        if not (are_apart(x, self.parameters) and is_finite(x)):
+        if not (self.takes(x) and are_apart(x, self.parameters) and is_finite(x)):
             return False
         if is_ready(y, 2, REAL_TYPE):
             return (self.takes_any_targets and y.shape[0] == x.shape[0] and y.shape[1] == n_out
@@ -124,7 +126,7 @@ cdef class Engine:
             x = x.astype(dtype) / dtype.type(255)
         sizes = [self.layers[0].n_in] + [self.layers[i].n_out for i in range(self.n_layers)]
         results = [x]
-        for i, (weights, bias) in enumerate(layer_views(self.parameters, sizes)):
+        for i, (weights, bias) in enumerate(architecture.layer_views(self.parameters, sizes)):
             a = sum_of_products(results[i], weights, bias)
             apply_activation(self.layers[i].activation, a)
             results.append(a)

@@ -33,8 +33,8 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from .. import architecture
 from ..activations import ACTIVATIONS
-from ..architecture import layer_views
 from ..losses import LOSSES
 
 cnp.import_array()

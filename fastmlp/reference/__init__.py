@@ -7,6 +7,7 @@
     losses.py        what a batch costs, and the gradient at the output
     updates.py       how parameters change, given their gradients
     engine.py        the interface of the backends: a whole network over a flat parameter array
+    tables.py        how functions are found by the names of the public tables
     philox.py        random numbers addressed by their position
 
 The compiled kernels and the Numba ones compute the same bits faster; the tests compare bytes.

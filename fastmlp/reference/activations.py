@@ -8,11 +8,12 @@ import numpy as np
 
 from .arithmetic import ordered_sum
 from .elementary import exp, sigmoid, tanh
+from .tables import named
 
 
 def activate(activation, z):
     """a = f(z), element by element; softmax row by row."""
-    function = FUNCTIONS[activation][0] if isinstance(activation, str) else activation
+    function = named(FUNCTIONS, "activation", activation)[0] if isinstance(activation, str) else activation
     with np.errstate(all="ignore"):
         return function(z)
 
@@ -22,7 +23,10 @@ def activation_gradient(activation, a, grad_a, z=None):
     with np.errstate(all="ignore"):
         if not isinstance(activation, str):
             return grad_a * activation.slope(z)
-        return FUNCTIONS[activation][1](a, grad_a)
+        gradient = named(FUNCTIONS, "activation", activation)[1]
+        if gradient is None:
+            raise ValueError(f"activation {activation!r} has no derivative of its own")
+        return gradient(a, grad_a)
 
 
 def identity(z):

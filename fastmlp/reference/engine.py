@@ -9,10 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..architecture import layer_views
+from ..losses import LOSSES
+from .activations import FUNCTIONS as ACTIVATION_FUNCTIONS
 from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, ordered_sum, sum_of_products
 from .layers import dense_backward
+from .losses import FUNCTIONS as LOSS_FUNCTIONS
 from .losses import output_gradient, row_losses
+from .tables import named
 from .updates import update as apply_rule
 
 BLOCK = 1024  # rows that are taken at a time where nothing else says how many, to bound the memory for them
@@ -67,6 +71,10 @@ class Engine:
     """
 
     def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
+        for activation in activations:
+            if isinstance(activation, str):
+                named(ACTIVATION_FUNCTIONS, "activation", activation)
+        named(LOSS_FUNCTIONS, "loss", loss)
         self.sizes = layer_sizes
         self.layers = layer_views(parameters, layer_sizes)
         self.functions = activations
@@ -74,24 +82,28 @@ class Engine:
         self.parameters = parameters
         self.dtype = parameters.dtype
 
-    def takes(self, x, y=None):
-        """Whether arguments of a user can be passed on as they are; False stands for ask validation.py.
+    def takes(self, x):
+        """Whether a user's x can be passed on as it is; if not, validation.py is to be asked.
 
-        x: an array (rows, n_in) of the parameters' dtype in C order, with a row in it; with y also finite, and apart from
-        the parameters. y: labels of a network with several outputs, or targets (rows, n_out) of the squared error, likewise.
+        That is an array (rows, n_in) of the parameters' dtype in C order, with a row in it.
         """
-        if not (is_ready(x, self.dtype, 2) and x.shape[1] == self.sizes[0] and len(x)):
-            return False
-        if y is None:
-            return True
+        return is_ready(x, self.dtype, 2) and x.shape[1] == self.sizes[0] and len(x) > 0
+
+    def takes_samples(self, x, y):
+        """Whether a user's x and y can be passed on as they are to train on.
+
+        y: labels of a network with several outputs, or targets (rows, n_out) of a loss that takes any. Both are finite, and
+        apart from the parameters, which change.
+        """
         n_out = self.sizes[-1]
+        if not self.takes(x):
+            return False
         if is_ready(y, self.dtype, 2):
-            suits = self.loss == "squared_error" and y.shape == (len(x), n_out) and np.isfinite(y).all()
+            suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and not LOSSES[self.loss].compares_probabilities
         else:
-            suits = (is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x)
-                     and 0 <= y.min() and y.max() < n_out)  # fmt: skip
-        apart = not (np.may_share_memory(x, self.parameters) or np.may_share_memory(y, self.parameters))
-        return bool(suits and apart and np.isfinite(x).all())
+            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and 0 <= y.min() and y.max() < n_out
+        apart = suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y))
+        return bool(apart and np.isfinite(x).all())
 
     def forward(self, x, out=None):
         """The outputs (rows, n_out) for x, written into out where given."""

@@ -8,12 +8,13 @@ import numpy as np
 from .activations import activation_gradient, softmax_parts
 from .arithmetic import ordered_sum
 from .elementary import exp, log, log1p
+from .tables import named
 
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64, from the network's own z, a and the targets y, all (rows, n_out)."""
     with np.errstate(all="ignore"):
-        return FUNCTIONS[loss][0](z, a, y)
+        return named(FUNCTIONS, "loss", loss)[0](z, a, y)
 
 
 def output_gradient(loss, activation, a, y, z=None, divisor=None):
@@ -24,7 +25,7 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None):
     """
     with np.errstate(all="ignore"):
         e = (a - y) / a.dtype.type(a.shape[0] if divisor is None else divisor)
-    return activation_gradient(activation, a, e, z) if FUNCTIONS[loss][1] else e
+    return activation_gradient(activation, a, e, z) if named(FUNCTIONS, "loss", loss)[1] else e
 
 
 def squared_error(z, a, y):

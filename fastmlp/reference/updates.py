@@ -6,11 +6,14 @@ changes its own arrays in place. fastmlp.optimizers.RULES is the table of them.
 
 import numpy as np
 
+from .tables import named
+
 
 def update(rule, parameters, gradients, state, numbers):
     """w = w - u in place, with u by the rule of this name; state: its arrays, changed in place; numbers: its numbers."""
     with np.errstate(all="ignore"):
-        parameters[...] = parameters - RULES[rule](gradients, *state, *map(parameters.dtype.type, numbers))
+        u = named(RULES, "update rule", rule)(gradients, *state, *map(parameters.dtype.type, numbers))
+        parameters[...] = parameters - u
 
 
 def sgd_update(parameters, gradients, learning_rate):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP
-from fastmlp.initializers import shuffled_rows
+from fastmlp.random_streams import shuffled_rows
 
 # SHA-256 of a shuffle and of initial weights. They change only with the rule that draws them.
 SHUFFLE = "01aa923d5abf77b1666b449a6c696b6679d442754442d7c5edea3f58269d3bbd"
