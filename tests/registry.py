@@ -13,7 +13,7 @@ import numpy as np
 from fastmlp.activations import ACTIVATIONS
 from fastmlp.backends import kernels
 from fastmlp.losses import LOSSES
-from fastmlp.optimizers import LINES, RULES
+from fastmlp.update_rules import LINES, RULES
 
 VECTOR_BYTES = {"avx512": 64, "avx2": 32, "portable": 16}
 HIDDEN = [row.name for row in ACTIVATIONS.values() if row.hidden]

@@ -17,7 +17,7 @@ from fastmlp.activations import ACTIVATIONS
 from fastmlp.architecture import n_parameters
 from fastmlp.backends import kernels
 from fastmlp.losses import LOSSES
-from fastmlp.optimizers import RULES
+from fastmlp.update_rules import RULES
 from fastmlp.reference import Dropout, Samples, Steps, Update
 
 DTYPES = ("float32", "float64")

@@ -1,7 +1,7 @@
 /* The update rules, after fastmlp/reference/updates.py, operation by operation: w = w - u, with u from g, the rule's arrays
  * and its numbers.
  *
- * A rule is one function of vectors and a row of the table at the end, found by its name in fastmlp/optimizers.py. It is run
+ * A rule is one function of vectors and a row of the table at the end, found by its name in fastmlp/update_rules.py. It is run
  * over blocks: rows x columns of the flat arrays from `at` on, `row` apart, whose gradients lie `columns` apart in a strip
  * that the first-level cache holds. Whoever owns the parameters of a block owns their part of the rule's arrays.
  */

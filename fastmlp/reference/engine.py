@@ -66,12 +66,12 @@ class Dropout(NamedTuple):
 
 
 class Update(NamedTuple):
-    """What is done to the parameters in each step: a rule of fastmlp.optimizers.RULES, and lines around it.
+    """What is done to the parameters in each step: a rule of fastmlp.update_rules.RULES, and lines around it.
 
     numbers: in the parameters' dtype, for each step of a call the rule's numbers, then one for each line; (1, ...) where all
         steps take the same.
     state: the rule's arrays, then the average if that is a line; like the parameters.
-    lines: of fastmlp.optimizers.LINES, in their order. l2, l1 and decay are of weights only, unless penalise_biases.
+    lines: of fastmlp.update_rules.LINES, in their order. l2, l1 and decay are of weights only, unless penalise_biases.
     clip_norm: (largest, eps) of the whole gradient's norm, see norms.py.
     """
 

@@ -1,7 +1,7 @@
 """The update of parameters from their gradients: the rules of gradient descent, and what may be put around them.
 
 Arrays are flat and of one dtype T; numbers are of type T. A rule gives the step u of w = w - u from the gradient g, and
-changes its own arrays in place. fastmlp.optimizers.RULES is the table of them.
+changes its own arrays in place. fastmlp.update_rules.RULES is the table of them.
 """
 
 import numpy as np
