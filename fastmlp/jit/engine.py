@@ -84,7 +84,7 @@ class Engine:
         self.idle = {}  # the last plan of each mode, while no call uses it
         self.described = None, None  # the last update of train, and its description
 
-    takes = reference.Engine.takes
+    takes, takes_samples = reference.Engine.takes, reference.Engine.takes_samples
 
     def forward(self, x, out=None):
         """The outputs (rows, n_out) for x, written into out where given."""
