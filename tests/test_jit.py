@@ -22,11 +22,14 @@ from registry import Tiles, rows_for
 
 import fastmlp
 from fastmlp import MLP, reference
+from fastmlp.architecture import n_parameters
+from fastmlp.optimizers import RULES
+from fastmlp.reference import Samples, Steps, Update
 
 numba = pytest.importorskip("numba")
 
 from fastmlp import jit  # noqa: E402
-from fastmlp.jit import compiling, engine, target, team, tile  # noqa: E402
+from fastmlp.jit import compiling, engine, products, target, team, tile  # noqa: E402
 from fastmlp.jit.barrier import ABORTED, wait  # noqa: E402
 from fastmlp.jit.intrinsics import data  # noqa: E402
 
@@ -95,6 +98,37 @@ def test_nothing_is_written_beyond_the_result(dtype):
         out = around[32 : 32 + 3 * n].reshape(3, n)
         assert jit.sum_of_products(np.ones((3, 2), dtype), np.ones((2, n), dtype), 1, out=out) is out
         assert (out == 3).all() and (around[:32] == 7).all() and (around[32 + 3 * n :] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+@pytest.mark.parametrize("rule", RULES)
+def test_updates_keep_to_their_arrays(rule, dtype):
+    rng = np.random.RandomState(4)
+    for n in (*range(1, 35), 100):
+        numbers = parity.numbers_of(rng, RULES[rule], 1, dtype)[0]
+        around = [parity.values(rng, n + 64, dtype, "ordinary") for _ in range(2 + len(RULES[rule].state))]
+        results = []
+        for backend in (reference, jit):
+            parameters, gradients, *state = arrays = [np.abs(array) for array in around]
+            backend.update(rule, *(array[32 : 32 + n] for array in (parameters, gradients)),
+                           [array[32 : 32 + n] for array in state], numbers)  # fmt: skip
+            results.append(arrays)
+        parity.assert_same_bits(*reversed(results), f"{rule} of {n}")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_wide_layers_are_updated_by_strips(rule, eager_teams):
+    """Wider and taller than the registry's: lines that are gathered, several blocks of rows, and of terms."""
+    rng, sizes, T = np.random.RandomState(6), (400, 2 * products.GATHERING_PAYS + 3, 5), np.dtype(np.float32)
+    x, y, parameters = rng.standard_normal((300, 400)).astype(T), rng.randint(0, 5, 300), rng.standard_normal(n_parameters(sizes))
+    numbers, results = parity.numbers_of(rng, RULES[rule], 2, T), []
+    for backend, n_threads in ((reference, 1), (jit, 1), (jit, 2)):
+        w, state = parameters.astype(T), tuple(np.zeros(parameters.size, T) for _ in RULES[rule].state)
+        net = backend.Engine(sizes, ("relu", "softmax"), "cross_entropy", w, n_threads)
+        net.train(Samples(x, y), Update(rule, numbers, state), Steps(0, 300, 290))
+        results.append([w, *state])
+    for result in results[1:]:
+        parity.assert_same_bits(result, results[0], rule)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects a page of memory by Linux's numbers")
@@ -257,27 +291,27 @@ def test_a_taken_team_leaves_the_call_to_its_own_thread():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_activation_behind_a_pointer(dtype, eager_teams):
-    """relu as a user's function comes to the engine: by the addresses of f and of its gate."""
+    """relu as a user's function comes to the engine: by the addresses of f and of its gradient."""
     number, pointer = numba.from_dtype(np.dtype(dtype)), numba.types.CPointer(numba.from_dtype(np.dtype(dtype)))
 
     def f(z, a, n):
         for i in range(n):
             a[i] = number(0) if z[i] <= 0 else z[i]
 
-    def gate(z, g, n):
+    def gradient(z, g, n):
         for i in range(n):
             g[i] = g[i] if z[i] > 0 else number(0)
 
-    compiled = [numba.cfunc(numba.void(pointer, pointer, numba.int64))(function) for function in (f, gate)]
+    compiled = [numba.cfunc(numba.void(pointer, pointer, numba.int64))(function) for function in (f, gradient)]
     own = types.SimpleNamespace(addresses=lambda dtype: tuple(function.address for function in compiled))
     rng = np.random.RandomState(2)
     sizes, x, y = (30, 70, 20, 4), rng.standard_normal((50, 30)).astype(dtype), rng.standard_normal((50, 4)).astype(dtype)
-    start = rng.standard_normal(fastmlp.layout.n_parameters(sizes)).astype(dtype)
+    start = rng.standard_normal(n_parameters(sizes)).astype(dtype)
     results = []
     for relu, n_threads in product(("relu", own), (1, 2)):
         parameters, losses, out = start.copy(), np.empty(50), np.empty((50, 4), dtype)
         net = jit.Engine(sizes, (relu,) * 3, "squared_error", parameters, n_threads)
-        net.train(x, y, None, 0, 50, 20, 0.01, losses, None)
+        net.train(Samples(x, y), Update("sgd", np.full((1, 1), 0.01, dtype)), Steps(0, 50, 20), losses)
         net.forward(x, out)
         results.append([parameters, losses, out, *net.activations(x)])
     for result in results:
@@ -325,16 +359,33 @@ def test_without_fused_multiply_add(monkeypatch):
         MLP([2, 2], backend="numba")
 
 
-def test_a_second_process_loads_what_the_first_compiled():
-    MLP([2, 2], backend="numba")
+def test_a_second_process_compiles_nothing(tmp_path):
     program = """
-        import fastmlp
-        from fastmlp.jit import network
-        fastmlp.MLP([3, 2], backend="numba").forward([[1, 2, 3]])
-        print(sum(network.run.stats.cache_hits.values()), sum(network.run.stats.cache_misses.values()))
+        import numpy as np
+        from numba.core import event
+        from fastmlp import MLP, jit
+        from fastmlp.activations import ACTIVATIONS
+        from fastmlp.optimizers import RULES
+
+        x = np.ones((2, 3), np.float32)
+        with event.install_recorder("numba:compile") as compiled:
+            MLP([3, 2], backend="numba").forward([[1, 2, 3]])
+            for function in (jit.exp, jit.expm1, jit.log, jit.log1p):
+                function(x)
+            for name in ACTIVATIONS:
+                jit.activate(name, x)
+            for rule in RULES.values():
+                jit.update(rule.name, x[0], x[1], [np.ones_like(x[0]) for _ in rule.state], np.ones(len(rule.numbers)))
+        print(len(compiled.buffer))
     """
-    done = run_program(program)
-    assert done.stdout == "1 0\n" and not done.stderr, done.stderr
+
+    def run():
+        done = run_program(program, NUMBA_CACHE_DIR=str(tmp_path))
+        return int(done.stdout), done.stderr, sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+
+    events, said, kept = run()
+    assert events and said.startswith("fastmlp: compiling the Numba kernels for float32") and kept
+    assert run() == (0, "", kept)
 
 
 def test_changed_sources_are_compiled_again(tmp_path):
@@ -353,7 +404,7 @@ def test_changed_sources_are_compiled_again(tmp_path):
         return done.stdout.strip()
 
     assert hits() == "0" and hits() == "1"
-    with open(tmp_path / "fastmlp" / "jit" / "layers.py", "a") as file:
+    with open(tmp_path / "fastmlp" / "jit" / "losses.py", "a") as file:
         file.write("# another file than the one that is compiled\n")
     assert hits() == "0" and hits() == "1"
     assert hits(NUMBA_CACHE_DIR=str(tmp_path / "fastmlp" / "config.py")) == "0"  # a file, in which nothing can be kept

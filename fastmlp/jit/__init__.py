@@ -4,9 +4,12 @@
     compiling.py     how functions are compiled, and where they are kept
     intrinsics.py    what Numba's Python lacks: fused multiply-add, selects, bits, pointers, atomic operations
     elementary.py    exp, expm1, log, log1p, sigmoid, tanh of one number
+    vectors.py       LLVM instructions on whole vectors
     tile.py          the register tile, the inner loop of all sums of products
     products.py      blocking, packing and tiling around it
-    layers.py        activations, gates, losses
+    activations.py   the activations and their gradients
+    losses.py        the losses, and the gradient at the output
+    updates.py       the update rules
     barrier.py       what the threads of a team share
     network.py       a team takes batches forward and backward through a network
     team.py          the threads
@@ -27,12 +30,12 @@ from .engine import Engine
 from .environment import check_environment
 from .functions import (
     activate, activation_gradient, all_finite, dense_backward, dense_forward, dense_update, exp, expm1, fma, log, log1p,
-    ordered_sum, output_gradient, row_losses, sgd_update, sigmoid, sum_of_products, tanh,
+    ordered_sum, output_gradient, row_losses, sgd_update, sigmoid, sum_of_products, tanh, update,
 )  # fmt: skip
 from .target import HAS_FMA
 
 __all__ = [
     "HAS_FMA", "Engine", "activate", "activation_gradient", "all_finite", "check_environment", "dense_backward",
     "dense_forward", "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses",
-    "sgd_update", "sigmoid", "sum_of_products", "tanh",
+    "sgd_update", "sigmoid", "sum_of_products", "tanh", "update",
 ]  # fmt: skip

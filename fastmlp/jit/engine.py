@@ -1,4 +1,4 @@
-"""The Engine of fastmlp.reference.training through Numba: it lays out plans and their memory, and starts the team."""
+"""The Engine of fastmlp.reference.engine through Numba: it lays out plans and their memory, and starts the team."""
 
 import functools
 import struct
@@ -8,12 +8,13 @@ import numpy as np
 from numba import from_dtype, types
 from numba.core import event
 
-from ..layout import layer_views
-from ..losses import LOSSES
-from . import functions, network
+from .. import reference
+from ..architecture import layer_views
+from . import functions, network, updates
+from .activations import activation_of
 from .environment import check_environment
-from .functions import address_of
-from .layers import CUSTOM
+from .intrinsics import address_of
+from .losses import loss_of
 from .network import EVALUATE, FORWARD, GRADIENT, LAYER, PLAN, TASK, TRAIN, Layer, Plan, Task, scratch_bytes
 from .products import multiply_for
 from .target import VECTOR_BYTES
@@ -62,17 +63,17 @@ class Engine:
     def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
         check_environment()
         self.parameters, self.dtype, self.n_threads = parameters, parameters.dtype, n_threads
-        self.sizes, self.of_layers, self.loss = layer_sizes, activations, LOSSES[loss].number
+        self.sizes, self.functions, self.loss = layer_sizes, activations, loss
+        described = [activation_of(activation, self.dtype) for activation in activations]
+        self.loss_function = loss_of(loss, self.dtype)
         self.multiply = compiled(self.dtype).address
-        described = [functions.described(activation, self.dtype) for activation in activations]
-        n_out, kept = layer_sizes[1:], sum(size for size, own in zip(layer_sizes[1:], described) if own[0] == CUSTOM)
-        self.inference_place, layers = sum(n_out) + kept, []
-        weights = a = 0
-        own_z = sum(n_out)
-        for n_in, n, (number, *addresses) in zip(layer_sizes, n_out, described):
-            z = own_z if number == CUSTOM else a
-            layers.append(Layer(n_in, n, number, weights, weights + n_in * n, a, z, self.inference_place + a, *addresses))
-            weights, a, own_z = weights + (n_in + 1) * n, a + n, own_z + n * (number == CUSTOM)
+        n_out = layer_sizes[1:]
+        self.inference_place = sum(n_out) + sum(n for n, activation in zip(n_out, described) if activation.keeps_z)
+        layers, weights, a, own_z = [], 0, 0, sum(n_out)
+        for n_in, n, activation in zip(layer_sizes, n_out, described):
+            z = own_z if activation.keeps_z else a
+            layers.append(Layer(n_in, n, weights, weights + n_in * n, a, z, self.inference_place + a, *activation))
+            weights, a, own_z = weights + (n_in + 1) * n, a + n, own_z + n * activation.keeps_z
         self.layers = np.array(layers, LAYER)
         self.training_place = self.inference_place + sum(n_out)
         lanes = VECTOR_BYTES // self.dtype.itemsize
@@ -81,63 +82,70 @@ class Engine:
         by_columns = sum(count for count, n in zip(vectors, n_out) if n >= 8 * lanes)  # for a team of two
         self.mostly_by_columns = 2 * by_columns > self.vectors
         self.idle = {}  # the last plan of each mode, while no call uses it
+        self.described = None, None  # the last update of train, and its description
 
-    def forward(self, x, out):
-        """Write the outputs for x into out (rows, n_out)."""
+    takes, takes_samples = reference.Engine.takes, reference.Engine.takes_samples
+
+    def forward(self, x, out=None):
+        """The outputs (rows, n_out) for x, written into out where given."""
         check_environment()
+        if out is None:
+            out = np.empty((len(x), self.sizes[-1]), self.dtype)
         self._infer(FORWARD, (x, out), out=address_of(out))
-
-    def quick_forward(self, x):
-        """The outputs in a new array, if x is an array (rows, n_in) of this type in C order with a row in it, else None."""
-        if type(x) is not np.ndarray or x.dtype != self.dtype or x.ndim != 2 or not x.flags.c_contiguous:
-            return None
-        rows, n_in = x.shape
-        if n_in != self.sizes[0] or rows == 0 or not x.flags.aligned or not x.dtype.isnative:
-            return None
-        out = np.empty((rows, self.sizes[-1]), self.dtype)
-        self.forward(x, out)
         return out
-
-    def all_finite(self, array):
-        """Whether neither NaN nor infinity is in an array (rows, columns)."""
-        return functions.all_finite(array)
-
-    def quick_step(self, x, y, learning_rate, lock):
-        """None: the checks at the border are not what a step through Numba spends its time on."""
-        return None
 
     def activations(self, x):
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         check_environment()
         results = [x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x]
-        for (weights, bias), activation in zip(layer_views(self.parameters, self.sizes), self.of_layers):
+        for (weights, bias), activation in zip(layer_views(self.parameters, self.sizes), self.functions):
             results.append(functions.dense_forward(results[-1], weights, bias, activation))
         return results
 
-    def evaluate(self, x, y, losses, correct):
+    def evaluate(self, samples, losses, correct):
         """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
         check_environment()
-        y = _rows_in_line(y)
+        x, y = samples.x, _rows_in_line(samples.y)
         self._infer(EVALUATE, (x, y, losses, correct), **_targets(y, losses, correct))
 
-    def gradients(self, x, y, gradients):
-        """Write d(mean loss)/d(parameters) into the flat array gradients; return the mean loss."""
+    def gradients(self, samples, gradients, losses, divisor=None, carry=False):
+        """Write the gradients of the rows' losses into a flat array. See fastmlp.reference.Engine.gradients."""
         check_environment()
-        y, rows = _rows_in_line(y), len(x)
-        losses = np.empty(rows)
-        team = self._team(rows, rows, True)
-        plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, team)
-        self._run(plan, gradients, (x, y, losses), 0, rows, **_targets(y, losses, None))
-        return float(functions.ordered_sum(losses) / rows)
+        x, y, rows = samples.x, _rows_in_line(samples.y), len(samples.x)
+        plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, self._team(rows, rows, True))
+        self._run(plan, gradients, (x, y, losses), 0, rows, divisor=rows if divisor is None else divisor, carries=carry,
+                  **_targets(y, losses, None))  # fmt: skip
 
-    def train(self, x, y, order, start, stop, batch_size, learning_rate, losses, correct):
-        """Steps of gradient descent on the rows order[start:stop]; see fastmlp.reference.Engine.train."""
+    def apply(self, gradients, update):
+        """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
         check_environment()
-        y, batch = _rows_in_line(y), min(batch_size, stop - start)
+        functions.update(update.rule, self.parameters, gradients, update.state, update.numbers[0])
+
+    def train(self, samples, update, steps=None, losses=None, correct=None):
+        """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
+        check_environment()
+        x, y = samples.x, _rows_in_line(samples.y)
+        start, stop, batch_size, order = steps or (0, len(x), len(x), None)
+        losses = np.empty(stop) if losses is None else losses
+        batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update)
         team = self._team(batch, stop - start, True)
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
-            self._run(plan, plan.totals, (x, y, order, losses, correct), start, stop, rate=learning_rate,
-                      order=0 if order is None else address_of(order), **_targets(y, losses, correct))  # fmt: skip
+            self._run(plan, plan.totals, (x, y, order, losses, correct, update, description), start, stop,
+                      order=0 if order is None else address_of(order), update=address_of(description),
+                      numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0,
+                      **_targets(y, losses, correct))  # fmt: skip
+        return functions.mean_in_order(losses, start, stop)
+
+    def all_finite(self, array):
+        """Whether neither NaN nor infinity is in an array (rows, columns)."""
+        return functions.all_finite(array)
+
+    def _description(self, update):
+        last, description = self.described
+        if update is not last:
+            description = updates.description(update.rule, self.parameters, update.state, fused=True)
+            self.described = update, description
+        return description
 
     def _infer(self, mode, arrays, **fields):
         x = arrays[0]
@@ -190,8 +198,8 @@ class _Prepared:
         self.memory = np.empty(64 + sizes_in_all + own_scratch * team, np.uint8)
         self.totals = np.empty(engine.parameters.size if mode == TRAIN and batch > CHUNK else 1, engine.dtype)
         begin = (address_of(self.memory) + 63) // 64 * 64
-        plan = Plan(mode, engine.loss, batch, pixels, begin, own_size, places, begin + sizes_in_all, own_scratch,
-                    engine.multiply)  # fmt: skip
+        plan = Plan(mode, batch, pixels, begin, own_size, places, begin + sizes_in_all, own_scratch, engine.multiply,
+                    *engine.loss_function)  # fmt: skip
         self.table = np.array([plan], PLAN)
 
     def __enter__(self):

@@ -6,18 +6,12 @@ where it takes their address.
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
 from ..losses import LOSSES
-from . import elementary, layers
+from . import elementary, losses, updates
+from .activations import SIDE, activate_block, activation_of, softmax, sum_in_order
 from .compiling import entry
-from .intrinsics import address, as_item, call, data, fma as fma_of_numbers, moved, pointer
+from .intrinsics import address, address_of, call, data, fma as fma_of_numbers, moved, pointer
 from .products import BUFFER, multiply_for
-
-
-@entry
-def address_of(array):
-    """The address of an array's first element; NumPy takes four times as long to tell."""
-    return address(data(array))
 
 
 @entry
@@ -38,13 +32,6 @@ def _flat(array, dtype=None):
     return np.require(array, dtype, "CAW").reshape(-1)
 
 
-def described(activation, dtype):
-    """(its number, the addresses of its functions of values and gradients), for a name or a user's own activation."""
-    if isinstance(activation, str):
-        return ACTIVATIONS[activation].number, 0, 0
-    return layers.CUSTOM, *activation.addresses(dtype)
-
-
 def sum_of_products(a, b, seed, out=None):
     """total[i, j] = seed[j] + sum_k a[i, k] b[k, j]. See fastmlp.reference.sum_of_products."""
     a, b = np.asarray(a), np.asarray(b)
@@ -55,7 +42,7 @@ def sum_of_products(a, b, seed, out=None):
         total[...] = seed
         return total
     total_run = total.reshape(-1)
-    _multiply(a, b, seed, total_run, total_run, 0)
+    _multiply(a, b, seed, total_run)
     return total
 
 
@@ -66,27 +53,26 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     """
     zeros, ones = np.zeros(len(bias), bias.dtype), np.ones((1, len(grad_z)), bias.dtype)
     for a, target in ((np.asarray(x).T, weights), (ones, bias)):
-        _multiply(a, grad_z, zeros, np.empty(target.size, bias.dtype), target.reshape(-1), learning_rate)
+        update = updates.description("sgd", target, (), fused=True)
+        _multiply(a, grad_z, zeros, np.empty(target.size, bias.dtype), update, learning_rate)
 
 
-def _multiply(a, b, seed, total, weights, rate):
-    """total = seed + a b in place, and where weights is another array, instead weights = weights - rate * total."""
+def _multiply(a, b, seed, total, update=None, learning_rate=0):
+    """total = seed + a b in place, or the update of a described array with that for its gradients."""
     by_columns, transposed = (x.flags.f_contiguous and not x.flags.c_contiguous for x in (a, b))
     products(multiply_for(b.dtype).address, _flat(a.T if by_columns else a), by_columns,
-             _flat(b.T if transposed else b), transposed, seed, total, weights, rate, weights is not total,
-             np.empty(max(a.shape), np.int64), np.empty(BUFFER, b.dtype))  # fmt: skip
+             _flat(b.T if transposed else b), transposed, seed, total, 0 if update is None else address_of(update),
+             np.array([learning_rate], b.dtype), np.empty(max(a.shape), np.int64), np.empty(BUFFER, b.dtype))  # fmt: skip
 
 
 @entry
-def products(multiply, a, by_columns, b, transposed, seed, total, weights, rate, updates, lines, buffer):
+def products(multiply, a, by_columns, b, transposed, seed, total, update, numbers, lines, buffer):
     n = len(seed)
     terms, m = len(b) // n, len(total) // n
     for i in range(terms if by_columns else m):
         lines[i] = address(moved(data(a), i * (m if by_columns else terms)))
-    c = data(total)
     call(multiply, (data(lines), int(by_columns), terms, data(b), 1 if transposed else n, terms if transposed else 1,
-                    data(seed), 1, c, n, data(weights), as_item(c, rate), int(updates), 0, m, 0, n,
-                    data(buffer)))  # fmt: skip
+                    data(seed), 1, data(total), n, 0, update, data(numbers), 0, 0, m, 0, n, data(buffer)))  # fmt: skip
 
 
 def dense_forward(x, weights, bias, activation="identity", out=None):
@@ -112,64 +98,64 @@ def activate(activation, z):
 
 
 def _activate_in_place(activation, a):
-    number, forward, _ = described(activation, a.dtype)
-    values = a.reshape(-1)
-    z = values.copy() if number == layers.CUSTOM else values
-    activate_rows(number, forward, z, values, a.shape[-1] if a.ndim else 1, np.empty(2, a.dtype))
+    function, values = activation_of(activation, a.dtype), a.reshape(-1)
+    z = values.copy() if function.keeps_z else values
+    activate_run(function.forward, z, values, a.shape[-1] if a.ndim else 1, *np.empty((2, SIDE), a.dtype))
 
 
 @entry
-def activate_rows(activation, forward, z, a, n, spare):
-    """a (rows * n,) = f(z); z is a itself but for CUSTOM, whose function is at the address `forward`. spare: two numbers."""
-    if activation == layers.SOFTMAX:
-        for r in range(len(z) // n):
-            layers.softmax(moved(data(z), r * n), 1, n, data(spare), moved(data(spare), 1))
-    else:
-        layers.activate_run(activation, forward, data(z), data(a), len(z))
+def activate_run(forward, z, a, n, maxima, totals):
+    if len(a) > 0:
+        activate_block(forward, data(z), data(a), len(a) // n, n, n, data(maxima), data(totals))
 
 
 def activation_gradient(activation, a, grad_a, z=None):
     """dL/dz = dL/da f'(z), a new array. See fastmlp.reference.activation_gradient."""
     g = np.array(grad_a, order="C")
-    number, _, address_of_gate = described(activation, g.dtype)
-    gate(number, address_of_gate, _flat(a if z is None else z), _flat(a), g.reshape(-1))
+    function = activation_of(activation, g.dtype)
+    if function.gradient == 0:
+        raise ValueError(f"activation {activation!r} has no derivative of its own")
+    gradient_run(function.gradient, _flat(z if function.keeps_z else a), g.reshape(-1))
     return g
 
 
 @entry
-def gate(activation, function, z, a, g):
-    layers.gate_run(activation, function, data(z), data(a), data(g), len(g))
+def gradient_run(gradient, derived, g):
+    call(gradient, (data(derived), data(g), len(g)))
 
 
-def output_gradient(loss, activation, a, y, z=None):
+def output_gradient(loss, activation, a, y, z=None, divisor=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     g = np.empty(np.shape(a), a.dtype)
-    number, _, address_of_gate = described(activation, g.dtype)
-    start_backward(LOSSES[loss].number, number, address_of_gate, _flat(a if z is None else z), _flat(a), _flat(y),
-                   g.reshape(-1), len(a))  # fmt: skip
+    through_activation = losses.loss_of(loss, g.dtype).through_activation
+    function = activation_of(activation, g.dtype)
+    start_backward(int(through_activation), function.gradient, _flat(z if function.keeps_z else a), _flat(a), _flat(y),
+                   g.reshape(-1), float(len(a) if divisor is None else divisor))  # fmt: skip
     return g
 
 
 @entry
-def start_backward(loss, activation, function, z, a, y, g, rows):
-    layers.output_gradient(loss, activation, function, data(z), data(a), data(y), data(g), len(g), rows)
+def start_backward(through_activation, gradient, derived, a, y, g, divisor):
+    losses.output_gradient(through_activation, gradient, data(derived), data(a), data(y), data(g), len(g), divisor)
 
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
-    rows, losses, powers = len(z), np.empty(len(z)), np.array(z, order="C").reshape(-1)
-    assess(LOSSES[loss].number, _flat(z), _flat(a), _flat(y), losses, np.empty(powers.size), powers,
-           np.empty(rows, powers.dtype), np.empty(rows, powers.dtype))  # fmt: skip
-    return losses
+    rows, results, powers = len(z), np.empty(len(z)), np.array(z, order="C").reshape(-1)
+    function = losses.loss_of(loss, powers.dtype)
+    assess(function.terms, function.factor, "softmax" in LOSSES[loss].output_activations, _flat(z), _flat(a), _flat(y),
+           results, np.empty(powers.size), powers, *np.empty((2, rows), powers.dtype))  # fmt: skip
+    return results
 
 
 @entry
-def assess(loss, z, a, y, losses, terms, powers, maxima, totals):
-    rows = len(losses)
+def assess(terms_of, factor, of_softmax, z, a, y, results, terms, powers, maxima, totals):
+    rows = len(results)
     n = len(z) // rows
-    if loss == layers.CROSS_ENTROPY:
-        layers.softmax(data(powers), rows, n, data(maxima), data(totals))
-    layers.row_losses(loss, data(z), data(a), data(y), rows, n, data(maxima), data(totals), data(terms), data(losses))
+    if of_softmax:
+        softmax(data(powers), rows, n, data(maxima), data(totals))
+    losses.row_losses(terms_of, factor, data(z), data(a), data(y), rows, n, data(maxima), data(totals), data(terms),
+                      data(results))  # fmt: skip
 
 
 def ordered_sum(values):
@@ -183,19 +169,24 @@ def ordered_sum(values):
 @entry
 def sums(values, totals, n):
     for i in range(len(totals)):
-        totals[i] = layers.sum_in_order(moved(data(values), i * n), n)
+        totals[i] = sum_in_order(moved(data(values), i * n), n)
+
+
+@entry
+def mean_in_order(values, start, stop):
+    """The mean of values[start:stop], whose sum is ordered_sum's."""
+    return sum_in_order(moved(data(values), start), stop - start) / (stop - start)
+
+
+def update(rule, parameters, gradients, state, numbers):
+    """One step by an update rule, in place, for flat C-contiguous arrays. See fastmlp.reference.update."""
+    described = updates.description(rule, parameters, state)
+    updates.apply(described, np.array(numbers, parameters.dtype), _flat(gradients))
 
 
 def sgd_update(parameters, gradients, learning_rate):
     """w = w - learning_rate * g, in place, for flat C-contiguous arrays. See fastmlp.reference.sgd_update."""
-    update(parameters, _flat(gradients), float(learning_rate))
-
-
-@entry
-def update(w, g, rate):
-    rate = as_item(data(w), rate)
-    for i in range(len(w)):
-        w[i] = w[i] - rate * g[i]
+    update("sgd", parameters, gradients, (), (learning_rate,))
 
 
 def fma(a, b, c):
@@ -212,24 +203,57 @@ def fma_run(a, b, c, result):
         result[i] = fma_of_numbers(a[i], b[i], c[i])
 
 
-def _elementwise(function, meaning):
-    @entry
-    def run(z, result):
-        for i in range(len(result)):
-            result[i] = function(z[i])
-
-    def of_array(z):
-        result = np.empty(np.shape(z), np.asarray(z).dtype)
-        run(_flat(z), result.reshape(-1))
-        return result[()]
-
-    of_array.__doc__ = meaning
-    return of_array
+EXP, EXPM1, LOG, LOG1P = range(4)
 
 
-exp = _elementwise(elementary.exp, "e to the power z.")
-expm1 = _elementwise(elementary.expm1, "e to the power z, minus 1.")
-log = _elementwise(elementary.log, "The natural logarithm.")
-log1p = _elementwise(elementary.log1p, "log(1 + z).")
-sigmoid = _elementwise(elementary.sigmoid, "1 / (1 + exp(-z)).")
-tanh = _elementwise(elementary.tanh, "The hyperbolic tangent.")
+def _elementwise(function, z):
+    result = np.empty(np.shape(z), np.asarray(z).dtype)
+    elementwise_run(function, _flat(z), result.reshape(-1))
+    return result[()]
+
+
+@entry
+def elementwise_run(function, z, result):
+    n = len(result)
+    if function == EXP:
+        for i in range(n):
+            result[i] = elementary.exp(z[i])
+    elif function == EXPM1:
+        for i in range(n):
+            result[i] = elementary.expm1(z[i])
+    elif function == LOG:
+        for i in range(n):
+            result[i] = elementary.log(z[i])
+    else:
+        for i in range(n):
+            result[i] = elementary.log1p(z[i])
+
+
+def exp(z):
+    """e to the power z."""
+    return _elementwise(EXP, z)
+
+
+def expm1(z):
+    """e to the power z, minus 1."""
+    return _elementwise(EXPM1, z)
+
+
+def log(z):
+    """The natural logarithm."""
+    return _elementwise(LOG, z)
+
+
+def log1p(z):
+    """log(1 + z)."""
+    return _elementwise(LOG1P, z)
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z))."""
+    return activate("sigmoid", z)[()]
+
+
+def tanh(z):
+    """The hyperbolic tangent."""
+    return activate("tanh", z)[()]

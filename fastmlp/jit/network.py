@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .activations import SIDE, activate_block, copy_run
 from .barrier import rows_are_done, take_rows, wait, wait_for_rows
 from .compiling import entry, inline, jit
 from .intrinsics import address, as_item, call, data, moved, pointer
-from .layers import SOFTMAX, activate_run, class_of, copy_run, gate_run, output_gradient, row_losses, softmax
+from .losses import class_of, output_gradient, row_losses
 from .products import BUFFER, WIDEST
 from .tile import lanes
 
 FORWARD, EVALUATE, GRADIENT, TRAIN = range(4)
-SIDE = 16  # rows whose outputs are finished at a time
 
 
 class Layer(NamedTuple):
@@ -27,21 +27,20 @@ class Layer(NamedTuple):
 
     n_in: int
     n_out: int
-    activation: int
     weights: int  # in the parameters and in the gradients
     bias: int
     a: int  # in memory; of the output layer, z
-    z: int  # the same as a, but for a CUSTOM activation, which keeps z
+    z: int  # the same as a, unless the activation keeps z
     grad_z: int
-    forward: int  # addresses of a CUSTOM activation's functions, see layers.py
-    gate: int
+    forward: int  # see activations.Activation
+    gradient: int
+    keeps_z: int
 
 
 class Plan(NamedTuple):
     """What calls with so many rows at a time have in common, and where their arrays are."""
 
     mode: int
-    loss: int
     batch: int  # rows at a time
     pixels: int  # whether x is uint8
     memory: int  # address of the layers' arrays
@@ -50,6 +49,9 @@ class Plan(NamedTuple):
     scratch: int  # address
     own_scratch: int  # bytes of each thread
     multiply: int  # address of products.multiply
+    loss_terms: int  # see losses.Loss
+    loss_factor: float
+    through_activation: int
 
 
 class Task(NamedTuple):
@@ -66,7 +68,11 @@ class Task(NamedTuple):
     losses: int = 0
     correct: int = 0
     order: int = 0  # int64 row numbers, or 0: rows in their order
-    rate: float = 0.0
+    divisor: float = 0.0  # GRADIENT: of the sum of the rows' losses
+    carries: int = 0  # GRADIENT: whether the gradients hold totals of rows before these
+    update: int = 0  # TRAIN: its description, see updates.py
+    numbers: int = 0  # and the numbers of its first step
+    numbers_step: int = 0  # from the numbers of one step to the next's
 
 
 LAYER, PLAN, TASK = (
@@ -124,13 +130,16 @@ def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
     if learns and not wait(sync, team):
         return
     first = task.start if learns else take_rows(sync, plan.batch)
+    numbers = pointer(p, task.numbers)
     while first < task.stop:
         count = min(plan.batch, task.stop - first)
         if learns:
-            take_batch(plan, task, layers, p, data(gradients), sync, memory, rows, scratch, first, count, thread, team)
+            take_batch(plan, task, layers, p, data(gradients), numbers, sync, memory, rows, scratch, first, count, thread,
+                       team)  # fmt: skip
             first += plan.batch
+            numbers = moved(numbers, task.numbers_step)
         else:
-            take_batch(plan, task, layers, p, data(gradients), sync, memory, rows, scratch, first, count, 0, 1)
+            take_batch(plan, task, layers, p, data(gradients), numbers, sync, memory, rows, scratch, first, count, 0, 1)
             rows_are_done(sync, count)
             first = take_rows(sync, plan.batch)
     if thread == 0 and not learns:
@@ -138,7 +147,7 @@ def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
 
 
 @jit
-def take_batch(plan, task, layers, p, gradients, sync, memory, space, scratch, first, rows, thread, team):
+def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, scratch, first, rows, thread, team):
     """Rows first .. first + rows - 1 through the network. The arrays in memory have space for `space` rows."""
     output = len(layers) - 1
     take_inputs(plan, task, layers[0].n_in, moved(memory, space * plan.unpacked), first, rows, scratch.x_lines, thread, team)
@@ -150,7 +159,7 @@ def take_batch(plan, task, layers, p, gradients, sync, memory, space, scratch, f
         z, a = moved(memory, space * layer.z), moved(memory, space * layer.a)
         if plan.mode == FORWARD and i == output:
             a = moved(pointer(p, task.out), first * layer.n_out)
-            if layer.z == layer.a:
+            if layer.keeps_z == 0:
                 z = a
         lines = scratch.x_lines
         if i > 0:
@@ -174,8 +183,8 @@ def take_batch(plan, task, layers, p, gradients, sync, memory, space, scratch, f
         if i > 0:
             lines = scratch.lines
             lines_of(moved(memory, space * layers[i - 1].a), layers[i].n_in, rows, lines)
-        differentiate(plan, task, layers[i], p, gradients, lines, moved(memory, space * layers[i].grad_z), rows, scratch,
-                      thread, team)  # fmt: skip
+        differentiate(plan, task, layers[i], p, gradients, numbers, lines, moved(memory, space * layers[i].grad_z), rows,
+                      scratch, thread, team)  # fmt: skip
     wait(sync, team)
 
 
@@ -229,18 +238,11 @@ def forward(plan, layer, p, lines, z, a, rows, activated, scratch, thread, team)
     """z (rows, n_out) = x W + b and a = f(z), or z alone where not activated."""
     n = layer.n_out
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
-    call(plan.multiply, (lines, 0, layer.n_in, moved(p, layer.weights), n, 1, moved(p, layer.bias), 1, z, n, z,
-                        as_item(p, 0), 0, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
-    if not activated:
-        return
-    if layer.activation == SOFTMAX:
-        for r in range(r0, r1, SIDE):
-            softmax(moved(z, r * n), min(SIDE, r1 - r), n, scratch.maxima, scratch.totals)
-    elif c0 == 0 and c1 == n:
-        activate_run(layer.activation, layer.forward, moved(z, r0 * n), moved(a, r0 * n), (r1 - r0) * n)
-    else:
-        for r in range(r0, r1):
-            activate_run(layer.activation, layer.forward, moved(z, r * n + c0), moved(a, r * n + c0), c1 - c0)
+    call(plan.multiply, (lines, 0, layer.n_in, moved(p, layer.weights), n, 1, moved(p, layer.bias), 1, z, n, 0, 0, p, 0, r0,
+                        r1, c0, c1, scratch.buffer))  # fmt: skip
+    if activated:
+        first = r0 * n + c0
+        activate_block(layer.forward, moved(z, first), moved(a, first), r1 - r0, c1 - c0, n, scratch.maxima, scratch.totals)
 
 
 @inline
@@ -248,24 +250,22 @@ def finish_outputs(plan, task, layer, p, memory, space, first, rows, scratch, th
     """The output layer's a from its z, each row's loss and class, and dL/dz for the way back; rows shared out."""
     n, r1 = layer.n_out, rows * (thread + 1) // team
     a, y = scratch.a, scratch.y
+    divisor = task.divisor if plan.mode == GRADIENT else np.float64(rows)
     for r in range(rows * thread // team, r1, SIDE):
         count = min(SIDE, r1 - r)
         z = moved(memory, space * layer.z + r * n)
-        if layer.activation == SOFTMAX:
-            copy_run(z, a, count * n)
-            softmax(a, count, n, scratch.maxima, scratch.totals)
-        else:
-            activate_run(layer.activation, layer.forward, z, a, count * n)
+        copy_run(z, a, count * n)
+        activate_block(layer.forward, z, a, count, n, n, scratch.maxima, scratch.totals)
         targets(task, n, first + r, count, y)
-        row_losses(plan.loss, z, a, y, count, n, scratch.maxima, scratch.totals, scratch.terms,
+        row_losses(plan.loss_terms, plan.loss_factor, z, a, y, count, n, scratch.maxima, scratch.totals, scratch.terms,
                    moved(pointer(np.float64, task.losses), first + r))  # fmt: skip
         if task.correct != 0:
             correct = moved(pointer(np.uint8, task.correct), first + r)
             for i in range(count):
                 correct[i] = class_of(moved(a, i * n), n) == class_of(moved(y, i * n), n)
         if plan.mode != EVALUATE:
-            output_gradient(plan.loss, layer.activation, layer.gate, z, a, y, moved(memory, space * layer.grad_z + r * n),
-                            count * n, rows)  # fmt: skip
+            output_gradient(plan.through_activation, layer.gradient, z if layer.keeps_z else a, a, y,
+                            moved(memory, space * layer.grad_z + r * n), count * n, divisor)  # fmt: skip
 
 
 @jit
@@ -287,33 +287,31 @@ def targets(task, n, first, rows, y):
 
 @inline
 def backward(plan, layer, before, p, memory, space, rows, scratch, thread, team):
-    """before.grad_z (rows, n_in) = layer.grad_z W^T, through the gate of before's activation."""
+    """before.grad_z (rows, n_in) = layer.grad_z W^T, through the derivative of before's activation."""
     n = layer.n_in
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
     lines_of(moved(memory, space * layer.grad_z), layer.n_out, rows, scratch.lines)
-    g = moved(memory, space * before.grad_z)
-    call(plan.multiply, (scratch.lines, 0, layer.n_out, moved(p, layer.weights), 1, layer.n_out, scratch.zeros, 0, g, n, g,
-                        as_item(p, 0), 0, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
-    z, a = moved(memory, space * before.z), moved(memory, space * before.a)
-    if c0 == 0 and c1 == n:
-        at = r0 * n
-        gate_run(before.activation, before.gate, moved(z, at), moved(a, at), moved(g, at), (r1 - r0) * n)
+    first, g = r0 * n + c0, moved(memory, space * before.grad_z)
+    call(plan.multiply, (scratch.lines, 0, layer.n_out, moved(p, layer.weights), 1, layer.n_out, scratch.zeros, 0, g, n, 0, 0,
+                        p, 0, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
+    derived = moved(memory, space * before.z + first)  # holds a where the activation does not keep z
+    g = moved(g, first)
+    if c1 - c0 == n:
+        call(before.gradient, (derived, g, (r1 - r0) * n))
     else:
-        for r in range(r0, r1):
-            at = r * n + c0
-            gate_run(before.activation, before.gate, moved(z, at), moved(a, at), moved(g, at), c1 - c0)
+        for r in range(r1 - r0):
+            call(before.gradient, (moved(derived, r * n), moved(g, r * n), c1 - c0))
 
 
 @inline
-def differentiate(plan, task, layer, p, gradients, lines, grad_z, rows, scratch, thread, team):
+def differentiate(plan, task, layer, p, gradients, numbers, lines, grad_z, rows, scratch, thread, team):
     """grad_w = x^T grad_z and grad_b, the same sum with every x = 1: to the gradients, or in TRAIN straight into weights
     and bias. Columns are shared out as in forward, so that a thread's columns of the weights stay in its cache."""
-    n, trains = layer.n_out, int(plan.mode == TRAIN)
+    n = layer.n_out
     r0, r1, c0, c1 = share(p, layer.n_in, n, thread, team)
-    rate = as_item(p, task.rate)
-    call(plan.multiply, (lines, 1, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.weights), n,
-                        moved(p, layer.weights), rate, trains, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
+    call(plan.multiply, (lines, 1, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.weights), n, task.carries,
+                        task.update, numbers, layer.weights, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
     if by_columns(p, n, team) or thread == team - 1:
         scratch.lines[0] = address(scratch.ones)
         call(plan.multiply, (scratch.lines, 0, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.bias), n,
-                            moved(p, layer.bias), rate, trains, 0, 1, c0, c1, scratch.buffer))  # fmt: skip
+                            task.carries, task.update, numbers, layer.bias, 0, 1, c0, c1, scratch.buffer))  # fmt: skip

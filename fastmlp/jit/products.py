@@ -11,10 +11,11 @@ in the caches.
 import functools
 
 import numba
+import numpy as np
 from numba import types
 
 from .compiling import compile_c_function, inline, jit
-from .intrinsics import address, moved, pointer
+from .intrinsics import address, as_item, call, moved, pointer
 from .target import REGISTERS, VECTOR_BYTES
 from .tile import CHUNK, WIDE, lanes, most_rows, tiles_by_columns, tiles_by_rows
 
@@ -23,9 +24,11 @@ PACKING_PAYS = 48  # rows from which a copied strip is cheaper than a strided on
 GATHERING_PAYS = 256  # columns from which lines that have been copied together are cheaper than scattered ones
 LINE = 16  # at least as many numbers as a cache line holds
 WIDEST = 8 * VECTOR_BYTES // 4  # columns of the widest strip of either type
+UPDATE_STRIP = 1024  # gradients that are computed, and stay in the first-level cache, before their update follows
 STRIP_BUFFER = CHUNK * WIDEST
 BLOCK_BUFFER = ROW_BLOCK * (CHUNK + LINE)
-BUFFER = STRIP_BUFFER + BLOCK_BUFFER + 2 * ROW_BLOCK  # the last for addresses of lines, of two float32 each
+LINES_BUFFER = 2 * ROW_BLOCK  # addresses of lines, of two float32 each
+BUFFER = STRIP_BUFFER + BLOCK_BUFFER + LINES_BUFFER + UPDATE_STRIP
 
 rows_at_once = jit(most_rows)
 
@@ -33,17 +36,21 @@ rows_at_once = jit(most_rows)
 @functools.cache
 def multiply_for(dtype):
     """multiply, compiled for one type on its own: .address is a C function's, which `call` takes."""
-    number = numba.from_dtype(dtype)
-    p, n = types.CPointer(number), types.int64
-    signature = types.void(types.CPointer(n), n, n, p, n, n, p, n, p, n, p, number, n, n, n, n, n, p)
+    p, n = types.CPointer(numba.from_dtype(dtype)), types.int64
+    signature = types.void(types.CPointer(n), n, n, p, n, n, p, n, p, n, n, n, p, n, n, n, n, n, p)
     return compile_c_function(multiply, signature)
 
 
-def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row, weights, rate, updates, r0, r1, c0, c1,
-             buffer):  # fmt: skip
-    """terms >= 1. seed[j * seed_col]. updates: after the last chunk weights = weights - (rate * C), rows c_row apart; C
-    then only keeps totals between chunks. buffer: BUFFER numbers."""
+def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row, carries, update, numbers, at, r0, r1, c0,
+             c1, buffer):  # fmt: skip
+    """terms >= 1. seed[j * seed_col]. carries: whether C holds totals of terms before these, which are gone on from. update:
+    the address of an update's description (see updates.py), or 0: after the last chunk the parameters from `at` on, rows
+    c_row apart, are updated with C for their gradients; C then only keeps totals between chunks. buffer: BUFFER numbers."""
     width = lanes(c)
+    described = pointer(np.int64, update)
+    rule, parameters, rate = 0, c, as_item(c, 0)
+    if update != 0:
+        rule, parameters, rate = described[0], moved(pointer(c, described[1]), at), numbers[0]
     for row in range(r0, r1, ROW_BLOCK):
         rows = min(ROW_BLOCK, r1 - row)
         for k in range(0, terms, CHUNK):
@@ -58,14 +65,16 @@ def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row
             while column < c1:
                 vecs = strip_width(rows, (c1 - column + width - 1) // width)
                 columns = min(vecs * width, c1 - column)
-                if k == 0:
+                if k == 0 and carries == 0:
                     start, start_row = moved(seed, column * seed_col), 0
                 else:
                     start, start_row = moved(c, row * c_row + column), c_row
-                final = updates != 0 and k + CHUNK >= terms
-                target = moved(weights if final else c, row * c_row + column)
+                place = row * c_row + column
+                updates = update != 0 and k + CHUNK >= terms
+                target = moved(parameters if updates else c, place)
                 multiply_strip(a, by_columns != 0, a_row, a_k, min(CHUNK, terms - k), moved(b, k * b_row + column * b_col),
-                               b_row, b_col, start, start_row, target, c_row, final, rate, rows, columns, vecs,
+                               b_row, b_col, start, start_row, target, c_row, updates and rule == 0, rate,
+                               rule if updates else 0, described, numbers, at + place, rows, columns, vecs,
                                buffer)  # fmt: skip
                 column += columns
 
@@ -81,9 +90,12 @@ def strip_width(rows, vecs):
 
 
 @inline
-def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, start_row, c, c_row, updates, rate, rows,
-                   columns, vecs, buffer):  # fmt: skip
+def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, start_row, c, c_row, updates, rate, rule, update,
+                   numbers, at, rows, columns, vecs, buffer):  # fmt: skip
+    """updates: whether tiles update c by plain gradient descent. rule: the address of another rule's function, or 0: then the
+    totals of a few tiles at a time go to the end of buffer, and their update follows at once."""
     width = vecs * lanes(b)
+    gradients = moved(buffer, BUFFER - UPDATE_STRIP)
     if b_col != 1 or width - columns > b_row or (rows >= PACKING_PAYS and b_row > width):
         pack(b, b_row, b_col, terms, columns, width, buffer)
         b, b_row = buffer, width
@@ -93,16 +105,24 @@ def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, sta
     height = rows // tiles
     higher = rows - height * tiles
     for n, tile_rows in ((higher, height + 1), (tiles - higher, height)):
-        if n > 0:
+        at_once = n if rule == 0 else max(1, UPDATE_STRIP // (tile_rows * columns))
+        while n > 0:
+            n_tiles = min(at_once, n)
+            total, total_row = (c, c_row) if rule == 0 else (gradients, columns)
             if by_columns:
-                tiles_by_columns(tile_rows, vecs, n, terms, moved(lines, k), row, b, b_row, last, start, start_row, c,
-                                 c_row, updates, rate)  # fmt: skip
+                tiles_by_columns(tile_rows, vecs, n_tiles, terms, moved(lines, k), row, b, b_row, last, start, start_row,
+                                 total, total_row, updates, rate)  # fmt: skip
             else:
-                tiles_by_rows(tile_rows, vecs, n, terms, moved(lines, row), k, b, b_row, last, start, start_row, c,
-                              c_row, updates, rate)  # fmt: skip
-            row += n * tile_rows
-            start = moved(start, n * tile_rows * start_row)
-            c = moved(c, n * tile_rows * c_row)
+                tiles_by_rows(tile_rows, vecs, n_tiles, terms, moved(lines, row), k, b, b_row, last, start, start_row,
+                              total, total_row, updates, rate)  # fmt: skip
+            taken = n_tiles * tile_rows
+            if rule != 0:
+                call(rule, (update, numbers, at, taken, columns, c_row, gradients))
+            n -= n_tiles
+            row += taken
+            at += taken * c_row
+            start = moved(start, taken * start_row)
+            c = moved(c, taken * c_row)
 
 
 @jit

@@ -12,13 +12,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .target import REGISTERS, VECTOR_BYTES
+from .vectors import BOOL, INT, Vectors
 
 CHUNK = 256  # terms that are summed on their own before they join the total
 VECS = (8, 4, 2, 1)
 WIDE = 4 if REGISTERS == 32 else 2  # vectors of a strip of a large matrix
 TALLEST = 10
-INT, BOOL = ir.IntType(64), ir.IntType(1)
-INT32 = ir.IntType(32)
 
 
 def most_rows(vecs):
@@ -64,28 +63,24 @@ def strip(by_columns):
     return run
 
 
-class Tile:
+class Tile(Vectors):
     """The LLVM function of one shape."""
 
     def __init__(self, module, number, rows, vecs, by_columns):
-        self.number, self.rows, self.vecs, self.by_columns = number, rows, vecs, by_columns
-        self.lanes = VECTOR_BYTES // (4 if number == ir.FloatType() else 8)
-        self.vector = ir.VectorType(number, self.lanes)
-        self.name = f"v{self.lanes}{'f32' if number == ir.FloatType() else 'f64'}"
+        self.rows, self.vecs, self.by_columns = rows, vecs, by_columns
         p = number.as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [INT, INT, INT.as_pointer(), INT, p, INT, INT, p, INT, p, INT, BOOL, number])
-        self.function = ir.Function(module, kind, f"tile_{rows}x{vecs}_{'columns' if by_columns else 'rows'}_{self.name}")
+        self.function = ir.Function(module, kind, f"tile_{rows}x{vecs}_{'columns' if by_columns else 'rows'}_{number}")
         self.function.linkage = "internal"
         self.function.attributes.add("noinline")
-        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        super().__init__(ir.IRBuilder(self.function.append_basic_block("entry")), number)
         (self.tiles, self.terms, self.lines, self.offset, self.b, self.b_row, self.last, self.start, self.start_row,
          self.c, self.c_row, self.updates, self.rate) = self.function.args  # fmt: skip
         self.write()
 
     def write(self):
         builder = self.builder
-        self.mask = builder.icmp_signed("<", ir.Constant(ir.VectorType(INT32, self.lanes), list(range(self.lanes))),
-                                        self.broadcast(builder.trunc(self.last, INT32)))  # fmt: skip
+        self.mask = self.first_lanes(self.last)
         whole = builder.icmp_signed("==", self.last, INT(self.lanes))
         rate = self.broadcast(self.rate)
         with cgutils.for_range(builder, self.tiles) as loop:
@@ -161,34 +156,6 @@ class Tile:
         builder = self.builder
         start = builder.inttoptr(builder.load(builder.gep(self.lines, [i])), self.number.as_pointer())
         return builder.gep(start, [offset])
-
-    def broadcast(self, value):
-        builder = self.builder
-        vector = ir.VectorType(value.type, self.lanes)
-        one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, INT32(0))
-        zeros = ir.Constant(ir.VectorType(INT32, self.lanes), None)
-        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
-
-    def fma(self, a, b, c):
-        return self.call("fma", self.vector, [a, b, c])
-
-    def load(self, p, mask=None):
-        p = self.builder.bitcast(p, self.vector.as_pointer())
-        if mask is None:
-            return self.builder.load(p, align=VECTOR_BYTES // self.lanes)
-        align = INT32(VECTOR_BYTES // self.lanes)
-        return self.call("masked.load", self.vector, [p, align, mask, ir.Constant(self.vector, None)], pointed=True)
-
-    def store(self, value, p, mask=None):
-        p = self.builder.bitcast(p, self.vector.as_pointer())
-        if mask is None:
-            return self.builder.store(value, p, align=VECTOR_BYTES // self.lanes)
-        return self.call("masked.store", ir.VoidType(), [value, p, INT32(VECTOR_BYTES // self.lanes), mask], pointed=True)
-
-    def call(self, name, result, arguments, pointed=False):
-        kind = ir.FunctionType(result, [argument.type for argument in arguments])
-        name = f"llvm.{name}.{self.name}" + (".p0" if pointed else "")
-        return self.builder.call(cgutils.get_or_insert_function(self.function.module, kind, name), arguments)
 
 
 tiles_by_rows = strip(by_columns=False)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..reference import Samples, Steps, Update
+from ..reference import Dropout, Samples, Steps, Update
 
 dtype: np.dtype
 compiler: str
@@ -42,8 +42,16 @@ def row_losses(loss: str, z: ArrayLike, a: ArrayLike, y: ArrayLike) -> NDArray[n
 def ordered_sum(values: ArrayLike) -> NDArray: ...
 def all_finite(values: NDArray) -> bool: ...
 def update(
-    rule: str, parameters: NDArray, gradients: ArrayLike, state: Sequence[NDArray], numbers: Sequence[float]
+    rule: str,
+    parameters: NDArray,
+    gradients: ArrayLike,
+    state: Sequence[NDArray],
+    numbers: Sequence[float],
+    lines: Sequence[str] = (),
+    scale: float | None = None,
 ) -> None: ...
+def sum_of_squares(array: ArrayLike) -> float: ...
+def sum_of_magnitudes(array: ArrayLike) -> float: ...
 def sgd_update(parameters: NDArray, gradients: ArrayLike, learning_rate: float) -> None: ...
 def fma(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> NDArray: ...
 def fma_peak_work(rounds: int) -> int: ...
@@ -85,6 +93,8 @@ class Engine:
         steps: Steps | None = None,
         losses: NDArray[np.float64] | None = None,
         correct: NDArray[np.uint8] | None = None,
+        penalties: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        dropout: Dropout | None = None,
     ) -> float: ...
     def all_finite(self, values: NDArray) -> bool: ...
 

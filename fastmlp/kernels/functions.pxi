@@ -68,8 +68,8 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     cdef Py_ssize_t n = w.shape[1], rows = x.shape[0]
     cdef Layer layer
     cdef Job job
-    cdef Update update
-    cdef real rate = rounded(learning_rate)
+    cdef cnp.ndarray numbers = np.array([[rounded(learning_rate)]], dtype)
+    cdef Update update = update_of(w, "sgd", numbers, (), (), True, False)
     cdef const real** lines
     cdef fp_environment environment
     cdef real* scratch = <real*>malloc((BUFFER + w.size) * sizeof(real) + (rows + 1) * sizeof(real*))
@@ -83,7 +83,6 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     layer.n_in, layer.n_out = w.shape[0], n
     layer.weights, layer.bias, layer.grad_z = data_of(w), data_of(b), data_of(g)
     layer.grad_w, layer.grad_b = <real*>(lines + rows), NULL
-    update.fused, update.parameters, update.numbers = True, layer.weights, &rate
     with nogil:
         environment = fp_enter()
         differentiate(&job, &update, 0, lines, rows, scratch, NULL, 0, 1)
