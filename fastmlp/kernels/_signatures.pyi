@@ -7,11 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..losses import Huber, Quantile
 from ..reference import Dropout, Samples, Steps, Update
 
 dtype: np.dtype
 compiler: str
 openmp: bool
+
+_Loss = str | Huber | Quantile
 
 class _Custom(Protocol):
     def addresses(self, dtype: np.dtype) -> tuple[int, int]: ...
@@ -36,9 +39,15 @@ def activation_gradient(
     activation: str | _Custom, a: ArrayLike, grad_a: ArrayLike, z: ArrayLike | None = None
 ) -> NDArray: ...
 def output_gradient(
-    loss: str, activation: str | _Custom, a: NDArray, y: ArrayLike, z: ArrayLike | None = None, divisor: float | None = None
+    loss: _Loss,
+    activation: str | _Custom,
+    a: NDArray,
+    y: ArrayLike,
+    z: ArrayLike | None = None,
+    divisor: float | None = None,
+    weights: ArrayLike | None = None,
 ) -> NDArray: ...
-def row_losses(loss: str, z: ArrayLike, a: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
+def row_losses(loss: _Loss, z: ArrayLike, a: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
 def ordered_sum(values: ArrayLike) -> NDArray: ...
 def all_finite(values: NDArray) -> bool: ...
 def update(
@@ -68,7 +77,7 @@ class Engine:
         self,
         layer_sizes: Sequence[int],
         activations: Sequence[str | _Custom],
-        loss: str,
+        loss: _Loss,
         parameters: NDArray,
         n_threads: int = 1,
     ) -> None: ...

@@ -129,17 +129,19 @@ def activation_gradient(activation, a, grad_a, z=None):
     return g
 
 
-def output_gradient(loss, activation, a, y, z=None, divisor=None):
+def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     cdef Activation f = activation_of(activation)
-    cdef cnp.ndarray outputs = contiguous(a), targets = contiguous(y), g = np.empty_like(outputs)
-    cdef cnp.ndarray sums = outputs if z is None else contiguous(z)
+    cdef cnp.ndarray outputs = contiguous(a.T), targets = contiguous(y.T), g = np.empty_like(outputs)
+    cdef cnp.ndarray sums = outputs if z is None else contiguous(z.T)
+    cdef cnp.ndarray of_rows_weights = outputs if weights is None else contiguous(weights)
     cdef Loss of_rows = loss_of(loss)
     cdef real count = rounded(a.shape[0] if divisor is None else divisor)
     cdef fp_environment environment = fp_enter()
-    output_gradient_run(&of_rows, &f, data_of(sums), data_of(outputs), data_of(targets), data_of(g), g.size, count)
+    output_gradient_run(&of_rows, &f, data_of(sums), data_of(outputs), data_of(targets), data_of(g), g.shape[0], g.shape[1],
+                        NULL if weights is None else data_of(of_rows_weights), count)
     fp_leave(environment)
-    return g
+    return contiguous(g.T)
 
 
 def row_losses(loss, z, a, y):
@@ -149,7 +151,7 @@ def row_losses(loss, z, a, y):
     cdef double maxima[SIDE]
     cdef double totals[SIDE]
     cdef Loss of_rows = loss_of(loss)
-    cdef bint is_softmax = "softmax" in LOSSES[loss].output_activations
+    cdef bint is_softmax = "softmax" in LOSSES[name_of(loss)].output_activations
     cdef Py_ssize_t r
     cdef fp_environment environment
     for r from 0 <= r < rows by SIDE:

@@ -39,7 +39,7 @@ from libc.string cimport memcpy, memset
 
 from .. import architecture
 from ..activations import ACTIVATIONS
-from ..losses import LOSSES
+from ..losses import LOSSES, name_of, parameter_of
 from ..update_rules import LINES
 
 cnp.import_array()
