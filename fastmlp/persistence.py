@@ -18,6 +18,7 @@ import numpy as np
 from . import validation
 from .activations import ACTIVATIONS
 from .architecture import Architecture, n_parameters
+from .losses import WITH_PARAMETER
 from .training.state import TrainingState
 
 FORMAT, VERSION = "fastmlp network", 1
@@ -56,7 +57,7 @@ def save(path, architecture, parameters, seed, state):
         "version": VERSION,
         "layer_sizes": architecture.layer_sizes,
         "activations": [str(activation) for activation in architecture.activations],
-        "loss": architecture.loss,
+        "loss": architecture.loss if isinstance(architecture.loss, str) else _described(architecture.loss),
         "dtype": architecture.dtype.name,
         "seed": seed,
         "epochs_trained": state.epoch,
@@ -161,7 +162,23 @@ def _architecture(header, own):
         if isinstance(name, str) and name.isidentifier() and name not in ACTIVATIONS and name not in own:
             raise MissingActivation(name)
     activations = [own.get(name, name) if isinstance(name, str) else name for name in activations]
-    return validation.architecture(header["layer_sizes"], activations[:-1], activations[-1], header["loss"], dtype)
+    return validation.architecture(header["layer_sizes"], activations[:-1], activations[-1], _loss(header["loss"]), dtype)
+
+
+def _described(loss):
+    """A loss with a parameter, for the header: {"name": "huber", "delta": 1.0}."""
+    return {"name": loss.name, **vars(loss)}
+
+
+def _loss(header):
+    """A name, or the loss that _described describes; what is neither is left for validation to refuse."""
+    if not isinstance(header, dict) or header.get("name") not in tuple(WITH_PARAMETER):
+        return header
+    loss = WITH_PARAMETER[header["name"]]()
+    parameters = {name: value for name, value in header.items() if name != "name"}
+    if parameters.keys() != vars(loss).keys():
+        raise ValueError(f"loss is {validation.describe(header)}")
+    return type(loss)(**parameters)
 
 
 @contextlib.contextmanager

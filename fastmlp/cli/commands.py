@@ -185,7 +185,7 @@ def _facts(net):
     return {
         "layer_sizes": list(net.layer_sizes),
         "activations": list(net.layer_activations),
-        "loss_function": net.loss,
+        "loss_function": str(net.loss),
         "dtype": net.dtype.name,
         "n_parameters": net.n_parameters,
         "seed": net.seed,

@@ -120,7 +120,7 @@ cdef class Engine:
         self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
             raise MemoryError
-        self.loss, self.takes_any_targets = loss_of(loss), LOSSES[name_of(loss)].takes_any_targets
+        self.loss, self.takes_any_targets = loss_of(loss), LOSSES[_name_of(loss)].takes_any_targets
         self.n_threads = n_threads if has_openmp() else 1
         begin_trials(&self.trial)
         for i in range(self.n_layers):

@@ -151,7 +151,7 @@ def row_losses(loss, z, a, y):
     cdef double maxima[SIDE]
     cdef double totals[SIDE]
     cdef Loss of_rows = loss_of(loss)
-    cdef bint is_softmax = "softmax" in LOSSES[name_of(loss)].output_activations
+    cdef bint is_softmax = "softmax" in LOSSES[_name_of(loss)].output_activations
     cdef Py_ssize_t r
     cdef fp_environment environment
     for r from 0 <= r < rows by SIDE:

@@ -153,11 +153,11 @@ new_loss("binary_cross_entropy", add_binary_cross_entropy, difference, 1, False)
 cdef Loss loss_of(loss) except *:
     # From a name, or from an object of fastmlp.losses.
     cdef Loss found
-    name = name_of(loss)
+    name = _name_of(loss)
     if name not in loss_rows:
         raise ValueError(f"the compiled kernels have no loss {name!r}")
     found = loss_table[<int>loss_rows[name]]
-    found.parameter = rounded(parameter_of(loss))
+    found.parameter = rounded(_parameter_of(loss))
     return found
 
 

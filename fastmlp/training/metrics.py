@@ -11,7 +11,7 @@ from ..validation import have_classes
 class Evaluation(NamedTuple):
     """How a network does on some data; accuracy and n_correct are None where there are no classes."""
 
-    loss: float  # mean over the rows
+    loss: float  # mean over the rows, by their weights
     accuracy: float | None  # n_correct / n
     n_correct: int | None
     n: int
@@ -20,13 +20,16 @@ class Evaluation(NamedTuple):
 class Rows:
     """What is recorded of each row: its loss, and whether its class was right (None where targets name no classes)."""
 
-    def __init__(self, y, output_activation):
+    def __init__(self, samples, output_activation):
+        y, self.weights = samples.y, samples.weights
         self.losses = np.empty(len(y))
         self.correct = np.empty(len(y), np.uint8) if have_classes(y, output_activation) else None
 
-    def evaluation(self):
+    def evaluation(self, order=None):
+        """The Evaluation of all rows; order: in which they were recorded, if not their own."""
+        weights = self.weights if self.weights is None or order is None else self.weights[order]
         n, n_correct = len(self.losses), None if self.correct is None else int(np.count_nonzero(self.correct))
-        return Evaluation(ordered_mean(self.losses), None if n_correct is None else n_correct / n, n_correct, n)
+        return Evaluation(mean_of(self.losses, weights), None if n_correct is None else n_correct / n, n_correct, n)
 
 
 class Penalties:
@@ -52,18 +55,31 @@ class Penalties:
 
 def evaluate(engine, samples, output_activation):
     """The Evaluation of an engine's network on checked samples."""
-    rows = Rows(samples.y, output_activation)
+    rows = Rows(samples, output_activation)
     engine.evaluate(samples, rows.losses, rows.correct)
     return rows.evaluation()
 
 
-def ordered_mean(losses):
-    """fastmlp.reference.ordered_sum(losses) / len(losses), with its bits: to accumulate is to add one by one."""
-    if len(losses) <= CHUNK:
-        return (0.0 + float(np.add.accumulate(losses)[-1])) / len(losses)
-    whole = len(losses) // CHUNK * CHUNK
+def mean_of(losses, weights):
+    """The mean of rows' losses, by their weights unless those are None; of fastmlp.reference.losses.weighted_mean's bits."""
+    if weights is None:
+        return ordered_mean(losses)
+    weights = weights.astype(np.float64)
     with np.errstate(all="ignore"):
-        chunks = np.add.accumulate(losses[:whole].reshape(-1, CHUNK), axis=1)[:, -1]
-        last = np.add.accumulate(losses[whole:])[-1:]
-        total = np.add.accumulate(np.concatenate([[0.0], chunks, last]))[-1]
-    return float(total) / len(losses)
+        return ordered_sum(weights * losses) / (ordered_sum(weights) or 1.0)
+
+
+def ordered_mean(losses):
+    """fastmlp.reference.ordered_sum(losses) / len(losses), with its bits."""
+    return ordered_sum(losses) / len(losses)
+
+
+def ordered_sum(values):
+    """fastmlp.reference.ordered_sum of float64 values, faster: to accumulate is to add one by one."""
+    with np.errstate(all="ignore"):
+        if len(values) <= CHUNK:
+            return 0.0 + float(np.add.accumulate(values)[-1])
+        whole = len(values) // CHUNK * CHUNK
+        chunks = np.add.accumulate(values[:whole].reshape(-1, CHUNK), axis=1)[:, -1]
+        last = np.add.accumulate(values[whole:])[-1:]
+        return float(np.add.accumulate(np.concatenate([[0.0], chunks, last]))[-1])
