@@ -42,8 +42,8 @@ def test_values():
     assert rates(InverseScaling(1.0, power=0.3))[9] == pytest.approx(10**-0.3, rel=1e-15)
     assert rates(Exponential(1.0, 0.5, per="epoch"))[[0, 9, 10, 59]].tolist() == [1, 1, 0.5, 0.5**5]
     cycle = rates(OneCycle(1.0, steps=50))
-    assert cycle.argmax() == 15 and cycle[15] == 1 and cycle[0] == 0.04 and cycle[49] == pytest.approx(4e-6, rel=1e-12)
-    assert (np.diff(cycle[:16]) > 0).all() and (np.diff(cycle[15:50]) < 0).all()
+    assert cycle.argmax() == 14 and cycle[14] == 1 and cycle[0] == 0.04 and cycle[49] == pytest.approx(4e-6, rel=1e-12)
+    assert (np.diff(cycle[:15]) > 0).all() and (np.diff(cycle[14:50]) < 0).all()
 
 
 @pytest.mark.parametrize("make, words", [
