@@ -43,6 +43,7 @@ def eager_teams(monkeypatch):
     monkeypatch.setattr(engine, "SHARE_PAYS", 1)
     monkeypatch.setattr(engine, "CALL_PAYS", 1)
     monkeypatch.setattr(engine, "UPDATING", 0)
+    monkeypatch.setattr(engine, "UPDATE_PAYS", 1)
     monkeypatch.setattr(engine, "MANY_VECTORS", 0)
 
 

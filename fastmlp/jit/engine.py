@@ -25,6 +25,7 @@ INFERENCE_ROWS = 192  # rows that go through all layers at a time
 SHARE_PAYS = 4000  # vectors of products that a thread must have of its own in a step before a team is worth its barriers,
 CALL_PAYS = 170_000  # and in a call, beyond the barriers, before it is worth waking
 UPDATING = 4  # rows whose products take as long as to update the weights
+UPDATE_PAYS = 400_000  # parameters that a thread must have of its own before a team is worth waking to update them
 FEW_ROWS = 8  # below this many rows a step is shared out only in a network with
 MANY_VECTORS = 18_000  # this many vectors of weights, or where most are cut by columns
 
@@ -119,7 +120,13 @@ class Engine:
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
         check_environment()
-        functions.update(update.rule, self.parameters, gradients, update.state, update.numbers[0])
+        description = updates.description(update.rule, self.parameters, update.state)
+        arrays = description, update.numbers[0], gradients
+
+        def part(team, sync, thread, held=(self, update)):  # see _run
+            updates.apply(*arrays, sync, team, thread)
+
+        run_together(part, max(1, min(self.n_threads, gradients.size // UPDATE_PAYS)))
 
     def train(self, samples, update, steps=None, losses=None, correct=None):
         """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..losses import LOSSES
 from . import elementary, losses, updates
 from .activations import SIDE, activate_block, activation_of, softmax, sum_in_order
+from .barrier import sync_words
 from .compiling import entry
 from .intrinsics import address, address_of, call, data, fma as fma_of_numbers, moved, pointer
 from .products import BUFFER, multiply_for
@@ -112,11 +113,16 @@ def activate_run(forward, z, a, n, maxima, totals):
 def activation_gradient(activation, a, grad_a, z=None):
     """dL/dz = dL/da f'(z), a new array. See fastmlp.reference.activation_gradient."""
     g = np.array(grad_a, order="C")
-    function = activation_of(activation, g.dtype)
-    if function.gradient == 0:
-        raise ValueError(f"activation {activation!r} has no derivative of its own")
+    function = _with_gradient(activation, g.dtype)
     gradient_run(function.gradient, _flat(z if function.keeps_z else a), g.reshape(-1))
     return g
+
+
+def _with_gradient(activation, dtype):
+    function = activation_of(activation, dtype)
+    if function.gradient == 0:
+        raise ValueError(f"activation {activation!r} has no derivative of its own")
+    return function
 
 
 @entry
@@ -128,7 +134,7 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     g = np.empty(np.shape(a), a.dtype)
     through_activation = losses.loss_of(loss, g.dtype).through_activation
-    function = activation_of(activation, g.dtype)
+    function = (_with_gradient if through_activation else activation_of)(activation, g.dtype)
     start_backward(int(through_activation), function.gradient, _flat(z if function.keeps_z else a), _flat(a), _flat(y),
                    g.reshape(-1), float(len(a) if divisor is None else divisor))  # fmt: skip
     return g
@@ -181,7 +187,7 @@ def mean_in_order(values, start, stop):
 def update(rule, parameters, gradients, state, numbers):
     """One step by an update rule, in place, for flat C-contiguous arrays. See fastmlp.reference.update."""
     described = updates.description(rule, parameters, state)
-    updates.apply(described, np.array(numbers, parameters.dtype), _flat(gradients))
+    updates.apply(described, np.array(numbers, parameters.dtype), _flat(gradients), sync_words(), 1, 0)
 
 
 def sgd_update(parameters, gradients, learning_rate):
