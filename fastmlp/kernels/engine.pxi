@@ -155,9 +155,7 @@ cdef class Engine:
         sizes = [self.layers[0].n_in] + [self.layers[i].n_out for i in range(self.n_layers)]
         results = [x]
         for i, (weights, bias) in enumerate(architecture.layer_views(self.parameters, sizes)):
-            a = sum_of_products(results[i], weights, bias)
-            apply_activation(self.layers[i].activation, a)
-            results.append(a)
+            results.append(product(results[i], weights, bias, None, &self.layers[i].activation, self.n_threads))
         return results
 
     def evaluate(self, samples, cnp.ndarray losses, correct):
