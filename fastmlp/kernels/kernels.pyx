@@ -108,6 +108,7 @@ cdef extern from "updates.h":
                     const real* g) noexcept nogil
         int n_numbers, n_state
     const int N_RULES, SUM_BLOCK
+    void prefetch_block(const Update* u, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row) noexcept nogil
     const Rule* rules
     void sum_blocks(const real* x, Py_ssize_t n, Py_ssize_t first, Py_ssize_t stop, int magnitudes,
                     double* totals) noexcept nogil
