@@ -13,8 +13,9 @@ import numpy as np
 from . import backends, persistence, validation
 from .architecture import layer_views, n_parameters
 from .initializers import initialize
-from .optimizers import SGD
-from .reference import Samples, classes
+from .optimizers import optimizer_of
+from .reference import Dropout, Samples, Update, classes
+from .reference.dropout import threshold
 from .threads import default_threads
 from .training import callbacks, loop, metrics
 from .training.state import PROCESS, TrainingState, busy
@@ -166,10 +167,12 @@ class MLP:
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
         return metrics.ordered_mean(losses), Gradients(flat, list(weights), list(biases))
 
-    def train_step(self, x, y, learning_rate):
+    def train_step(self, x, y, learning_rate=None, optimizer=None):
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
-        x and y are as for gradients, but finite. learning_rate: a finite number >= 0.
+        x and y are as for gradients, but finite. learning_rate: a finite number >= 0; 0.1 unless given.
+        optimizer: as for fit; None takes the plain step above. Its state is the network's and goes on with the next step; of
+        averaged weights the average is net.state.arrays["average"], while the network holds the weights themselves.
         Raises RuntimeError if the network is being trained by another thread.
         """
         state = self.state
@@ -178,8 +181,9 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            if self._without_derivative or state.is_classifier is None or not self._engine.takes_samples(x, y):
-                return self._checked_step(x, y, learning_rate)
+            if (self._without_derivative or optimizer is not None or state.is_classifier is None
+                    or not self._engine.takes_samples(x, y)):  # fmt: skip
+                return self._checked_step(x, y, learning_rate, optimizer)
             rate, update = self._last_update
             if type(learning_rate) is not float or learning_rate != rate:
                 update = self._plain_update(learning_rate)
@@ -190,34 +194,46 @@ class MLP:
             state.trainer = None
 
     @_in_default_environment
-    def _checked_step(self, x, y, learning_rate):
+    def _checked_step(self, x, y, learning_rate, optimizer):
         self._require_derivatives()
-        samples, update = self._samples(x, y, finite=True), self._plain_update(learning_rate)
+        samples, state = self._samples(x, y, finite=True), self.state
+        if optimizer is None:
+            update = self._plain_update(learning_rate)
+        else:
+            optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
+            optimizer.begin(state, self._parameters)
+            update = optimizer.update(state, 1, self.dtype)
         with self._undone_by_errors():
-            loop.learn_task(self.state, samples.y, self.layer_activations[-1])
+            loop.learn_task(state, samples.y, self.layer_activations[-1])
             loss = self._engine.train(samples, update)
-            self.state.step += 1
+            state.step += 1
             return loss
 
     @_in_default_environment
     def _plain_update(self, learning_rate):
         """The Update of plain gradient descent, kept for the next call with this learning rate."""
-        rate = validation.learning_rate(learning_rate, self.dtype)
-        update = SGD(rate).update(self.state, 1, self.dtype)
-        self._last_update = rate, update
-        return update
+        rate = validation.learning_rate(0.1 if learning_rate is None else learning_rate, self.dtype)
+        self._last_update = rate, Update("sgd", np.array([[rate]], self.dtype))
+        return self._last_update[1]
 
     def _undone_by_errors(self):
         return self.state.undone_by_errors(self._parameters) if self._may_fail else contextlib.nullcontext()
 
     @_in_default_environment
-    def fit(self, x, y, epochs=10, batch_size=32, learning_rate=0.1, shuffle=True, validation_data=None, verbose=1):
+    def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
+            optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True):  # fmt: skip
         """Train by stochastic gradient descent; returns the History, which is also the attribute history.
 
         x and y are as for gradients, but finite.
         epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
-        learning_rate: a finite number >= 0.
+        learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
+            optimizer's own, 0.1 for plain gradient descent.
+        optimizer: "sgd", "adam", "adamw", "rmsprop", or one with its options, such as fastmlp.Adam(learning_rate=1e-3);
+            None is "sgd". Its state is the network's, and goes on in the next fit.
+        keep_optimizer: False forgets the state of an earlier fit first.
+        dropout: the share of each hidden layer's units to leave out in a step, at random: a number from 0 to below 1, or a
+            list of one for each hidden layer. input_dropout: likewise of the inputs.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y) to evaluate after every epoch.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
@@ -231,14 +247,17 @@ class MLP:
         samples = self._samples(x, y, finite=True)
         epochs = validation.integer("epochs", epochs, 0)
         batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
-        optimizer = SGD(validation.learning_rate(learning_rate, self.dtype))
+        optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
+        rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
+        thresholds = tuple(map(threshold, rates))
+        left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
             validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
         plan = loop.Plan(
-            samples, validation_data, epochs, batch_size, optimizer, bool(shuffle), self.seed,
+            samples, validation_data, epochs, batch_size, optimizer, left_out, bool(shuffle), self.seed,
             self.layer_activations[-1], callbacks.for_verbosity(verbose),
         )  # fmt: skip
         state = self.state
@@ -247,7 +266,9 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                return loop.fit(self._engine, state, plan)
+                if not keep_optimizer:
+                    state.forget_optimizer()
+                return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
 

@@ -1,67 +1,277 @@
-"""Optimizers: update rules, and the numbers that each of their steps takes.
+"""Optimizers: what users ask for, and the numbers that each step of an update rule takes, in float64."""
 
-RULES is the table: how a parameter w changes, given its gradient g, the rule's state and its numbers. A row here, and the
-function of the same name in reference/updates.py, kernels/updates.h and jit/updates.py are all that a rule takes. The
-numbers follow from hyper-parameters, in float64, in the classes below, and are rounded once to the network's dtype.
-"""
-
-from dataclasses import dataclass
-from typing import NamedTuple
+import contextlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .reference import Update
+from .schedules import Schedule, number
+from .update_rules import LINES, RULES
+from .validation import choice, describe, learning_rate
 
 
-class Rule(NamedTuple):
-    """A row of the table: w = w - u. Lines are computed in this order, each operation rounded once; settle(x) makes +0 of
-    subnormal numbers."""
-
-    name: str
-    formula: str
-    numbers: tuple  # the names of its numbers, one of each a step
-    state: tuple = ()  # the names of its arrays, which lie as the parameters do and begin at +0
-
-
-RULES = {
-    row.name: row
-    for row in (
-        Rule("sgd", "u = r g", ("r",)),
-        Rule("momentum", "v = settle(mu v + k g); u = r v", ("mu", "k", "r"), ("v",)),
-        Rule("nesterov", "p = k g; v = settle(mu v + p); u = r (mu v + p)", ("mu", "k", "r"), ("v",)),
-        Rule(
-            "adam", "m = settle(b1 m + k1 g); v = settle(b2 v + (k2 g) g); u = (a m) / (sqrt(v) + e)",
-            ("b1", "k1", "b2", "k2", "a", "e"), ("m", "v"),
-        ),
-        Rule(
-            "rmsprop", "v = settle(b2 v + (k2 g) g); u = (k g) / (sqrt(v + e1) + e2)", ("b2", "k2", "k", "e1", "e2"), ("v",)
-        ),
-        Rule(
-            "rmsprop_momentum", "as rmsprop; m = settle(mu m + u); u = r m", ("b2", "k2", "k", "e1", "e2", "mu", "r"),
-            ("v", "m"),
-        ),
-    )
-}  # fmt: skip
-
-
+@dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """What an optimizer is to the loop: its rule, and the Update for the next steps of a network."""
+    """What every optimizer takes.
 
-    rule: str
+    learning_rate: a number >= 0, a schedule (fastmlp.schedules), or a function of the step (0, 1, ...) that returns one.
+    l2, l1: coefficients of l2 / 2 * sum w^2 and l1 * sum |w|, added to the mean loss: their gradients are added to the loss's.
+    weight_decay: decoupled: w = w - learning_rate * weight_decay * w in each step.
+    penalise_biases: whether these three are of biases too, not of weights alone.
+    clip_norm: the most that the norm of all gradients together may be; None does not clip.
+    clip_value: the most that the magnitude of each gradient may be; not together with clip_norm.
+    average: None, or the share that an average of the weights keeps in each step, such as 0.999; after fit the network holds
+        the average. It begins as a plain mean: the share is min(average, (1 + t) / (10 + t)) at step t.
+    form: "torch" or "keras", which differ in where a rate that changes enters momentum and where epsilon stands.
+    """
+
+    learning_rate: object = 0.001
+    l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
+    penalise_biases: bool = False
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    average: float | None = None
+    form: str = "torch"
+
+    def __post_init__(self):
+        if not callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
+            number("learning_rate", self.learning_rate, 0)
+        for name in ("l2", "l1", "weight_decay"):
+            number(name, getattr(self, name), 0)
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                number(name, getattr(self, name), 0, low_is_in=False)
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ValueError("clip_norm and clip_value are two ways to clip: give one of them")
+        if self.average is not None:
+            number("average", self.average, 0, 1)
+        choice("form", self.form, ("torch", "keras"))
+
+    @property
+    def lines(self):
+        """The lines around the rule, of LINES."""
+        on = (self.clip_value is not None, self.l2 > 0, self.l1 > 0, self.weight_decay > 0, self.average is not None)
+        return tuple(line for line, is_on in zip(LINES, on) if is_on)
+
+    def begin(self, state, parameters, steps_per_epoch=1):
+        """Take over a TrainingState, or begin anew where another rule stands there. steps_per_epoch: for schedules."""
+        names, arrays = RULES[self.rule].state, state.arrays
+        if state.rule != self.rule or any(name not in arrays for name in names):
+            state.forget_optimizer()
+            state.rule = self.rule
+            state.arrays = arrays = {name: np.zeros_like(parameters) for name in names}
+        trained, average = arrays.pop("trained", None), arrays.get("average")
+        if trained is not None and parameters.tobytes() == average.tobytes():
+            parameters[...] = trained
+        elif trained is not None:  # they were changed since: what was averaged is no longer theirs
+            del arrays["average"]
+        if self.average is None:
+            arrays.pop("average", None)
+        elif "average" not in arrays:
+            arrays["average"] = parameters.copy()
+        state.steps_per_epoch = steps_per_epoch
+
+    def finish(self, state, parameters):
+        """Leave the average in the parameters, where there is one; what training goes on from is kept."""
+        if self.average is not None:
+            state.arrays["trained"] = parameters.copy()
+            parameters[...] = state.arrays["average"]
+
+    @contextlib.contextmanager
+    def averaged(self, state, parameters):
+        """Within it the parameters are their average, where there is one."""
+        if self.average is None:
+            yield
+            return
+        trained = parameters.copy()
+        parameters[...] = state.arrays["average"]
+        try:
+            yield
+        finally:
+            parameters[...] = trained
 
     def update(self, state, n_steps, dtype):
-        """The Update for the next n_steps, from where a TrainingState stands; its running products go on."""
-        rule = RULES[self.rule]
-        numbers = np.array(self.numbers(state, n_steps), np.float64).reshape(-1, len(rule.numbers))
-        return Update(self.rule, numbers.astype(dtype), tuple(state.arrays[name] for name in rule.state))
+        """The Update for the next n_steps of a TrainingState, which is then that many steps further."""
+        t = state.rule_steps + np.arange(n_steps, dtype=np.int64)
+        rates = self.rates(t, state.steps_per_epoch)
+        columns = [*self.numbers(state, t, rates), *self._numbers_of_lines(t, rates)]
+        numbers = np.empty((n_steps, len(columns)))
+        for i, column in enumerate(columns):
+            numbers[:, i] = column
+        state.rule_steps += n_steps
+        if n_steps and (numbers == numbers[0]).all():
+            numbers = numbers[:1]
+        lines, arrays = self.lines, RULES[self.rule].state
+        arrays = (*arrays, "average") if "average" in lines else arrays
+        with np.errstate(all="ignore"):
+            return Update(
+                self.rule, numbers.astype(dtype), tuple(state.arrays[name] for name in arrays), lines, self.penalise_biases,
+                None if self.clip_norm is None else (float(self.clip_norm), 1e-6 if self.form == "torch" else 0.0),
+            )  # fmt: skip
+
+    def rates(self, t, steps_per_epoch):
+        """The learning rates of the steps with these numbers, float64 (len(t),)."""
+        if isinstance(self.learning_rate, Schedule):
+            return self.learning_rate.rates(t, steps_per_epoch)
+        if callable(self.learning_rate):
+            return np.array([number("learning_rate", self.learning_rate(int(step)), 0) for step in t])
+        return np.full(len(t), float(self.learning_rate))
+
+    def check(self, dtype):
+        """Raise ValueError for numbers that dtype cannot hold."""
+        if not callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
+            learning_rate(self.learning_rate, dtype)
+
+    def _numbers_of_lines(self, t, rates):
+        values = {"clip_value": self.clip_value, "l2": self.l2, "l1": self.l1, "decay": rates * self.weight_decay}
+        if self.average is not None:
+            own, mean = 1.0 - float(self.average), 9.0 / (10.0 + (t + 1))
+            values["average"] = np.where(mean > own, mean, own)
+        return [values[line] for line in self.lines]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SGD(Optimizer):
-    """Plain gradient descent: w = w - learning_rate * g."""
+    """Gradient descent: w = w - learning_rate * g; with momentum mu, v = mu v + (1 - dampening) g and w = w - learning_rate v,
+    with Nesterov's form looking ahead by one step (Sutskever, Martens, Dahl and Hinton, ICML 2013).
 
-    learning_rate: float = 0.1
-    rule = "sgd"
+    form="keras": v = mu v + learning_rate g, w = w - v, as Keras and scikit-learn have it.
+    """
 
-    def numbers(self, state, n_steps):
-        return self.learning_rate
+    learning_rate: object = 0.1
+    momentum: float = 0.0
+    nesterov: bool = False
+    dampening: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        number("momentum", self.momentum, 0, 1)
+        number("dampening", self.dampening, 0, 1)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum above 0")
+        if self.dampening and (self.nesterov or self.form == "keras"):
+            raise ValueError("dampening does not go with nesterov, nor with form='keras'")
+
+    @property
+    def rule(self):
+        return "sgd" if not self.momentum else "nesterov" if self.nesterov else "momentum"
+
+    def numbers(self, state, t, rates):
+        if not self.momentum:
+            return [rates]
+        if self.form == "keras":
+            return self.momentum, rates, 1.0
+        return self.momentum, np.where(t == 0, 1.0, 1.0 - self.dampening), rates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Optimizer):
+    """m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2; w = w - learning_rate m' / (sqrt(v') + epsilon), with
+    m' and v' freed of their beginning at 0 (Kingma and Ba, ICLR 2015).
+
+    form="keras": epsilon is added to sqrt(v) before that is divided out, as Keras and scikit-learn have it.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    rule = "adam"
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("beta_1", "beta_2"):
+            if number(name, getattr(self, name), 0, 1) == 1:
+                raise ValueError(f"{name} must be below 1")
+        number("epsilon", self.epsilon, 0, low_is_in=False)
+
+    def check(self, dtype):
+        super().check(dtype)
+        _check_means(dtype, self.epsilon, beta_1=self.beta_1, beta_2=self.beta_2)
+
+    def numbers(self, state, t, rates):
+        p1, p2 = (_powers(state, name, getattr(self, name), len(t)) for name in ("beta_1", "beta_2"))
+        root = np.sqrt(1.0 - p2)
+        a = (rates * root) / (1.0 - p1)
+        epsilon = self.epsilon * root if self.form == "torch" else self.epsilon
+        return self.beta_1, 1.0 - self.beta_1, self.beta_2, 1.0 - self.beta_2, a, epsilon
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay, 0.01 unless given (Loshchilov and Hutter, ICLR 2019)."""
+
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSprop(Optimizer):
+    """v = rho v + (1 - rho) g^2; w = w - learning_rate g / (sqrt(v) + epsilon), or with momentum mu, m = mu m + that quotient
+    and w = w - learning_rate m (Hinton, lecture 6e of "Neural networks for machine learning", 2012).
+
+    form="keras": g / sqrt(v + epsilon), and the learning rate within m.
+    """
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        number("momentum", self.momentum, 0, 1)
+        if number("rho", self.rho, 0, 1) == 1:
+            raise ValueError("rho must be below 1")
+        number("epsilon", self.epsilon, 0, low_is_in=False)
+
+    @property
+    def rule(self):
+        return "rmsprop_momentum" if self.momentum else "rmsprop"
+
+    def check(self, dtype):
+        super().check(dtype)
+        _check_means(dtype, self.epsilon, rho=self.rho)
+
+    def numbers(self, state, t, rates):
+        e1, e2 = (0.0, self.epsilon) if self.form == "torch" else (self.epsilon, 0.0)
+        rate_in_k = self.form == "keras" or not self.momentum
+        own = [self.rho, 1.0 - self.rho, rates if rate_in_k else 1.0, e1, e2]
+        return [*own, self.momentum, 1.0 if rate_in_k else rates] if self.momentum else own
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}
+
+
+def optimizer_of(value, rate, dtype):
+    """The Optimizer that the arguments optimizer (a name, an Optimizer or None) and learning_rate (or None) stand for."""
+    if value is None:
+        value = SGD()
+    elif isinstance(value, str):
+        value = OPTIMIZERS[choice("optimizer", value.lower(), OPTIMIZERS)]()
+    elif isinstance(value, Optimizer) and rate is not None:
+        raise ValueError("learning_rate is the optimizer's: give it there, or the optimizer by its name")
+    elif not isinstance(value, Optimizer):
+        raise TypeError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or such as fastmlp.Adam(), not {describe(value)}")
+    if rate is not None:
+        is_schedule = callable(rate) or isinstance(rate, Schedule)
+        value = replace(value, learning_rate=rate if is_schedule else learning_rate(rate, dtype))
+    value.check(dtype)
+    return value
+
+
+def _powers(state, name, beta, n_steps):
+    """beta^t of the next steps, float64: a running product, which goes on from the last one's."""
+    products = np.multiply.accumulate(np.concatenate([[state.powers.get(name, 1.0)], np.full(n_steps, float(beta))]))
+    state.powers[name] = float(products[-1])
+    return products[1:]
+
+
+def _check_means(dtype, epsilon, **means):
+    T, least = dtype.type, np.finfo(dtype).tiny
+    for name, value in means.items():
+        if T(value) == 1:
+            raise ValueError(f"{name} {value!r} is 1 in {dtype.name}: nothing would ever decay")
+    if T(epsilon * float(np.sqrt(1.0 - max(means.values())))) < least:
+        raise ValueError(f"epsilon {epsilon!r} is too small for {dtype.name}")

@@ -62,6 +62,26 @@ def learning_rate(value, dtype):
     return rate + 0.0  # -0 is 0
 
 
+def dropout_rates(input_dropout, dropout, n_hidden):
+    """The rates of dropout as floats: of the inputs, then of each hidden layer."""
+    rates = list(dropout) if isinstance(dropout, (Sequence, np.ndarray)) and not isinstance(dropout, str) else [dropout] * n_hidden
+    if len(rates) != n_hidden:
+        raise ValueError(f"dropout must be one number, or {n_hidden}, one a hidden layer, not {describe(dropout)}")
+    checked = []
+    for name, rate in [("input_dropout", input_dropout), *(("dropout", rate) for rate in rates)]:
+        expected = f"{name} must be a number from 0 to below 1, not {describe(rate)}"
+        try:
+            number = float(rate) if not isinstance(rate, (bool, str, bytes)) else None
+        except (TypeError, ValueError):
+            number = None
+        if number is None:
+            raise TypeError(expected)
+        if not 0 <= number < 1:
+            raise ValueError(expected)
+        checked.append(number)
+    return checked
+
+
 def choice(name, value, options):
     """value if it is one of the options, which are strings."""
     expected = f"{name} must be one of {', '.join(options)}, not {describe(value)}"

@@ -13,7 +13,7 @@ import numpy as np
 from fastmlp.activations import ACTIVATIONS
 from fastmlp.backends import kernels
 from fastmlp.losses import LOSSES
-from fastmlp.optimizers import RULES
+from fastmlp.update_rules import LINES, RULES
 
 VECTOR_BYTES = {"avx512": 64, "avx2": 32, "portable": 16}
 HIDDEN = [row.name for row in ACTIVATIONS.values() if row.hidden]
@@ -178,6 +178,12 @@ def _layers():
         yield _row("ordered_sum", None, rows=3, n=n, columns=True)
         for rule in RULES:
             yield _row("update", f"update by {rule}", n=n, rule=rule)
+            yield _row("update", f"update by {rule}", n=n, rule=rule, lines=tuple(LINES), scale=0.3)
+        for line in LINES:
+            yield _row("update", None, n=n, rule="adam", lines=(line,))
+    for n in (0, 1, 15, 4095, 4097, 9001):
+        yield _row("sum_of_squares", None, n=n)
+        yield _row("sum_of_magnitudes", None, n=n)
 
 
 def _engines(tiles):
@@ -246,6 +252,27 @@ def _engines(tiles):
         yield _row(train, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule)
         yield _row(train, branch, threads=3, sizes=(784, 16, 5, 9, 3), rows=100, rule=rule, labels=True)
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule)
+        yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule, lines=tuple(LINES), clip=True)
+        for biases in (False, True):
+            yield _row(train, f"update by {rule}", sizes=deep, rows=23, batch=10, rule=rule, lines=tuple(LINES), biases=biases)
+    for biases in (False, True):
+        yield _row(train, "penalties", sizes=(90, 61, 3), rows=23, batch=10, rule="adam", lines=("l2", "l1"), biases=biases,
+                   penalties=True)  # fmt: skip
+        yield _row(train, "penalties", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, lines=("l2",),
+                   biases=biases, penalties=True, clip=True)  # fmt: skip
+    for rule in ("sgd", "adam"):
+        yield _row(train, "clipped by norm", sizes=(90, 61, 3), rows=23, batch=10, rule=rule, clip=True)
+        yield _row(train, "clipped by norm", sizes=deep, rows=300, batch=290, rule=rule, clip=True, labels=True)
+        yield _row(train, "clipped by norm", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule, clip=True,
+                   lines=tuple(LINES))  # fmt: skip
+    for hidden in ("relu", "sigmoid", BENT):
+        yield _row(train, "units dropped", sizes=deep, rows=23, batch=10, hidden=hidden, dropout=(0, 20_000, 65_535))
+    for pixels in (False, True):
+        yield _row(train, "inputs dropped", sizes=deep, rows=23, batch=10, pixels=pixels, shuffled=True,
+                   dropout=(9_000, 0, 1))  # fmt: skip
+        yield _row(train, "inputs dropped", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels,
+                   dropout=(9_000, 30_000, 30_000))  # fmt: skip
+    yield _row(train, "units dropped", threads=3, sizes=(200, 100, 40, 3), rows=123, batch=61, dropout=(0, 30_000, 20_000))
     for rows in (300, 513, 700):
         yield _row("Engine.gradients", None, sizes=deep, rows=rows, carry=256)
         yield _row("Engine.gradients", None, threads=2, sizes=wide, rows=rows, carry=512, labels=True)

@@ -33,7 +33,7 @@ PROGRAM = """
 import ctypes, sys
 import numpy as np
 from fastmlp import MLP
-from fastmlp.optimizers import RULES
+from fastmlp.update_rules import RULES
 from fastmlp.reference import Samples, Steps, Update
 
 allocations = ctypes.CDLL(sys.argv[1]).allocations

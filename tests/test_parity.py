@@ -17,8 +17,8 @@ from fastmlp.activations import ACTIVATIONS
 from fastmlp.architecture import n_parameters
 from fastmlp.backends import kernels
 from fastmlp.losses import LOSSES
-from fastmlp.optimizers import RULES
-from fastmlp.reference import Samples, Steps, Update
+from fastmlp.update_rules import RULES
+from fastmlp.reference import Dropout, Samples, Steps, Update
 
 DTYPES = ("float32", "float64")
 ISAS = kernels().available() if kernels() else []
@@ -143,10 +143,12 @@ def inputs(row, dtype, kind):
     if name == "ordered_sum":
         return {"values": draw(shape["n"], shape["rows"]).T if shape["columns"] else draw(shape["rows"], shape["n"])}
     if name == "update":
-        rule = RULES[shape["rule"]]
+        rule, lines = RULES[shape["rule"]], shape.get("lines", ())
         return {"rule": rule.name, "parameters": draw(shape["n"]), "gradients": draw(shape["n"]),
-                "state": [state_of(rng, name, shape["n"], dtype, kind) for name in rule.state],
-                "numbers": numbers_of(rng, rule, 1, dtype)[0]}  # fmt: skip
+                "state": states_of(rng, rule, lines, shape["n"], dtype, kind),
+                "numbers": numbers_of(rng, rule, 1, dtype, lines)[0], "lines": lines, "scale": shape.get("scale")}  # fmt: skip
+    if name.startswith("sum_of_"):
+        return {"array": draw(shape["n"])}
     return engine_inputs(rng, dtype, kind, **shape)
 
 
@@ -154,18 +156,20 @@ def keeps_z(activation):
     return not isinstance(activation, str) or ACTIVATIONS[activation].keeps_z
 
 
-def state_of(rng, name, n, dtype, kind):
-    """An update rule's array; what a square root is taken of is not negative."""
-    array = values(rng, n, dtype, kind)
-    return np.abs(array) if name == "v" else array
+def states_of(rng, rule, lines, n, dtype, kind="ordinary"):
+    """An update rule's arrays, and the average; what a square root is taken of is not negative."""
+    names = (*rule.state, "average") if "average" in lines else rule.state
+    arrays = [values(rng, n, dtype, kind) for _ in names]
+    return tuple(np.abs(array) if name == "v" else array for name, array in zip(names, arrays))
 
 
-def numbers_of(rng, rule, n_steps, dtype):
-    return (rng.random_sample((n_steps, len(rule.numbers))) + 2.0**-10).astype(dtype)
+def numbers_of(rng, rule, n_steps, dtype, lines=()):
+    return (rng.random_sample((n_steps, len(rule.numbers) + len(lines))) + 2.0**-10).astype(dtype)
 
 
 def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuffled=False, labels=False,
-                  loss="squared_error", output="sigmoid", hidden="tanh", rule="sgd", carry=None):  # fmt: skip
+                  loss="squared_error", output="sigmoid", hidden="tanh", rule="sgd", carry=None, lines=(), clip=False,
+                  biases=False, penalties=False, dropout=None):  # fmt: skip
     size = rows, sizes[0]
     x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
     if labels:
@@ -175,13 +179,17 @@ def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuff
     else:
         y = values(rng, (rows, sizes[-1]), dtype, kind)
     batch, rule = batch or rows, RULES[rule]
-    state = [state_of(rng, name, n_parameters(sizes), dtype, "ordinary") for name in rule.state]
-    update = Update(rule.name, numbers_of(rng, rule, 1 if rule.name == "sgd" else -(-rows // batch), dtype), tuple(state))
+    n_steps = -(-rows // batch)
+    update = Update(
+        rule.name, numbers_of(rng, rule, 1 if rule.name == "sgd" else n_steps, dtype, lines),
+        states_of(rng, rule, lines, n_parameters(sizes), dtype), lines, biases, (0.7, 1e-6) if clip else None,
+    )  # fmt: skip
     return {
         "sizes": sizes, "activations": (hidden,) * (len(sizes) - 2) + (output,), "loss": loss,
         "parameters": values(rng, n_parameters(sizes), dtype, "ordinary" if kind == "subnormal" else kind),
         "x": x, "y": y, "order": rng.permutation(rows).astype(np.int64) if shuffled else None, "batch": batch,
-        "update": update, "carry": carry,
+        "update": update, "carry": carry, "dropout": dropout and Dropout(dropout, 77),
+        "coefficients": rng.random_sample((n_steps, 2)) if penalties else None,
     }  # fmt: skip
 
 
@@ -193,7 +201,7 @@ def run(kernel, implementation, arguments, n_threads=1):
         return dense_update(implementation, **arguments)
     if kernel == "update":
         parameters, state = np.array(arguments["parameters"]), [np.array(array) for array in arguments["state"]]
-        implementation.update(arguments["rule"], parameters, arguments["gradients"], state, arguments["numbers"])
+        implementation.update(**{**arguments, "parameters": parameters, "state": state})
         return [parameters, *state]
     results = getattr(implementation, kernel)(**arguments)
     return [r for r in results if r is not None] if isinstance(results, tuple) else [results]
@@ -210,7 +218,8 @@ def dense_update(implementation, x, weights, bias, grad_z):
     return [weights, bias]
 
 
-def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch, update, carry):
+def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch, update, carry,
+               dropout=None, coefficients=None):  # fmt: skip
     parameters, rows = parameters.copy(), len(x)
     engine = implementation.Engine(sizes, activations, loss, parameters, n_threads)
     losses, correct = np.zeros(rows), np.zeros(rows, np.uint8)
@@ -235,12 +244,14 @@ def run_engine(method, implementation, n_threads, sizes, activations, loss, para
         engine.apply(gradients, update)
         return [parameters, *update.state]
     half = rows // 2 // batch * batch  # in two calls, as fit makes them
-    means = []
+    means, of_steps = [], np.zeros(-(-rows // batch))
     for start, stop in ((0, half), (half, rows)) if half else ((0, rows),):
-        numbers = update.numbers[start // batch :] if len(update.numbers) > 1 else update.numbers
-        steps = Steps(start, stop, batch, order)
-        means.append(engine.train(Samples(x, y), update._replace(numbers=numbers), steps, losses, correct))
-    return [parameters, losses, correct, np.array(means), *update.state]
+        first = start // batch
+        numbers = update.numbers[first:] if len(update.numbers) > 1 else update.numbers
+        steps = Steps(start, stop, batch, order, before=2**32 - 1 + first)
+        penalties = None if coefficients is None else (coefficients[first:].copy(), of_steps[first:])
+        means.append(engine.train(Samples(x, y), update._replace(numbers=numbers), steps, losses, correct, penalties, dropout))
+    return [parameters, losses, correct, np.array(means), of_steps, *update.state]
 
 
 @lru_cache(maxsize=None)
@@ -251,7 +262,7 @@ def expected(kernel_row, dtype, kind):
 def laid_out(arguments, layout, engine):
     """The same arguments with their arrays in another layout."""
     table = ROW_LAYOUTS if engine else LAYOUTS
-    fixed = ("parameters", "order", "weights", "bias", "numbers") if engine else ("numbers",)
+    fixed = ("parameters", "order", "weights", "bias", "coefficients") if engine else ("numbers",)
     return {
         name: table[layout](value) if isinstance(value, np.ndarray) and name not in fixed and
         not (engine and value.ndim == 1) else value
@@ -279,7 +290,7 @@ def kinds_of(row, dtype):
     shape = dict(row.shape)
     if row.kernel.startswith("Engine"):
         return ("ordinary",) if dtype == "float64" or row.threads > 1 else ("ordinary", "zeros", "special")
-    sizes = [size for name, size in shape.items() if name not in ("input_gradient", "divisor") and type(size) is int]
+    sizes = [size for name, size in shape.items() if name not in ("input_gradient", "divisor", "scale") and type(size) is int]
     return KINDS if dtype == "float32" or np.prod(sizes) <= FEW else ("ordinary", "zeros")
 
 

@@ -11,7 +11,7 @@ from fastmlp import reference
 from fastmlp.activations import ACTIVATIONS, Activation
 from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.losses import LOSSES
-from fastmlp.optimizers import RULES
+from fastmlp.update_rules import RULES
 from fastmlp.reference import Samples, Update
 
 BACKENDS = ["reference"]

@@ -123,7 +123,6 @@ BAD_RATES = {
     "infinite": (np.inf, ValueError),
     "an integer beyond floats": (10**400, ValueError),
     "a string": ("0.1", TypeError),
-    "nothing": (None, TypeError),
     "complex": (1j, TypeError),
     "an array": (np.ones(2), TypeError),
     "a bool": (True, TypeError),

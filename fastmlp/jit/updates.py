@@ -1,7 +1,7 @@
 """The update rules, after fastmlp/reference/updates.py, operation by operation: w = w - u, with u from g, the rule's arrays
 and its numbers.
 
-A rule is one function of vectors, found by its name in fastmlp/optimizers.py and compiled on first use. It is run over
+A rule is one function of vectors, found by its name in fastmlp/update_rules.py and compiled on first use. It is run over
 blocks: rows x columns of the flat arrays from `at` on, `row` apart, whose gradients lie `columns` apart in a strip that the
 first-level cache holds. Whoever owns the parameters of a block owns their part of the rule's arrays.
 """
@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .. import optimizers
+from .. import update_rules
 from .barrier import wait
 from .compiling import compile_c_function, entry
 from .intrinsics import address_of, call, data, moved
@@ -147,7 +147,7 @@ class Block(Vectors):
 
 def counts(rule):
     """How many arrays and how many numbers a rule has."""
-    return len(optimizers.RULES[rule].state), len(optimizers.RULES[rule].numbers)
+    return len(update_rules.RULES[rule].state), len(update_rules.RULES[rule].numbers)
 
 
 @functools.cache

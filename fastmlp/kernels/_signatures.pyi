@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..reference import Samples, Steps, Update
+from ..reference import Dropout, Samples, Steps, Update
 
 dtype: np.dtype
 compiler: str
@@ -21,29 +21,67 @@ class DefaultEnvironment:
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
-def sum_of_products(a: ArrayLike, b: ArrayLike, seed: ArrayLike, out: NDArray | None = None) -> NDArray: ...
+def takes_product(a: object, b: object, seed: object, out: object = None) -> bool: ...
+def sum_of_products(a: ArrayLike, b: ArrayLike, seed: ArrayLike, out: NDArray | None = None, n_threads: int = 1) -> NDArray: ...
 def dense_forward(
-    x: ArrayLike, weights: ArrayLike, bias: ArrayLike, activation: str | _Custom = "identity", out: NDArray | None = None
+    x: ArrayLike,
+    weights: ArrayLike,
+    bias: ArrayLike,
+    activation: str | _Custom = "identity",
+    out: NDArray | None = None,
+    n_threads: int = 1,
 ) -> NDArray: ...
 def dense_backward(
-    x: ArrayLike, weights: ArrayLike, grad_z: ArrayLike, input_gradient: bool = True
+    x: ArrayLike,
+    weights: ArrayLike,
+    grad_z: ArrayLike,
+    input_gradient: bool = True,
+    out: Sequence[NDArray | None] = (None, None, None),
+    n_threads: int = 1,
 ) -> tuple[NDArray, NDArray, NDArray | None]: ...
 def dense_update(
     x: ArrayLike, weights: NDArray, bias: NDArray, grad_z: ArrayLike, learning_rate: float
 ) -> None: ...
-def activate(activation: str | _Custom, z: ArrayLike) -> NDArray: ...
+def activate(activation: str | _Custom, z: ArrayLike, out: NDArray | None = None, n_threads: int = 1) -> NDArray: ...
 def activation_gradient(
-    activation: str | _Custom, a: ArrayLike, grad_a: ArrayLike, z: ArrayLike | None = None
+    activation: str | _Custom,
+    a: ArrayLike,
+    grad_a: ArrayLike,
+    z: ArrayLike | None = None,
+    out: NDArray | None = None,
+    n_threads: int = 1,
 ) -> NDArray: ...
 def output_gradient(
-    loss: str, activation: str | _Custom, a: NDArray, y: ArrayLike, z: ArrayLike | None = None, divisor: float | None = None
+    loss: str,
+    activation: str | _Custom,
+    a: ArrayLike,
+    y: ArrayLike,
+    z: ArrayLike | None = None,
+    divisor: float | None = None,
+    out: NDArray | None = None,
+    n_threads: int = 1,
 ) -> NDArray: ...
-def row_losses(loss: str, z: ArrayLike, a: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
-def ordered_sum(values: ArrayLike) -> NDArray: ...
+def row_losses(
+    loss: str,
+    z: ArrayLike,
+    a: ArrayLike,
+    y: ArrayLike,
+    out: NDArray[np.float64] | None = None,
+    n_threads: int = 1,
+) -> NDArray[np.float64]: ...
+def ordered_sum(values: ArrayLike, out: NDArray | None = None, n_threads: int = 1) -> NDArray: ...
 def all_finite(values: NDArray) -> bool: ...
 def update(
-    rule: str, parameters: NDArray, gradients: ArrayLike, state: Sequence[NDArray], numbers: Sequence[float]
+    rule: str,
+    parameters: NDArray,
+    gradients: ArrayLike,
+    state: Sequence[NDArray],
+    numbers: Sequence[float],
+    lines: Sequence[str] = (),
+    scale: float | None = None,
 ) -> None: ...
+def sum_of_squares(array: ArrayLike) -> float: ...
+def sum_of_magnitudes(array: ArrayLike) -> float: ...
 def sgd_update(parameters: NDArray, gradients: ArrayLike, learning_rate: float) -> None: ...
 def fma(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> NDArray: ...
 def fma_peak_work(rounds: int) -> int: ...
@@ -85,6 +123,8 @@ class Engine:
         steps: Steps | None = None,
         losses: NDArray[np.float64] | None = None,
         correct: NDArray[np.uint8] | None = None,
+        penalties: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        dropout: Dropout | None = None,
     ) -> float: ...
     def all_finite(self, values: NDArray) -> bool: ...
 

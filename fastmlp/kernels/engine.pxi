@@ -32,9 +32,36 @@ cdef extern from *:
         fp_leave(old);
         return mean;
     }
+
+    static double quotient(double a, double b) {
+        const fp_environment old = fp_enter();
+        volatile double x = a, y = b, result = x / y;
+        fp_leave(old);
+        return result;
+    }
+
+    static double norm_of(double squares, double eps) {
+        const fp_environment old = fp_enter();
+        volatile double x = squares, result = sqrt(x) + eps;
+        fp_leave(old);
+        return result;
+    }
     """
     real rounded(double x) noexcept
+    double quotient(double a, double b) noexcept
+    double norm_of(double squares, double eps) noexcept
     double mean_in_order(const double* values, Py_ssize_t n) noexcept
+
+
+cdef inline double scale_of(uint32_t threshold) noexcept:
+    return 65536.0 / (65536 - threshold)
+
+
+cdef inline void forget_dropout(Job* job) noexcept:
+    # What was last trained with is not there in inference.
+    cdef int i
+    for i in range(job.n_layers):
+        job.layers[i].drop.threshold = 0
 
 
 cdef inline object item(parts, Py_ssize_t i):
@@ -59,6 +86,7 @@ cdef class Engine:
     cdef object last_update             # whose description is
     cdef Update update
     cdef Py_ssize_t numbers_step
+    cdef double clip_norm, clip_eps
     cdef Trial trial
 
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
@@ -127,9 +155,7 @@ cdef class Engine:
         sizes = [self.layers[0].n_in] + [self.layers[i].n_out for i in range(self.n_layers)]
         results = [x]
         for i, (weights, bias) in enumerate(architecture.layer_views(self.parameters, sizes)):
-            a = sum_of_products(results[i], weights, bias)
-            apply_activation(self.layers[i].activation, a)
-            results.append(a)
+            results.append(product(results[i], weights, bias, None, &self.layers[i].activation, self.n_threads))
         return results
 
     def evaluate(self, samples, cnp.ndarray losses, correct):
@@ -158,6 +184,7 @@ cdef class Engine:
             raise MemoryError
         memcpy(layers, self.layers, self.n_layers * sizeof(Layer))
         job.layers = layers
+        forget_dropout(&job)
         memory = new_workspace(&job, team)
         if memory == NULL:
             free(layers)
@@ -171,10 +198,17 @@ cdef class Engine:
 
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
+        cdef Update clipped
+        cdef double norm
         self.describe_update(update)
-        run_update(&self.update, gradients, team_worth(self.n_threads, gradients.size // READING_PAYS))
+        clipped = self.update
+        if update.clip_norm is not None:
+            largest, eps = update.clip_norm
+            norm = norm_of(lane_sum(gradients, 0), eps)
+            clipped.scale = rounded(quotient(largest, norm) if norm > largest else 1.0)
+        run_update(&clipped, self.layers, self.n_layers, gradients, team_worth(self.n_threads, gradients.size // READING_PAYS))
 
-    def train(self, samples, update, steps=None, cnp.ndarray losses=None, correct=None):
+    def train(self, samples, update, steps=None, cnp.ndarray losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
@@ -186,6 +220,7 @@ cdef class Engine:
             start, stop, batch_size = 0, job.stop, job.stop
         else:
             start, stop, batch_size, order = item(steps, 0), item(steps, 1), item(steps, 2), item(steps, 3)
+            job.step = item(steps, 4)
             batch_size = min(batch_size, stop - start)
         if losses is None:
             length = stop
@@ -196,6 +231,15 @@ cdef class Engine:
         if update is not self.last_update:
             self.describe_update(update)
         job.update, job.numbers_step = self.update, self.numbers_step
+        job.clip_norm, job.clip_eps = self.clip_norm, self.clip_eps
+        job.n_parameters = self.parameters.size
+        if penalties is not None:
+            coefficients, totals = penalties
+            job.coefficients = <const double*>cnp.PyArray_DATA(<cnp.ndarray>coefficients)
+            job.coefficients_step = 2 if coefficients.shape[0] > 1 else 0
+            job.penalties = <double*>cnp.PyArray_DATA(<cnp.ndarray>totals)
+            job.penalises_biases = update.penalise_biases
+        self.describe_dropout(&job, dropout)
         job.start, job.stop, job.batch_size = start, stop, batch_size
         if order is not None:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
@@ -239,11 +283,22 @@ cdef class Engine:
         return targets
 
     cdef describe_update(self, update):
-        rule, numbers, state = update
+        rule, numbers, state, lines, penalise_biases, clip_norm = update
         self.last_update = None     # until the description is whole
-        self.update = update_of(rule, numbers, self.parameters, state)
+        self.update = update_of(self.parameters, rule, numbers, state, lines, penalise_biases, clip_norm is not None)
         self.numbers_step = numbers.shape[1] if numbers.shape[0] > 1 else 0
+        self.clip_norm, self.clip_eps = (0, 0) if clip_norm is None else clip_norm
         self.last_update = update
+
+    cdef describe_dropout(self, Job* job, dropout):
+        cdef int i
+        cdef uint32_t seed = 0
+        thresholds = (0,) * self.n_layers
+        if dropout is not None:
+            thresholds, seed = dropout
+        job.drop = Drop(thresholds[0], seed, 0, rounded(scale_of(thresholds[0])))
+        for i in range(1, self.n_layers):
+            self.layers[i - 1].drop = Drop(thresholds[i], seed, i, rounded(scale_of(thresholds[i])))
 
     cdef place_workspace(self, Job* job):
         # The memory that train keeps is laid out again at each call, since pointers into the job are the call's own.
@@ -280,6 +335,7 @@ cdef class Engine:
                 memcpy(own, job, sizeof(Job))
                 own.layers = <Layer*>(own + 1)
                 memcpy(own.layers, self.layers, self.n_layers * sizeof(Layer))
+                forget_dropout(own)
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
                 own.batch_size = min(own.stop - own.start, max(INFERENCE_ROWS, PACKING_PAYS))
                 mark(ONE_BLOCK if own.batch_size >= own.stop - own.start else BLOCKS_OF_ROWS)

@@ -3,7 +3,8 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
-    updates.h           the update rules
+    updates.h           the update rules, and sums over flat arrays
+    dropout.h           dropout
     transpose.h         matrices turned round
     runtime.h           floating-point environment, barrier, what the CPU can do
     branches.pxi        which ways a call went, for the tests
@@ -13,6 +14,7 @@
     activations.pxi     activations and their derivatives
     losses.pxi          losses, the gradient at the output, classes
     updates.pxi         the update rules, found by name
+    norms.pxi           what waits for all gradients of a step: penalties, clipping by the norm
     network.pxi         a team of threads takes batches forward and backward through a network
     workspace.pxi       where the arrays of a call lie
     team.pxi            how threads run jobs together, and autotune.pxi whether that pays
@@ -29,13 +31,15 @@ import numpy as np
 cimport numpy as cnp
 from cpython.tuple cimport PyTuple_GET_ITEM
 from cython.parallel cimport parallel, prange, threadid
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from .. import architecture
 from ..activations import ACTIVATIONS
 from ..losses import LOSSES
+from ..update_rules import LINES
 
 cnp.import_array()
 
@@ -88,20 +92,32 @@ cdef extern from "tile.h":
                   Py_ssize_t n) noexcept nogil
 
 cdef extern from "updates.h":
+    enum: CLIP_VALUE, L2, L1, DECAY, AVERAGE, SCALE
     ctypedef struct Update:
-        void (*rule)(const Update* u, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row,
+        void (*rule)(const Update* u, int lines, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row,
                      const real* g) noexcept nogil
         const real* numbers
         real* parameters
         real* state[2]
-        int fused, branch
+        real* average
+        real scale
+        int lines, bias_lines, fused, branch
     ctypedef struct Rule:
         const char* name
-        void (*run)(const Update* u, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row,
+        void (*run)(const Update* u, int lines, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row,
                     const real* g) noexcept nogil
         int n_numbers, n_state
-    const int N_RULES
+    const int N_RULES, SUM_BLOCK
     const Rule* rules
+    void sum_blocks(const real* x, Py_ssize_t n, Py_ssize_t first, Py_ssize_t stop, int magnitudes,
+                    double* totals) noexcept nogil
+
+cdef extern from "dropout.h":
+    ctypedef struct Drop:
+        uint32_t threshold, seed, layer
+        real scale
+    void drop_block(const Drop* d, uint64_t step, const real* a, real* out, Py_ssize_t n, Py_ssize_t r0, Py_ssize_t r1,
+                    Py_ssize_t c0, Py_ssize_t c1) noexcept nogil
 
 cdef extern from "transpose.h":
     void transpose(const real* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n, real* out,
@@ -134,6 +150,7 @@ include "products.pxi"
 include "elementary.pxi"
 include "activations.pxi"
 include "losses.pxi"
+include "norms.pxi"
 include "network.pxi"
 include "workspace.pxi"
 include "autotune.pxi"

@@ -35,8 +35,10 @@ cdef struct Layer:
     real* z                 # (batch_size, n_out): the sums, a itself unless the activation keeps z
     real* a                 # (batch_size, n_out)
     real* grad_z            # (batch_size, n_out)
-    const real** a_lines    # pointers to the rows of a and of grad_z
+    real* onward            # (batch_size, n_out): a, or what dropout leaves of it
+    const real** a_lines    # pointers to the rows of onward and of grad_z
     const real** grad_z_lines
+    Drop drop               # TRAIN
 
 
 cdef struct Rows:
@@ -53,14 +55,24 @@ cdef struct Job:
     Rows x, y
     const int64_t* order    # or NULL: rows in their order
     Py_ssize_t start, stop, batch_size
-    real* x_batch           # (batch_size, n_in), of pixels
+    real* x_batch           # (batch_size, n_in), of pixels or behind dropout
     const real** x_lines    # pointers to the batch's rows: batch_size for each thread
     real* out               # FORWARD: (stop, n_out), the outputs
     double* losses          # (stop,)
     uint8_t* correct        # (stop,), or NULL
+    Drop drop               # TRAIN: of the inputs
+    uint64_t step           # how many steps were taken before
     Update update           # TRAIN
     Py_ssize_t numbers_step # from the numbers of one step to the next's
     real divisor            # GRADIENT: of the sum of the rows' losses
+    Py_ssize_t n_parameters
+    real* gradients         # of all parameters, where the update waits for all of them: with clipping by the norm,
+    double clip_norm, clip_eps  # above clip_norm, or infinity
+    double* penalties       # for each step, or NULL; from the coefficients (l2, l1) of each, or of all
+    const double* coefficients
+    Py_ssize_t coefficients_step
+    bint penalises_biases
+    double* sums            # of blocks of parameters or gradients
     bint carries            # GRADIENT: whether the gradients hold totals of rows before these
     real* scratch           # for each thread a BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
     Py_ssize_t scratch_size, panels
@@ -115,16 +127,18 @@ cdef Share share_of_updates(const Job* job, int i, int thread, int team) noexcep
 
 cdef void run(Job* job, int thread, int team) noexcept nogil:
     cdef fp_environment environment = fp_enter()
-    cdef Py_ssize_t first
+    cdef Py_ssize_t first, i = 0
     cdef Update update = job.update
     for first from job.start <= first < job.stop by job.batch_size:
-        take_batch(job, &update, first, min(job.batch_size, job.stop - first), thread, team)
+        take_batch(job, &update, i, first, min(job.batch_size, job.stop - first), thread, team)
         update.numbers += job.numbers_step
+        i += 1
     fp_leave(environment)
 
 
-cdef void take_batch(Job* job, const Update* update, Py_ssize_t first, Py_ssize_t rows, int thread,
+cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize_t first, Py_ssize_t rows, int thread,
                      int team) noexcept nogil:
+    # The i_step-th batch of the job: rows first .. first + rows - 1.
     cdef Ahead ahead = rows_ahead(job, first + rows, thread, team)
     cdef const real** x = job.x_lines + thread * job.batch_size
     cdef const real** a = x
@@ -132,16 +146,17 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t first, Py_ssize_
     cdef real* panels = scratch + job.panels
     cdef int i, output = job.n_layers - 1
     cdef Layer* layer
-    take_inputs(job, first, rows, x, thread, team)
+    cdef uint64_t step = job.step + <uint64_t>i_step
+    take_inputs(job, step, first, rows, x, thread, team)
     # A thread that goes on with the rows that it computed itself waits for nobody; columns are of all rows.
-    if job.x.coded and by_columns(job.layers[0].n_out, team):
+    if unpacks(job) and by_columns(job.layers[0].n_out, team):
         barrier_wait(&job.barrier, team)
     for i in range(job.n_layers):
         layer = &job.layers[i]
         if job.mode == FORWARD and i == output:
-            forward(layer, a, job.out + first * layer.n_out, rows, True, scratch, panels, &ahead, thread, team)
+            forward(layer, a, job.out + first * layer.n_out, rows, True, step, scratch, panels, &ahead, thread, team)
             return
-        forward(layer, a, layer.a, rows, i < output, scratch, panels, &ahead, thread, team)
+        forward(layer, a, layer.a, rows, i < output, step, scratch, panels, &ahead, thread, team)
         a = layer.a_lines
         if by_columns(layer.n_out, team) or i < output and by_columns(job.layers[i + 1].n_out, team):
             barrier_wait(&job.barrier, team)
@@ -153,34 +168,56 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t first, Py_ssize_
         layer = &job.layers[i]
         if by_columns(layer.n_in, team) or i < output and by_columns(layer.n_out, team):
             barrier_wait(&job.barrier, team)
-        backward(layer, &job.layers[i - 1], rows, scratch, thread, team)
+        backward(layer, &job.layers[i - 1], rows, step, scratch, thread, team)
+    if job.penalties != NULL:
+        sum_penalties(job, thread, team)
     barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
+    if job.penalties != NULL and thread == 0:
+        job.penalties[i_step] = penalty_of(job, job.coefficients[i_step * job.coefficients_step],
+                                           job.coefficients[i_step * job.coefficients_step + 1])
     for i in range(output, -1, -1):
-        differentiate(job, update if job.mode == TRAIN else NULL, i, job.layers[i - 1].a_lines if i > 0 else x, rows, scratch,
-                      &ahead, thread, team)
+        differentiate(job, update if job.mode == TRAIN and job.gradients == NULL else NULL, i,
+                      job.layers[i - 1].a_lines if i > 0 else x, rows, scratch, &ahead, thread, team)
     barrier_wait(&job.barrier, team)
+    if job.gradients != NULL:
+        update_clipped(job, update, thread, team)
+        barrier_wait(&job.barrier, team)
 
 
 cdef inline const char* row_of(const Rows* source, const int64_t* order, Py_ssize_t i) noexcept nogil:
     return source.data + (order[i] if order != NULL else i) * source.stride
 
 
-cdef void take_inputs(Job* job, Py_ssize_t first, Py_ssize_t rows, const real** x, int thread, int team) noexcept nogil:
-    # OUT x (rows,): this thread's pointers to the rows of the batch; of pixels, to a copy that the team makes together.
-    cdef Py_ssize_t n = job.layers[0].n_in, r, j
-    cdef const uint8_t* pixels
+cdef inline bint unpacks(const Job* job) noexcept nogil:
+    # Whether inputs are put into x_batch, not read where they lie.
+    return job.x.coded or job.drop.threshold > 0
+
+
+cdef void take_inputs(Job* job, uint64_t step, Py_ssize_t first, Py_ssize_t rows, const real** x, int thread,
+                      int team) noexcept nogil:
+    # OUT x (rows,): this thread's pointers to the rows of the batch; of pixels, and behind dropout, to a copy that the team
+    # makes together.
+    cdef Py_ssize_t n = job.layers[0].n_in, r, j, r0 = rows * thread // team, r1 = rows * (thread + 1) // team
+    cdef const char* row
     cdef real* unpacked
-    if not job.x.coded:
+    if not unpacks(job):
         mark(ROWS_IN_PLACE if job.order == NULL else SHUFFLED_ROWS)
         for r in range(rows):
             x[r] = <const real*>row_of(&job.x, job.order, first + r)
         return
-    mark(PIXELS if job.order == NULL else SHUFFLED_PIXELS)
     lines_of(job.x_batch, n, rows, x)
-    for r in range(rows * thread // team, rows * (thread + 1) // team):
-        pixels, unpacked = <const uint8_t*>row_of(&job.x, job.order, first + r), job.x_batch + r * n
+    if job.x.coded:
+        mark(PIXELS if job.order == NULL else SHUFFLED_PIXELS)
+    for r in range(r0, r1):
+        row, unpacked = row_of(&job.x, job.order, first + r), job.x_batch + r * n
+        if not job.x.coded:
+            memcpy(unpacked, row, n * sizeof(real))
+            continue
         for j in range(n):
-            unpacked[j] = <real>pixels[j] * PIXEL_HIGH + <real>pixels[j] * PIXEL_LOW
+            unpacked[j] = <real>(<const uint8_t*>row)[j] * PIXEL_HIGH + <real>(<const uint8_t*>row)[j] * PIXEL_LOW
+    if job.drop.threshold:
+        mark(INPUTS_DROPPED)
+        drop_block(&job.drop, step, job.x_batch, job.x_batch, n, r0, r1, 0, n)
 
 
 cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noexcept nogil:
@@ -199,8 +236,8 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
     return ahead
 
 
-cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, real* scratch,
-                  real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
+cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, uint64_t step,
+                  real* scratch, real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
     # OUT z = x W + b, and out (rows, n_out) = f(z), in place of z unless f keeps z; where not activated only z.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Py_ssize_t first = s.r0 * layer.n_out + s.c0
@@ -215,6 +252,9 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
     if activated:
         activate_block(&layer.activation, p.c + first, out + first, s.r1 - s.r0, s.c1 - s.c0, layer.n_out, panel)
+    if activated and layer.drop.threshold:
+        mark(UNITS_DROPPED)
+        drop_block(&layer.drop, step, layer.a, layer.onward, layer.n_out, s.r0, s.r1, s.c0, s.c1)
 
 
 cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* panels, int thread,
@@ -291,7 +331,7 @@ cdef void targets(const Job* job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t 
             y[j * rows + r] = row[j]
 
 
-cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, real* scratch, int thread,
+cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, uint64_t step, real* scratch, int thread,
                    int team) noexcept nogil:
     # OUT before.grad_z (rows, n_in) = (layer.grad_z W^T), through the derivative of before's activation.
     cdef Share s = share(rows, layer.n_in, thread, team)
@@ -305,6 +345,8 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, rea
     p.c, p.c_row = before.grad_z, n
     p.carries, p.update = False, NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, NULL)
+    if before.drop.threshold:
+        drop_block(&before.drop, step, before.grad_z, before.grad_z, n, s.r0, s.r1, s.c0, s.c1)
     first = s.r0 * n + s.c0
     if s.c0 == 0 and s.c1 == n:
         gradient_run(&before.activation, before.z + first, before.a + first, before.grad_z + first, (s.r1 - s.r0) * n)
@@ -322,6 +364,8 @@ cdef void differentiate(Job* job, const Update* update, int i, const real** x, P
     cdef Product p
     if s.r0 >= s.r1 and team > 1:
         return      # others have this layer's rows, and its bias
+    if update != NULL:
+        mark(update.branch)
     mark(UPDATE_BY_COLUMNS if by_columns(n, team) else UPDATE_BY_ROWS)
     p.terms = rows
     p.lines, p.by_columns = x, True
@@ -348,4 +392,4 @@ cdef void differentiate_bias(Job* job, const Update* update, const Layer* layer,
         for column from c0 <= column < c1 by UPDATE_STRIP:
             columns = min(<Py_ssize_t>UPDATE_STRIP, c1 - column)
             sum_rows(layer.grad_z + column, rows, n, gradients, NULL, False, columns)
-            update.rule(update, layer.bias + column - update.parameters, 1, columns, columns, gradients)
+            update.rule(update, update.bias_lines, layer.bias + column - update.parameters, 1, columns, columns, gradients)

@@ -238,7 +238,7 @@ cdef void update_by_strips(const Product* p, Strip* s, int by, Tiling t, int vec
             n = min(group, tiles)
             s.tiles, s.c = n, gradients
             run_strip(by, <int>height, vecs, chunks, s)
-            p.update.rule(p.update, p.at + row * p.c_row + column, n * height, columns, p.c_row, gradients)
+            p.update.rule(p.update, p.update.lines, p.at + row * p.c_row + column, n * height, columns, p.c_row, gradients)
             advance(s, by, height)
             row += n * height
             tiles -= n

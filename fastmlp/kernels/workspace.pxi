@@ -24,7 +24,11 @@ cdef size_t lay_out(Job* job, int team, void* memory, size_t size) noexcept:
     # The bytes that the arrays of a job and its layers take for a team, which are placed in memory if it has so many.
     cdef Space space = Space(<char*>((<size_t>memory + 63) // 64 * 64), size, 0)
     cdef Py_ssize_t rows = job.batch_size, n_out = job.layers[job.n_layers - 1].n_out
-    cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN, keeps_totals = job.mode == TRAIN and rows > CHUNK
+    cdef bint waits = job.mode == TRAIN and job.update.lines & SCALE     # for all gradients
+    cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
+    cdef bint keeps_totals = job.mode == TRAIN and rows > CHUNK and not waits
+    cdef Py_ssize_t blocks = 0
+    cdef real* p
     cdef Activation* output = &job.layers[job.n_layers - 1].activation
     cdef Layer* layer
     cdef int i
@@ -33,19 +37,29 @@ cdef size_t lay_out(Job* job, int team, void* memory, size_t size) noexcept:
     if job.mode != FORWARD or output.forward == NULL:
         job.scratch_size += ((4 if output.keeps_z else 3) * n_out * SIDE + 15) // 16 * 16
     job.scratch = <real*>place(&space, team * job.scratch_size, sizeof(real))
-    job.x_batch = <real*>place(&space, rows * job.layers[0].n_in if job.x.coded else 0, sizeof(real))
+    job.x_batch = <real*>place(&space, rows * job.layers[0].n_in if unpacks(job) else 0, sizeof(real))
     job.x_lines = <const real**>place(&space, team * rows, sizeof(real*))
     for i in range(job.n_layers):
         layer = &job.layers[i]
         layer.a = <real*>place(&space, rows * layer.n_out, sizeof(real))
         layer.z = <real*>place(&space, rows * layer.n_out, sizeof(real)) if layer.activation.keeps_z else layer.a
-        layer.a_lines = place_rows(&space, layer.a, layer.n_out, rows)
+        layer.onward = <real*>place(&space, rows * layer.n_out, sizeof(real)) if layer.drop.threshold else layer.a
+        layer.a_lines = place_rows(&space, layer.onward, layer.n_out, rows)
         if learns:
             layer.grad_z = <real*>place(&space, rows * layer.n_out, sizeof(real))
             layer.grad_z_lines = place_rows(&space, layer.grad_z, layer.n_out, rows)
         if keeps_totals:
             # Of its own for each layer: a thread may begin the next layer while another is still at this one.
             layer.grad_w = <real*>place(&space, layer.n_in * layer.n_out, sizeof(real))
+        blocks += 2 * (blocks_of(layer.n_in * layer.n_out) + blocks_of(layer.n_out))
+    if waits:
+        job.gradients = p = <real*>place(&space, job.n_parameters, sizeof(real))
+        for i in range(job.n_layers):
+            layer = &job.layers[i]
+            layer.grad_w, layer.grad_b = p, p + layer.n_in * layer.n_out
+            p += (layer.n_in + 1) * layer.n_out
+    if waits or job.penalties != NULL:
+        job.sums = <double*>place(&space, blocks, sizeof(double))
     return space.used
 
 

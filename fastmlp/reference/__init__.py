@@ -6,6 +6,8 @@
     layers.py        z = x W + b, and the chain rule through it
     losses.py        what a batch costs, and the gradient at the output
     updates.py       how parameters change, given their gradients
+    norms.py         sums over flat arrays: clipping by the norm, penalties
+    dropout.py       which units are left out in a step of training
     engine.py        the interface of the backends: a whole network over a flat parameter array
     tables.py        how functions are found by the names of the public tables
     philox.py        random numbers addressed by their position
@@ -16,13 +18,15 @@ The compiled kernels and the Numba ones compute the same bits faster; the tests 
 from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, fma, ordered_sum, sum_of_products
 from .elementary import exp, expm1, log, log1p, sigmoid, tanh
-from .engine import Engine, Samples, Steps, Update, classes
+from .engine import Dropout, Engine, Samples, Steps, Update, classes
 from .layers import dense_backward, dense_forward
 from .losses import output_gradient, row_losses
+from .norms import sum_of_magnitudes, sum_of_squares
 from .updates import sgd_update, update
 
 __all__ = [
-    "CHUNK", "Engine", "Samples", "Steps", "Update", "activate", "activation_gradient", "check_environment", "classes",
+    "CHUNK", "Dropout", "Engine", "Samples", "Steps", "Update", "activate", "activation_gradient", "check_environment", "classes",
     "dense_backward", "dense_forward", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient",
-    "row_losses", "sgd_update", "sigmoid", "sum_of_products", "tanh", "update",
+    "row_losses", "sgd_update", "sigmoid", "sum_of_magnitudes",
+    "sum_of_products", "sum_of_squares", "tanh", "update",
 ]  # fmt: skip

@@ -13,9 +13,11 @@ from ..losses import LOSSES
 from .activations import FUNCTIONS as ACTIVATION_FUNCTIONS
 from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, ordered_sum, sum_of_products
+from .dropout import drop, kept_units, scale_of
 from .layers import dense_backward
 from .losses import FUNCTIONS as LOSS_FUNCTIONS
 from .losses import output_gradient, row_losses
+from .norms import clipping_scale, penalty
 from .tables import named
 from .updates import update as apply_rule
 
@@ -38,12 +40,14 @@ class Steps(NamedTuple):
     """Which rows to train on, and how many at a time: rows order[start:stop], in steps of batch_size, fewer in the last.
 
     order: int64 row numbers; None takes the rows in their order.
+    before: how many steps were taken before these, over the network's life; dropout depends on it.
     """
 
     start: int
     stop: int
     batch_size: int
     order: np.ndarray | None = None
+    before: int = 0
 
     @property
     def count(self):
@@ -51,16 +55,35 @@ class Steps(NamedTuple):
         return -(-(self.stop - self.start) // self.batch_size)
 
 
-class Update(NamedTuple):
-    """What is done to the parameters in each step: a rule of fastmlp.optimizers.RULES.
+class Dropout(NamedTuple):
+    """Which units are left out in training, see dropout.py.
 
-    numbers: in the parameters' dtype, the rule's numbers for each step of a call; (1, ...) where all steps take the same.
-    state: the rule's arrays, like the parameters.
+    thresholds: one of 16 bits for the inputs and each hidden layer; 0 leaves none out.
+    """
+
+    thresholds: tuple
+    seed: int
+
+
+class Update(NamedTuple):
+    """What is done to the parameters in each step: a rule of fastmlp.update_rules.RULES, and lines around it.
+
+    numbers: in the parameters' dtype, for each step of a call the rule's numbers, then one for each line; (1, ...) where all
+        steps take the same.
+    state: the rule's arrays, then the average if that is a line; like the parameters.
+    lines: of fastmlp.update_rules.LINES, in their order. l2, l1 and decay are of weights only, unless penalise_biases.
+    clip_norm: (largest, eps) of the whole gradient's norm, see norms.py.
     """
 
     rule: str
     numbers: np.ndarray
     state: tuple = ()
+    lines: tuple = ()
+    penalise_biases: bool = False
+    clip_norm: tuple | None = None
+
+
+PENALTIES = ("l2", "l1", "decay")
 
 
 class Engine:
@@ -111,7 +134,7 @@ class Engine:
         if out is None:
             out = np.empty((len(x), self.sizes[-1]), self.dtype)
         for start in range(0, len(x), BLOCK):
-            _, activations = self._forward(self._inputs(x[start : start + BLOCK]))
+            _, activations, _ = self._forward(self._inputs(x[start : start + BLOCK]))
             out[start : start + BLOCK] = activations[-1]
         return out
 
@@ -126,7 +149,7 @@ class Engine:
         for start in range(0, len(samples.x), BLOCK):
             rows = slice(start, min(start + BLOCK, len(samples.x)))
             x, y = self._batch(samples, rows)
-            sums, activations = self._forward(x)
+            sums, activations, _ = self._forward(x)
             self._assess(sums[-1], activations[-1], y, rows, losses, correct)
 
     def gradients(self, samples, gradients, losses, divisor=None, carry=False):
@@ -142,36 +165,43 @@ class Engine:
         for start in range(0, len(samples.x), CHUNK):
             rows = slice(start, min(start + CHUNK, len(samples.x)))
             x, y = self._batch(samples, rows)
-            sums, activations = self._forward(x)
+            sums, activations, _ = self._forward(x)
             losses[rows] = row_losses(self.loss, sums[-1], activations[-1], y)
-            self._backward(sums, activations, y, len(samples.x) if divisor is None else divisor, totals)
+            self._backward(sums, activations, y, len(samples.x) if divisor is None else divisor, totals, activations)
             with np.errstate(all="ignore"):
                 gradients[...] = gradients + totals
 
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere: the first of update's."""
         check_environment()
-        apply_rule(update.rule, self.parameters, gradients, update.state, update.numbers[0])
+        self._apply(gradients, update, update.numbers[0])
 
-    def train(self, samples, update, steps=None, losses=None, correct=None):
+    def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows.
 
         losses (float64, one for each position of the order) receives at start:stop each row's loss, and correct (uint8)
-        whether its class was right, both before that step's update, where given.
+        whether its class was right, both before that step's update, where given. dropout: a Dropout. penalties: (coefficients,
+        out), both float64: out, one for each step, receives the penalty before its update, from the step's coefficients
+        (l2, l1), or those that stand for all.
         """
         check_environment()
-        start, stop, batch_size, order = steps or Steps(0, len(samples.x), len(samples.x))
+        steps = steps or Steps(0, len(samples.x), len(samples.x))
+        start, stop, batch_size, order, before = steps
         losses = np.empty(stop) if losses is None else losses
         gradients = np.empty_like(self.parameters)
         for i, first in enumerate(range(start, stop, batch_size)):
             step = slice(first, min(first + batch_size, stop))
             x, y = self._batch(samples, step if order is None else order[step])
-            sums, activations = self._forward(x)
+            kept = self._kept_units(dropout, len(x), before + i)
+            sums, activations, dropped = self._forward(x, kept)
             self._assess(sums[-1], activations[-1], y, step, losses, correct)
             # All gradients use the weights from before the step, so nothing is updated until the last is known.
-            self._backward(sums, activations, y, len(x), gradients)
-            numbers = update.numbers[i if len(update.numbers) > 1 else 0]
-            apply_rule(update.rule, self.parameters, gradients, update.state, numbers)
+            self._backward(sums, activations, y, len(x), gradients, dropped, kept)
+            if penalties is not None:
+                coefficients, out = penalties
+                segments = [part for layer in self.layers for part in layer[: 1 + update.penalise_biases]]
+                out[i] = penalty(segments, *map(float, coefficients[i if len(coefficients) > 1 else 0]))
+            self._apply(gradients, update, update.numbers[i if len(update.numbers) > 1 else 0])
         return float(ordered_sum(losses[start:stop])) / (stop - start)
 
     def all_finite(self, array):
@@ -181,23 +211,49 @@ class Engine:
     def _batch(self, samples, rows):
         return self._inputs(samples.x[rows]), self._targets(samples.y[rows])
 
-    def _forward(self, x):
-        """([z of layer 1, ..., z of the output layer], [x, a of layer 1, ..., a of the output layer])."""
-        sums, activations = [], [x]
-        for (weights, bias), function in zip(self.layers, self.functions):
-            sums.append(sum_of_products(activations[-1], weights, seed=bias))
+    def _forward(self, x, kept=None):
+        """([z of layer 1, ..., z of the output layer], [x, a of layer 1, ..., a of the output layer], what of these goes on:
+        the same, but for the units that dropout leaves out)."""
+        sums, activations, onward = [], [x], []
+        for i, ((weights, bias), function) in enumerate(zip(self.layers, self.functions)):
+            onward.append(activations[-1] if kept is None or kept[i] is None else drop(activations[-1], *kept[i]))
+            sums.append(sum_of_products(onward[-1], weights, seed=bias))
             activations.append(activate(function, sums[-1]))
-        return sums, activations
+        return sums, activations, onward
 
-    def _backward(self, sums, activations, y, divisor, gradients):
+    def _backward(self, sums, activations, y, divisor, gradients, onward, kept=None):
         """Write the gradients of all layers, the output layer's first, into the flat array."""
         views = layer_views(gradients, self.sizes)
         grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], y, sums[-1], divisor)
         for i in reversed(range(len(self.layers))):
-            grad_w, grad_b, grad_a = dense_backward(activations[i], self.layers[i][0], grad_z, input_gradient=i > 0)
+            grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b
             if i > 0:
+                if kept is not None and kept[i] is not None:
+                    grad_a = drop(grad_a, *kept[i])
                 grad_z = activation_gradient(self.functions[i - 1], activations[i], grad_a, sums[i - 1])
+
+    def _kept_units(self, dropout, rows, step):
+        """For the inputs and each hidden layer (the units that are kept, their scale), or None where all are."""
+        if dropout is None:
+            return None
+        return [
+            (kept_units(rows, n, t16, dropout.seed, step, layer), scale_of(t16, self.dtype.type)) if t16 else None
+            for layer, (n, t16) in enumerate(zip(self.sizes, dropout.thresholds))
+        ]
+
+    def _apply(self, gradients, update, numbers):
+        scale = None if update.clip_norm is None else clipping_scale(gradients, *update.clip_norm)
+        views = [layer_views(flat, self.sizes) for flat in (self.parameters, gradients, *update.state)]
+        for layers in zip(*views):
+            for segment, (parameters, grads, *state) in enumerate(zip(*layers)):
+                lines, mine = update.lines, numbers
+                if segment == 1 and not update.penalise_biases:
+                    lines = tuple(line for line in lines if line not in PENALTIES)
+                    n_numbers = len(numbers) - len(update.lines)
+                    on = [line in lines for line in update.lines]
+                    mine = np.concatenate([numbers[:n_numbers], numbers[n_numbers:][on]])
+                apply_rule(update.rule, parameters, grads, state, mine, lines, scale)
 
     def _assess(self, z, a, y, rows, losses, correct):
         losses[rows] = row_losses(self.loss, z, a, y)

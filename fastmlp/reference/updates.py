@@ -1,7 +1,7 @@
 """The update of parameters from their gradients: the rules of gradient descent, and what may be put around them.
 
 Arrays are flat and of one dtype T; numbers are of type T. A rule gives the step u of w = w - u from the gradient g, and
-changes its own arrays in place. fastmlp.optimizers.RULES is the table of them.
+changes its own arrays in place. fastmlp.update_rules.RULES is the table of them.
 """
 
 import numpy as np
@@ -9,11 +9,36 @@ import numpy as np
 from .tables import named
 
 
-def update(rule, parameters, gradients, state, numbers):
-    """w = w - u in place, with u by the rule of this name; state: its arrays, changed in place; numbers: its numbers."""
+def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):
+    """w = w - u in place, with u by the rule of this name; its arrays change in place.
+
+    lines: which of the optional lines are taken, names in this order: clip_value, l2, l1, decay, average. A line that is
+    not taken is left out, not computed with 0.
+    state: the rule's arrays, then the average's if that is on. numbers: the rule's, then one for each line.
+    scale: of the gradients, from clipping by their norm.
+    """
+    n_numbers = len(numbers) - len(lines)
+    T, w, g = parameters.dtype.type, parameters, gradients
+    number = dict(zip(lines, map(T, numbers[n_numbers:])))
+    rule_state = state[:-1] if "average" in lines else state
     with np.errstate(all="ignore"):
-        u = named(RULES, "update rule", rule)(gradients, *state, *map(parameters.dtype.type, numbers))
-        parameters[...] = parameters - u
+        if scale is not None:
+            g = g * T(scale)
+        if "clip_value" in lines:
+            c = number["clip_value"]
+            g = np.where(g > c, c, np.where(g < -c, -c, g))
+        if "l2" in lines:
+            g = g + number["l2"] * w
+        if "l1" in lines:
+            l1 = number["l1"]
+            g = g + np.where(w > 0, l1, np.where(w < 0, -l1, T(0)))
+        u = named(RULES, "update rule", rule)(g, *rule_state, *map(T, numbers[:n_numbers]))
+        if "decay" in lines:
+            u = u + number["decay"] * w
+        w[...] = w - u
+        if "average" in lines:
+            average = state[-1]
+            average[...] = average + number["average"] * (w - average)
 
 
 def sgd_update(parameters, gradients, learning_rate):

@@ -10,6 +10,7 @@ class History:
     loss: the mean loss of the rows, each taken just before the step that trained on it.
     accuracy: the share of rows whose class was right, likewise; empty where there are no classes.
     val_loss, val_accuracy: on the validation data after the epoch; empty without it, or without classes in it.
+    penalty: the mean penalty of the optimizer's l2 and l1, which is no part of loss; empty without them.
     seconds: the time for training on the epoch, without validation.
     interrupted_rows: None, or how many rows of a further epoch had been trained on when Ctrl-C ended it.
     """
@@ -18,6 +19,7 @@ class History:
     accuracy: list = field(default_factory=list)
     val_loss: list = field(default_factory=list)
     val_accuracy: list = field(default_factory=list)
+    penalty: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
     interrupted_rows: int | None = None
 
@@ -34,8 +36,10 @@ class History:
             raise KeyError(key)
         return getattr(self, key)
 
-    def record(self, seconds, trained, validation):
-        """Add an epoch: the Evaluations of its training and, unless None, of the validation data."""
+    def record(self, seconds, trained, validation, penalty=None):
+        """Add an epoch: the Evaluations of its training and, unless None, of the validation data; its penalty, unless None."""
+        if penalty is not None:
+            self.penalty.append(penalty)
         self.seconds.append(seconds)
         self.loss.append(trained.loss)
         if trained.accuracy is not None:

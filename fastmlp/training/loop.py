@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from ..optimizers import Optimizer
 from ..random_streams import shuffled_rows
-from ..reference import Samples, Steps
+from ..reference import Dropout, Samples, Steps
 from ..validation import have_classes
 from .callbacks import Callback
 from .history import History
 from .interrupts import deferred_interrupt
-from .metrics import Rows, evaluate
+from .metrics import Penalties, Rows, evaluate
 
 SLICE_SECONDS = 0.05
 
@@ -26,49 +26,57 @@ class Plan(NamedTuple):
     epochs: int
     batch_size: int
     optimizer: Optimizer
+    dropout: Dropout | None
     shuffle: bool
     seed: int
     output_activation: object
     callbacks: list[Callback]
 
 
-def fit(engine, state, plan):
-    """Train an engine's network; returns the History, which is the state's from the beginning on."""
+def fit(engine, parameters, state, plan):
+    """Train an engine's network, whose parameters these are; returns the History, which is the state's from the beginning on."""
     state.history = History()
-    if plan.epochs:
-        learn_task(state, plan.samples.y, plan.output_activation)
     slices = Slices(plan.batch_size)
     with deferred_interrupt() as interrupted:
         try:
+            if plan.epochs:
+                learn_task(state, plan.samples.y, plan.output_activation)
+                plan.optimizer.begin(state, parameters, -(-len(plan.samples.x) // plan.batch_size))
             for epoch in range(1, plan.epochs + 1):
-                _take_epoch(engine, state, plan, slices, epoch, interrupted)
+                _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
         finally:
+            if plan.epochs:
+                plan.optimizer.finish(state, parameters)
             for callback in plan.callbacks:
                 callback.on_train_end()
     return state.history
 
 
-def _take_epoch(engine, state, plan, slices, epoch, interrupted):
+def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     n_rows = len(plan.samples.x)
     rows = Rows(plan.samples.y, plan.output_activation)
+    penalties = Penalties(plan.optimizer, plan.batch_size, n_rows)
     order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
     for callback in plan.callbacks:
         callback.on_epoch_begin(epoch, plan.epochs, n_rows)
     began = time.perf_counter()
-    for steps in slices.of(n_rows, order):
+    for start, stop in slices.of(n_rows):
+        steps = Steps(start, stop, plan.batch_size, order, state.step)
         update = plan.optimizer.update(state, steps.count, engine.dtype)
-        engine.train(plan.samples, update, steps, rows.losses, rows.correct)
-        state.step, state.row = state.step + steps.count, steps.stop
+        engine.train(plan.samples, update, steps, rows.losses, rows.correct, penalties.of(steps), plan.dropout)
+        state.step, state.row = state.step + steps.count, stop
         for callback in plan.callbacks:
-            callback.on_rows_end(steps.stop - steps.start)
-        if interrupted() and steps.stop < n_rows:
-            state.history.interrupted_rows = steps.stop
+            callback.on_rows_end(stop - start)
+        if interrupted() and stop < n_rows:
+            state.history.interrupted_rows = stop
             raise KeyboardInterrupt
     seconds = time.perf_counter() - began
     state.epoch, state.row = state.epoch + 1, 0
-    trained = rows.evaluation()
-    validation = evaluate(engine, plan.validation, plan.output_activation) if plan.validation else None
-    state.history.record(seconds, trained, validation)
+    trained, validation = rows.evaluation(), None
+    if plan.validation:
+        with plan.optimizer.averaged(state, parameters):
+            validation = evaluate(engine, plan.validation, plan.output_activation)
+    state.history.record(seconds, trained, validation, penalties.mean())
     for callback in plan.callbacks:
         callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
     if interrupted():
@@ -88,13 +96,13 @@ class Slices:
         self.batch_size = batch_size
         self.batches = 1
 
-    def of(self, n_rows, order):
-        """The Steps of each slice in turn; a slice is timed from when it is handed out until the next is asked for."""
+    def of(self, n_rows):
+        """(start, stop) of each slice in turn, in rows; a slice is timed from when it is handed out until the next is asked for."""
         start = 0
         while start < n_rows:
             stop = min(start + self.batches * self.batch_size, n_rows)
             began = time.perf_counter()
-            yield Steps(start, stop, self.batch_size, order)
+            yield start, stop
             seconds = max(time.perf_counter() - began, 1e-9)
             fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / seconds)
             self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice

@@ -29,6 +29,27 @@ class Rows:
         return Evaluation(ordered_mean(self.losses), None if n_correct is None else n_correct / n, n_correct, n)
 
 
+class Penalties:
+    """The penalties of an epoch's steps, where the optimizer has any: l2 / 2 sum w^2 + l1 sum |w| before each step."""
+
+    def __init__(self, optimizer, batch_size, n_rows):
+        self.coefficients = np.array([[optimizer.l2, optimizer.l1]], np.float64)
+        self.batch_size, self.n_rows = batch_size, n_rows
+        self.values = np.empty(-(-n_rows // batch_size)) if self.coefficients.any() else None
+
+    def of(self, steps):
+        """What Engine.train takes for these steps."""
+        return None if self.values is None else (self.coefficients, self.values[steps.start // self.batch_size :])
+
+    def mean(self):
+        """The mean over rows, each with the penalty of its step; None where there is none."""
+        if self.values is None:
+            return None
+        sizes = np.full(len(self.values), float(self.batch_size))
+        sizes[-1] = self.n_rows - self.batch_size * (len(sizes) - 1)
+        return ordered_mean(self.values * sizes) * len(sizes) / self.n_rows
+
+
 def evaluate(engine, samples, output_activation):
     """The Evaluation of an engine's network on checked samples."""
     rows = Rows(samples.y, output_activation)

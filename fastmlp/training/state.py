@@ -47,9 +47,12 @@ class TrainingState:
     epoch: passes over the data that were completed, over all calls of fit.
     row: how many rows of a further epoch have been trained on.
     step: updates of the parameters since the beginning.
-    rule: the name of the update rule that the next two belong to; None before the first step.
-    arrays: the rule's arrays, by name, each like the parameters.
+    rule: the name of the update rule that the next ones belong to; None before the first step.
+    rule_steps: updates that this rule has made.
+    arrays: the rule's arrays, by name, each like the parameters; "average", where weights are averaged, and "trained", the
+        weights that training goes on from while the network holds their average.
     powers: the rule's running products, by name, such as beta1^t of Adam.
+    steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
     is_classifier: whether the network tells classes apart; None while no targets have said so.
     history: what the last fit recorded, or None.
     """
@@ -58,12 +61,18 @@ class TrainingState:
     row: int = 0
     step: int = 0
     rule: str | None = None
+    rule_steps: int = 0
+    steps_per_epoch: int = 1
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
     is_classifier: bool | None = None
     history: History | None = None
 
     trainer = None  # this process's token while a call trains the network; not a field: it is no part of what is kept
+
+    def forget_optimizer(self):
+        """As before the first step of any optimizer."""
+        self.rule, self.rule_steps, self.arrays, self.powers = None, 0, {}, {}
 
     @contextlib.contextmanager
     def undone_by_errors(self, parameters):
