@@ -9,7 +9,6 @@ from typing import NamedTuple
 from ..optimizers import Optimizer
 from ..random_streams import shuffled_rows
 from ..reference import Samples, Steps
-from ..validation import have_classes
 from .callbacks import Callback
 from .history import History
 from .interrupts import deferred_interrupt
@@ -28,15 +27,13 @@ class Plan(NamedTuple):
     optimizer: Optimizer
     shuffle: bool
     seed: int
-    output_activation: object
+    task: str
     callbacks: list[Callback]
 
 
 def fit(engine, state, plan):
     """Train an engine's network; returns the History, which is the state's from the beginning on."""
     state.history = History()
-    if plan.epochs:
-        learn_task(state, plan.samples.y, plan.output_activation)
     slices = Slices(plan.batch_size)
     with deferred_interrupt() as interrupted:
         try:
@@ -50,7 +47,7 @@ def fit(engine, state, plan):
 
 def _take_epoch(engine, state, plan, slices, epoch, interrupted):
     n_rows = len(plan.samples.x)
-    rows = Rows(plan.samples.y, plan.output_activation)
+    rows = Rows(plan.samples.y, plan.task)
     order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
     for callback in plan.callbacks:
         callback.on_epoch_begin(epoch, plan.epochs, n_rows)
@@ -67,18 +64,12 @@ def _take_epoch(engine, state, plan, slices, epoch, interrupted):
     seconds = time.perf_counter() - began
     state.epoch, state.row = state.epoch + 1, 0
     trained = rows.evaluation()
-    validation = evaluate(engine, plan.validation, plan.output_activation) if plan.validation else None
+    validation = evaluate(engine, plan.validation, plan.task) if plan.validation else None
     state.history.record(seconds, trained, validation)
     for callback in plan.callbacks:
         callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
     if interrupted():
         raise KeyboardInterrupt
-
-
-def learn_task(state, y, output_activation):
-    """The first targets decide whether the network tells classes apart."""
-    if state.is_classifier is None:
-        state.is_classifier = have_classes(y, output_activation)
 
 
 class Slices:

@@ -50,7 +50,6 @@ class TrainingState:
     rule: the name of the update rule that the next two belong to; None before the first step.
     arrays: the rule's arrays, by name, each like the parameters.
     powers: the rule's running products, by name, such as beta1^t of Adam.
-    is_classifier: whether the network tells classes apart; None while no targets have said so.
     history: what the last fit recorded, or None.
     """
 
@@ -60,7 +59,6 @@ class TrainingState:
     rule: str | None = None
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
-    is_classifier: bool | None = None
     history: History | None = None
 
     trainer = None  # this process's token while a call trains the network; not a field: it is no part of what is kept
