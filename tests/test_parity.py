@@ -169,7 +169,7 @@ def numbers_of(rng, rule, n_steps, dtype, lines=()):
 
 def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuffled=False, labels=False,
                   loss="squared_error", output="sigmoid", hidden="tanh", rule="sgd", carry=None, lines=(), clip=False,
-                  biases=False, penalties=False, dropout=None):  # fmt: skip
+                  biases=False, penalties=False, dropout=None, scale=None, several=False):  # fmt: skip
     size = rows, sizes[0]
     x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
     if labels:
@@ -188,7 +188,8 @@ def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuff
         "sizes": sizes, "activations": (hidden,) * (len(sizes) - 2) + (output,), "loss": loss,
         "parameters": values(rng, n_parameters(sizes), dtype, "ordinary" if kind == "subnormal" else kind),
         "x": x, "y": y, "order": rng.permutation(rows).astype(np.int64) if shuffled else None, "batch": batch,
-        "update": update, "carry": carry, "dropout": dropout and Dropout(dropout, 77),
+        "update": update, "carry": carry, "scale": 255.0 if scale is None and pixels else scale or 1.0,
+        "counts": np.int32 if several else np.uint8, "dropout": dropout and Dropout(dropout, 77),
         "coefficients": rng.random_sample((n_steps, 2)) if penalties else None,
     }  # fmt: skip
 
@@ -219,10 +220,10 @@ def dense_update(implementation, x, weights, bias, grad_z):
 
 
 def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch, update, carry,
-               dropout=None, coefficients=None):  # fmt: skip
+               scale=1.0, counts=np.uint8, dropout=None, coefficients=None):  # fmt: skip
     parameters, rows = parameters.copy(), len(x)
-    engine = implementation.Engine(sizes, activations, loss, parameters, n_threads)
-    losses, correct = np.zeros(rows), np.zeros(rows, np.uint8)
+    engine = implementation.Engine(sizes, activations, loss, parameters, n_threads, scale)
+    losses, correct = np.zeros(rows), np.zeros(rows, counts)
     if method == "forward":
         out = np.empty((rows, sizes[-1]), parameters.dtype)
         assert engine.forward(x, out) is out
@@ -366,13 +367,14 @@ def test_nothing_is_written_beyond_the_result(isa, dtype):
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)
-def test_every_pixel_becomes_its_255th(isa, dtype):
+@pytest.mark.parametrize("scale", [255, 1, 7, 1e-3])
+def test_pixels_are_divided_by_the_scale(isa, dtype, scale):
     pixels = np.arange(256, dtype=np.uint8)[:, None]
     engine = kernels().modules(isa)[np.dtype(dtype)].Engine((1, 1), ("identity",), "squared_error",
-                                                            np.array([1, 0], dtype))  # fmt: skip
+                                                            np.array([1, 0], dtype), 1, scale)  # fmt: skip
     out = np.empty((256, 1), dtype)
     engine.forward(pixels, out)
-    assert_same_bits([out], [pixels.astype(dtype) / np.dtype(dtype).type(255)], "pixels")
+    assert_same_bits([out], [pixels.astype(dtype) / np.dtype(dtype).type(scale)], "pixels")
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)

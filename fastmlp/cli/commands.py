@@ -34,6 +34,8 @@ def train(arguments):
         activation=arguments.activation,
         output_activation="sigmoid" if squared_error else None,
         loss=arguments.loss,
+        input_scale=datasets.WHITE,
+        task="classes",
         dtype=arguments.dtype,
         seed=arguments.seed,
         backend=arguments.backend,
@@ -66,7 +68,7 @@ def train(arguments):
 def verify(arguments):
     """Train what `fastmlp train` trains, and say whether every bit is the public one: exit status 0 or 1."""
     x, y, _ = _training_data("digits")
-    net = MLP([784, 16, 16, 10], loss="squared_error", output_activation="sigmoid", seed=0,
+    net = MLP([784, 16, 16, 10], loss="squared_error", output_activation="sigmoid", seed=0, input_scale=datasets.WHITE,
               backend=arguments.backend, n_threads=arguments.threads)  # fmt: skip
     if net.backend == "reference":
         _tell("training on the slow reference: expect half an hour or more")
@@ -123,7 +125,8 @@ def show(arguments):
     net = MLP.load(arguments.model)
     if arguments.json:
         return _print_json(_facts(net))
-    print(f"{_title(net)}, {net.dtype.name}, loss {net.loss}")
+    print(f"{_title(net)}, {net.dtype.name}, loss {net.loss}, answers {net.task}")
+    print(f"inputs    divided by {net.input_scale:g}" if net.input_scale != 1 else "inputs    as they are")
     for i, (weights, activation) in enumerate(zip(net.weights, net.layer_activations), 1):
         n_in, n_out = weights.shape
         print(f"layer {i}   {n_in:5} -> {n_out:<5} {activation:9} {weights.size:8} weights + {n_out} biases")
@@ -187,6 +190,8 @@ def _facts(net):
         "activations": list(net.layer_activations),
         "loss_function": net.loss,
         "dtype": net.dtype.name,
+        "input_scale": net.input_scale,
+        "task": net.task,
         "n_parameters": net.n_parameters,
         "seed": net.seed,
         "backend": net.backend,

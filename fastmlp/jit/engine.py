@@ -61,8 +61,9 @@ class _Announcer(event.Listener):
 class Engine:
     """A network's computation over its flat parameter array; see fastmlp.reference.Engine."""
 
-    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
+    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
         check_environment()
+        self.input_scale = parameters.dtype.type(input_scale)
         self.parameters, self.dtype, self.n_threads = parameters, parameters.dtype, n_threads
         self.sizes, self.functions, self.loss = layer_sizes, activations, loss
         described = [activation_of(activation, self.dtype) for activation in activations]
@@ -98,13 +99,14 @@ class Engine:
     def activations(self, x):
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         check_environment()
-        results = [x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x]
+        with np.errstate(all="ignore"):
+            results = [x.astype(self.dtype, copy=False) / self.input_scale]
         for (weights, bias), activation in zip(layer_views(self.parameters, self.sizes), self.functions):
             results.append(functions.dense_forward(results[-1], weights, bias, activation))
         return results
 
     def evaluate(self, samples, losses, correct):
-        """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
+        """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         check_environment()
         x, y = samples.x, _rows_in_line(samples.y)
         self._infer(EVALUATE, (x, y, losses, correct), **_targets(y, losses, correct))
@@ -199,13 +201,14 @@ class _Prepared:
         self.engine, self.key, self.team = engine, (mode, batch, pixels, team), team
         rows, itemsize, sizes = -(-batch // 16) * 16, engine.dtype.itemsize, engine.sizes
         places = engine.training_place if mode >= GRADIENT else engine.inference_place
-        size = (places + (sizes[0] if pixels else 0)) * rows * itemsize
+        unpacks = pixels or engine.input_scale != 1
+        size = (places + (sizes[0] if unpacks else 0)) * rows * itemsize
         own_scratch = -(-scratch_bytes(rows, sizes[-1], itemsize) // 64) * 64
         own_size, sizes_in_all = (0, size) if mode >= GRADIENT else (size, size * team)
         self.memory = np.empty(64 + sizes_in_all + own_scratch * team, np.uint8)
         self.totals = np.empty(engine.parameters.size if mode == TRAIN and batch > CHUNK else 1, engine.dtype)
         begin = (address_of(self.memory) + 63) // 64 * 64
-        plan = Plan(mode, batch, pixels, begin, own_size, places, begin + sizes_in_all, own_scratch, engine.multiply,
+        plan = Plan(mode, batch, pixels, unpacks, engine.input_scale, begin, own_size, places, begin + sizes_in_all, own_scratch, engine.multiply,
                     *engine.loss_function)  # fmt: skip
         self.table = np.array([plan], PLAN)
 
@@ -224,5 +227,7 @@ def _rows_in_line(y):
 
 
 def _targets(y, losses, correct):
-    return {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses),
-            "correct": 0 if correct is None else address_of(correct)}  # fmt: skip
+    fields = {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses)}
+    if correct is not None:
+        fields["n_right" if correct.dtype == np.int32 else "correct"] = address_of(correct)
+    return fields

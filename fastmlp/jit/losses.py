@@ -91,7 +91,10 @@ def output_gradient(through_activation, gradient, derived, a, y, g, n, divisor):
 
 @jit
 def class_of(outputs, n):
-    """The index of the first largest output; with a single output, whether it exceeds 1/2."""
+    """The index of the first largest output; with a single output, whether it exceeds 1/2; -1 where there is a NaN."""
+    for j in range(n):
+        if outputs[j] != outputs[j]:
+            return -1
     if n == 1:
         return np.int64(outputs[0] > 0.5)
     best, largest = 0, outputs[0]
@@ -99,3 +102,12 @@ def class_of(outputs, n):
         larger = outputs[j] > largest
         best, largest = where(larger, j, best), where(larger, outputs[j], largest)
     return best
+
+
+@jit
+def n_right_labels(a, y, n):
+    """How many outputs lie on the same side of 1/2 as their targets, which NaN does on neither."""
+    count = 0
+    for j in range(n):
+        count += (a[j] > 0.5 and y[j] > 0.5) or (a[j] <= 0.5 and y[j] <= 0.5)
+    return count

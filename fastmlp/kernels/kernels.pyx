@@ -32,7 +32,7 @@ cimport numpy as cnp
 from cpython.tuple cimport PyTuple_GET_ITEM
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 

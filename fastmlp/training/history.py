@@ -8,8 +8,9 @@ class History:
     """What a fit recorded: lists with one entry a completed epoch, also as history["loss"] and so on.
 
     loss: the mean loss of the rows, each taken just before the step that trained on it.
-    accuracy: the share of rows whose class was right, likewise; empty where there are no classes.
-    val_loss, val_accuracy: on the validation data after the epoch; empty without it, or without classes in it.
+    accuracy: the share of rows whose class, or all of whose labels, were right, likewise; empty where the task is numbers.
+    label_accuracy: the share of labels that were right; empty where the task is another.
+    val_loss, val_accuracy, val_label_accuracy: the same on the validation data after the epoch; empty without it.
     penalty: the mean penalty of the optimizer's l2 and l1, which is no part of loss; empty without them.
     seconds: the time for training on the epoch, without validation.
     interrupted_rows: None, or how many rows of a further epoch had been trained on when Ctrl-C ended it.
@@ -17,8 +18,10 @@ class History:
 
     loss: list = field(default_factory=list)
     accuracy: list = field(default_factory=list)
+    label_accuracy: list = field(default_factory=list)
     val_loss: list = field(default_factory=list)
     val_accuracy: list = field(default_factory=list)
+    val_label_accuracy: list = field(default_factory=list)
     penalty: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
     interrupted_rows: int | None = None
@@ -41,10 +44,8 @@ class History:
         if penalty is not None:
             self.penalty.append(penalty)
         self.seconds.append(seconds)
-        self.loss.append(trained.loss)
-        if trained.accuracy is not None:
-            self.accuracy.append(trained.accuracy)
-        if validation is not None:
-            self.val_loss.append(validation.loss)
-            if validation.accuracy is not None:
-                self.val_accuracy.append(validation.accuracy)
+        for prefix, evaluation in (("", trained), ("val_", validation)):
+            for name in ("loss", "accuracy", "label_accuracy"):
+                value = getattr(evaluation, name, None)
+                if value is not None:
+                    self[prefix + name].append(value)
