@@ -28,8 +28,8 @@ PLAIN_JUMPS = ["-fno-thread-jumps"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
 HEADERS = ["simd.h", "softfma.h", "tile.h", "updates.h", "dropout.h", "transpose.h", "runtime.h"]
 INCLUDES = [
-    "branches.pxi", "arrays.pxi", "products.pxi", "elementary.pxi", "activations.pxi", "losses.pxi", "updates.pxi",
-    "norms.pxi", "network.pxi", "workspace.pxi", "autotune.pxi", "team.pxi", "functions.pxi", "engine.pxi",
+    "branches.pxi", "arrays.pxi", "products.pxi", "elementary.pxi", "smooth.pxi", "activations.pxi", "losses.pxi",
+    "updates.pxi", "norms.pxi", "network.pxi", "workspace.pxi", "autotune.pxi", "team.pxi", "functions.pxi", "engine.pxi",
 ]  # fmt: skip
 
 

@@ -65,6 +65,100 @@ cdef void tanh_gradient(const real* a, real* g, Py_ssize_t n) noexcept nogil:
         g[i] = g[i] * (one - a[i] * a[i])
 
 
+cdef void leaky_relu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = <real>0.01
+    for i in range(n):
+        a[i] = a[i] if a[i] > 0 else slope * a[i]
+
+
+cdef void leaky_relu_gradient(const real* a, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = <real>0.01
+    for i in range(n):
+        g[i] = g[i] if a[i] > 0 else slope * g[i]
+
+
+cdef void elu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_elu(<double>a[i])
+
+
+cdef void elu_gradient(const real* a, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real one = 1
+    for i in range(n):
+        g[i] = g[i] if a[i] > 0 else g[i] * (a[i] + one)
+
+
+cdef void selu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_selu(<double>a[i])
+
+
+cdef void selu_gradient(const real* a, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real scale = <real>SELU_SCALE, scale_alpha = <real>SELU_SCALE_ALPHA
+    for i in range(n):
+        g[i] = scale * g[i] if a[i] > 0 else g[i] * (a[i] + scale_alpha)
+
+
+cdef void softplus_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_softplus(<double>z[i])
+
+
+cdef void softplus_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] = g[i] * <real>real_sigmoid(<double>z[i])
+
+
+cdef void silu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_silu(<double>z[i]).value
+
+
+cdef void silu_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] = g[i] * <real>real_silu(<double>z[i]).slope
+
+
+cdef void gelu_tanh_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_gelu_tanh(<double>z[i]).value
+
+
+cdef void gelu_tanh_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] = g[i] * <real>real_gelu_tanh(<double>z[i]).slope
+
+
+cdef void gelu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_gelu(<double>z[i]).value
+
+
+cdef void gelu_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        g[i] = g[i] * <real>real_gelu(<double>z[i]).slope
+
+
+cdef void exp_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>real_exp(<double>a[i])
+
+
 cdef void softmax(real* z, Py_ssize_t n, Py_ssize_t rows, double* maxima, double* totals) noexcept nogil:
     # IN OUT z (n, rows), a panel: p_j = e_j / s. OUT, unless NULL: each row's m and s.
     cdef real m[SIDE]
@@ -146,7 +240,15 @@ add_activation("identity", identity_forward, identity_gradient)
 add_activation("relu", relu_forward, relu_gradient)
 add_activation("sigmoid", sigmoid_forward, sigmoid_gradient)
 add_activation("tanh", tanh_forward, tanh_gradient)
+add_activation("leaky_relu", leaky_relu_forward, leaky_relu_gradient)
+add_activation("elu", elu_forward, elu_gradient)
+add_activation("selu", selu_forward, selu_gradient)
+add_activation("softplus", softplus_forward, softplus_gradient)
+add_activation("silu", silu_forward, silu_gradient)
+add_activation("gelu", gelu_forward, gelu_gradient)
+add_activation("gelu_tanh", gelu_tanh_forward, gelu_tanh_gradient)
 add_activation("softmax", NULL, NULL)
+add_activation("exp", exp_forward, NULL)
 
 cdef int custom_forward = new_branch("forward of a user's activation")
 cdef int custom_gradient = new_branch("gradient of a user's activation")

@@ -11,6 +11,7 @@
     arrays.pxi          NumPy's arrays as pointers
     products.pxi        blocking, packing and tiling around the register tile
     elementary.pxi      exp, log, sigmoid, tanh
+    smooth.pxi          softplus, silu, gelu and their kin
     activations.pxi     activations and their derivatives
     losses.pxi          losses, the gradient at the output, classes
     updates.pxi         the update rules, found by name
@@ -149,6 +150,7 @@ include "branches.pxi"
 include "arrays.pxi"
 include "products.pxi"
 include "elementary.pxi"
+include "smooth.pxi"
 include "activations.pxi"
 include "losses.pxi"
 include "norms.pxi"

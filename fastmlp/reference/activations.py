@@ -1,11 +1,13 @@
 """The activations a = f(z), and how a gradient comes back through each: dL/dz = dL/da f'(z).
 
-The rows of fastmlp.activations.ACTIVATIONS, by name. A user's activation is an object that is called for its values and has
+The rows of fastmlp.activations.ACTIVATIONS, by name: f as a function of z, its gradient one of a, or of z if it keeps z. A user's activation is an object that is called for its values and has
 the derivative as its method `slope`, a function of z.
 """
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
+from . import smooth
 from .arithmetic import ordered_sum
 from .elementary import exp, sigmoid, tanh
 from .tables import named
@@ -19,14 +21,14 @@ def activate(activation, z):
 
 
 def activation_gradient(activation, a, grad_a, z=None):
-    """dL/dz = dL/da f'(z), from a = f(z), or for a user's activation from z."""
+    """dL/dz = dL/da f'(z), from a = f(z), or from z for activations that keep it, users' own among them."""
     with np.errstate(all="ignore"):
         if not isinstance(activation, str):
             return grad_a * activation.slope(z)
         gradient = named(FUNCTIONS, "activation", activation)[1]
         if gradient is None:
             raise ValueError(f"activation {activation!r} has no derivative of its own")
-        return gradient(a, grad_a)
+        return gradient(z if ACTIVATIONS[activation].keeps_z else a, grad_a)
 
 
 def identity(z):
@@ -53,6 +55,28 @@ def tanh_gradient(a, grad_a):
     return grad_a * (a.dtype.type(1) - a * a)
 
 
+def leaky_relu(z):
+    return np.where(z > 0, z, z.dtype.type(0.01) * z)
+
+
+def leaky_relu_gradient(a, grad_a):
+    return np.where(a > 0, grad_a, a.dtype.type(0.01) * grad_a)
+
+
+def elu_gradient(a, grad_a):
+    return np.where(a > 0, grad_a, grad_a * (a + a.dtype.type(1)))
+
+
+def selu_gradient(a, grad_a):
+    T = a.dtype.type
+    return np.where(a > 0, T(smooth.SELU_SCALE) * grad_a, grad_a * (a + T(smooth.SELU_SCALE_ALPHA)))
+
+
+def gradient_by(slope):
+    """The gradient of an activation whose derivative is a function of z."""
+    return lambda z, grad_a: grad_a * slope(z)
+
+
 def softmax(z):
     _, powers, total = softmax_parts(z)
     return powers / total[:, None]
@@ -73,5 +97,13 @@ FUNCTIONS = {
     "relu": (relu, relu_gradient),
     "sigmoid": (sigmoid, sigmoid_gradient),
     "tanh": (tanh, tanh_gradient),
-    "softmax": (softmax, None),  # its gradient is the loss's: (a - y)
+    "leaky_relu": (leaky_relu, leaky_relu_gradient),
+    "elu": (smooth.elu, elu_gradient),
+    "selu": (smooth.selu, selu_gradient),
+    "softplus": (smooth.softplus, gradient_by(sigmoid)),
+    "silu": (smooth.silu, gradient_by(smooth.silu_slope)),
+    "gelu": (smooth.gelu, gradient_by(smooth.gelu_slope)),
+    "gelu_tanh": (smooth.gelu_tanh, gradient_by(smooth.gelu_tanh_slope)),
+    "softmax": (softmax, None),  # the gradients of these two are the loss's: (a - y)
+    "exp": (exp, None),
 }
