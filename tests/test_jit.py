@@ -231,7 +231,7 @@ def test_an_aborted_call_changes_nothing(eager_teams, monkeypatch):
     run, x = engine.network.run, np.ones((50, 30), np.float32)
 
     def interrupted(*arguments):
-        *_, sync, count, thread = arguments
+        *_, sync, _count, thread = arguments
         if thread:
             return run(*arguments)
         sync[ABORTED] = 1
