@@ -10,7 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -51,7 +51,7 @@ def network(backend="reference", n_threads=1, isa=None, sizes=SIZES, **options):
     return net
 
 
-@lru_cache
+@cache
 def data(rows, n_in, n_out):
     rng = np.random.RandomState(rows)
     return rng.standard_normal((rows, n_in)).astype(np.float32), rng.randint(0, n_out, rows)
@@ -73,7 +73,7 @@ def trained(rows, batch_size, epochs=2, learning_rate=0.5, pixels=False, **optio
     )  # fmt: skip
 
 
-@lru_cache
+@cache
 def trained_by_the_reference(options):
     return trained(**dict(options))
 
@@ -194,13 +194,14 @@ def test_a_row_does_not_depend_on_the_rows_around_it(output, loss, dtype, isa):
     options = dict(isa=isa, activation="relu", output_activation=output, loss=loss, dtype=dtype, sizes=(600, 33, 19, 5))
     nets = [network(backend, n_threads, **options) for n_threads in (THREADS if isa else (1,))]
     x = data(800, 600, 5)[0].astype(dtype)
-    x[3], x[50] = np.nan, np.inf
-    alone = np.concatenate([nets[0].forward(x[i : i + 1]) for i in range(60)])
+    x[3], x[13] = np.nan, np.inf
+    few = 60 if isa else 15  # for the sake of the reference's time
+    alone = np.concatenate([nets[0].forward(x[i : i + 1]) for i in range(few)])
     for net in nets:
-        for start, stop in ((0, 60), (0, 2), (1, 8), (0, 800)) if isa else ((0, 60), (1, 8)):
-            rows = slice(start, min(stop, 60))
+        for start, stop in ((0, few), (0, 2), (1, 8), (0, 800)) if isa else ((0, few), (1, 8)):
+            rows = slice(start, min(stop, few))
             assert_same_bits([net.forward(x[start:stop])[: rows.stop - start]], [alone[rows]], (start, stop))
-        assert_same_bits([net.activations(x[:60])[-1]], [alone], "activations")
+        assert_same_bits([net.activations(x[:few])[-1]], [alone], "activations")
 
 
 @settings(max_examples=40, deadline=None)

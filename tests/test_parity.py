@@ -5,7 +5,7 @@ The ordinary run takes each row of the registry once on each instruction set, wi
 """
 
 import zlib
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -208,9 +208,19 @@ def run_engine(method, implementation, n_threads, sizes, activations, loss, para
     return [parameters, losses, correct]
 
 
-@lru_cache(maxsize=None)
-def expected(kernel_row, dtype, kind):
-    return run(kernel_row.kernel, reference, inputs(kernel_row, dtype, kind))
+def expected(row, dtype, kind):
+    """The reference's results, which depend on neither the branch nor the threads of a row."""
+    return results_of_the_reference(row._replace(branch=None, threads=1), dtype, kind)
+
+
+@cache
+def results_of_the_reference(row, dtype, kind):
+    return run(row.kernel, reference, inputs(row, dtype, kind))
+
+
+@cache
+def module_of(isa, dtype):
+    return kernels().modules(isa)[np.dtype(dtype)]
 
 
 def laid_out(arguments, layout, engine):
@@ -251,7 +261,7 @@ def kinds_of(row, dtype):
 def check(row, isa, dtype, threads, layout, kind):
     engine = row.kernel.startswith("Engine")
     arguments = laid_out(inputs(row, dtype, kind), layout, engine)
-    module = kernels().modules(isa)[np.dtype(dtype)]
+    module = module_of(isa, dtype)
     module.branches_taken()
     results = run(row.kernel, module, arguments, threads)
     taken = module.branches_taken()
