@@ -1,24 +1,20 @@
 """What the bits do not depend on: other rows, backend, instruction set, threads, layout, the environment, forks."""
 
 import contextlib
-import ctypes
-import ctypes.util
 import os
-import platform
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pytest
+from conftest import ENVIRONMENTS, LAYOUTS, assert_same_bits, environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
-from test_parity import LAYOUTS, assert_same_bits
 
 from fastmlp import ACTIVATIONS, MLP, reference
 from fastmlp.backends import kernels
@@ -253,41 +249,6 @@ def test_dense_backward_of_anything(examples, rows, n_in, n_out, input_gradient)
             assert_same_bits(results[2:], expected[2:], isa)
         else:
             assert results[2] is None and expected[2] is None
-
-
-# The floating-point environment, reached through the C library's fenv.
-
-UPWARD = 0x800  # FE_UPWARD on x86
-FLUSH = 0x8040  # flush to zero and denormals are zero, in MXCSR
-MXCSR = 7  # its place among the 32-bit words of glibc's fenv_t
-
-
-@contextmanager
-def environment(name):
-    if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
-        pytest.skip("the floating-point environment is reached through glibc on x86-64 only")
-    libm = ctypes.CDLL(ctypes.util.find_library("m"))
-    before, changed = (ctypes.c_uint32 * 8)(), (ctypes.c_uint32 * 8)()
-    libm.fegetenv(before)
-    libm.fegetenv(changed)
-    if name == "flush to zero":
-        changed[MXCSR] |= FLUSH
-    else:
-        changed[MXCSR] |= UPWARD << 3
-    libm.fesetenv(changed)
-
-    def unchanged():
-        now = (ctypes.c_uint32 * 8)()
-        libm.fegetenv(now)
-        return now[MXCSR] & 0xFFC0 == changed[MXCSR] & 0xFFC0
-
-    try:
-        yield unchanged
-    finally:
-        libm.fesetenv(before)
-
-
-ENVIRONMENTS = ("flush to zero", "round upward")
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

@@ -4,7 +4,6 @@ Every program here runs in a process of its own under a time-out, and asserts by
 """
 
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import sys
 import textwrap
 
 import pytest
+from conftest import run_program
 
 from fastmlp.backends import kernels
 
@@ -35,10 +35,8 @@ def work(seed):
 """
 
 
-def run(program, timeout=120, **environment):
-    program = COMMON + textwrap.dedent(program)
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=timeout, text=True,
-                          capture_output=True, env=os.environ | environment)  # fmt: skip
+def run(program, **environment):
+    done = run_program(COMMON + textwrap.dedent(program), PYTHONWARNINGS="ignore", **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -122,7 +120,7 @@ def test_threadpoolctl_limits_the_team():
                 limited = work(0)
             assert "team" not in module.branches_taken()
             assert work(0) == limited and "team" in module.branches_taken()
-    """, OMP_NUM_THREADS="2")
+    """, OMP_NUM_THREADS="2")  # fmt: skip
 
 
 def test_a_network_is_trained_by_one_thread_at_a_time():
