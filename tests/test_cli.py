@@ -217,9 +217,7 @@ def test_pictures_tell_positive_from_negative_weights():
     assert terminal.picture([[float("nan"), float("inf")]], colour=False)[0][0] == " "
 
 
-@pytest.mark.parametrize(
-    "terminal_there, no_color, expected", [(True, "", True), (True, "1", False), (False, "", False)]
-)
+@pytest.mark.parametrize("terminal_there, no_color, expected", [(True, "", True), (True, "1", False), (False, "", False)])
 def test_colour_only_on_a_terminal_whose_user_wants_it(monkeypatch, terminal_there, no_color, expected):
     class Stream:
         encoding = "utf-8"

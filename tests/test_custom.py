@@ -4,18 +4,13 @@ import copy
 import importlib
 import math
 import multiprocessing
-import os
 import pickle
-import subprocess
-import sys
-import textwrap
 import threading
 import types
 
 import numpy as np
 import pytest
-from test_invariance import ENVIRONMENTS, environment
-from test_parity import assert_same_bits, values
+from conftest import ENVIRONMENTS, assert_same_bits, environment, run_program, values
 
 import fastmlp
 import fastmlp.math as fm
@@ -632,8 +627,7 @@ def test_without_numba():
         except ImportError as error:
             print(error)
     """
-    environment = os.environ | {"FASTMLP_BACKEND": "reference"}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], text=True, capture_output=True, env=environment)
+    done = run_program(program, FASTMLP_BACKEND="reference")
     assert done.returncode == 0, done.stderr
     if kernels:
         assert 'pip install "fastmlp[numba]"' in done.stdout and 'backend="reference"' in done.stdout

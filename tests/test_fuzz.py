@@ -12,9 +12,9 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import needs_kernels
 
 from fastmlp import MLP
-from fastmlp.backends import kernels
 from fastmlp.datasets import load_idx
 
 ERRORS = (ValueError, TypeError)
@@ -193,9 +193,6 @@ def fuzz_calls(seed, count, backend):
             done += 1
     assert good > count / 4  # most of the rest are refused, as they should be
     return good
-
-
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
 
 
 @pytest.fixture(params=[pytest.param("compiled", marks=needs_kernels), "numba"])

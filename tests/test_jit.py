@@ -7,9 +7,7 @@ import ctypes
 import os
 import queue
 import shutil
-import subprocess
 import sys
-import textwrap
 import types
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_parity as parity
+from conftest import run_program
 from registry import Tiles, rows_for
 
 import fastmlp
@@ -248,7 +247,7 @@ def test_an_interrupt_leaves_the_others_no_rows(eager_teams, monkeypatch):
     monkeypatch.setattr(team, "_pool", Interrupting())
     with pytest.raises(KeyboardInterrupt):
         net.forward(x, out)
-    (function, *arguments), = begun
+    ((function, *arguments),) = begun
     function(*arguments, 1)  # a thread that comes late
     assert not out.any()
 
@@ -268,7 +267,7 @@ def test_an_aborted_call_changes_nothing(eager_teams, monkeypatch):
     run, x = engine.network.run, np.ones((50, 30), np.float32)
 
     def interrupted(*arguments):
-        *_, sync, count, thread = arguments
+        *_, sync, _count, thread = arguments
         if thread:
             return run(*arguments)
         sync[ABORTED] = 1
@@ -335,11 +334,6 @@ def test_another_rounding_mode_is_refused():
                 method(x)
         finally:
             library.fesetround(0)
-
-
-def run_program(program, folder=None, **environment):
-    return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
-                          capture_output=True, timeout=120, cwd=folder)  # fmt: skip
 
 
 def test_without_numba():

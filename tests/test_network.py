@@ -8,20 +8,12 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import needs_kernels
 
 import fastmlp
 from fastmlp import MLP, reference
 from fastmlp.activations import ACTIVATIONS
-from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.losses import LOSSES
-
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
-needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
-
-
-@pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels), pytest.param("numba", marks=needs_numba)])
-def backend(request):
-    return request.param
 
 
 def small(backend="reference", **options):

@@ -5,6 +5,7 @@ import json
 import os
 import tracemalloc
 import zipfile
+from functools import cache
 
 import numpy as np
 import pytest
@@ -292,7 +293,6 @@ def test_damage_anywhere_is_found_or_harmless(tmp_path, place, bit, cut):
         assert twin.hash() == net.hash() and twin.seed == net.seed and repr(twin) == repr(net)
 
 
-def trained_once(kept=[]):
-    if not kept:
-        kept.append(trained())
-    return kept[0]
+@cache
+def trained_once():
+    return trained()

@@ -6,20 +6,12 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import needs_kernels
 
 from fastmlp import MLP, reference
-from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.training import loop
 from fastmlp.training.metrics import ordered_mean
-
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
-needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
-
-
-@pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels), pytest.param("numba", marks=needs_numba)])
-def backend(request):
-    return request.param
 
 
 def network(backend="reference", **options):
