@@ -2,6 +2,8 @@
 
 __version__ = "0.1.0"
 
+import importlib
+
 from . import backends, datasets, math
 from .activations import ACTIVATIONS
 from .config import config, show_config
@@ -16,3 +18,10 @@ __all__ = [
 ]  # fmt: skip
 
 backends.warn_if_slow()
+
+
+def __getattr__(name):
+    """fastmlp.plots and fastmlp.page, which need extras and are imported when they are first used."""
+    if name in ("page", "plots"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -90,6 +90,7 @@ def _train_arguments(command):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     _add_backend(command)
     add("--out", default="fastmlp-model.npz", metavar="FILE", help="default: fastmlp-model.npz")
+    _add_plot(command)
 
 
 def _evaluate_arguments(command):
@@ -114,6 +115,7 @@ def _verify_arguments(command):
 
 def _show_arguments(command):
     _add_model(command)
+    _add_plot(command)
 
 
 def _add_model(command):
@@ -123,6 +125,10 @@ def _add_model(command):
 def _add_backend(command):
     command.add_argument("--threads", type=_whole(1), metavar="N", help="never changes a result; default: all cores")
     command.add_argument("--backend", choices=("compiled", "numba", "reference"), help="same bits; default: the fastest")
+
+
+def _add_plot(command):
+    command.add_argument("--plot", metavar="DIR", help="write pictures to this directory; needs matplotlib")
 
 
 def _layers(text):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import backends, border, persistence, training
+from . import backends, border, notebook, persistence, training
 from .initializers import initialize
 from .layout import layer_views, n_parameters
 from .losses import LOSSES
@@ -285,6 +285,9 @@ class MLP:
             border.finite(x_name, x, self._engine)
             border.finite(y_name, y, self._engine)
         return tuple(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y))
+
+    def _repr_html_(self):
+        return notebook.network_html(self)
 
     def __getstate__(self):
         return {

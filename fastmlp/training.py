@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import notebook
 from .border import have_classes
 from .initializers import shuffled_rows
 from .reference.arithmetic import CHUNK
@@ -69,6 +70,9 @@ class History:
         if key not in self.keys():
             raise KeyError(key)
         return getattr(self, key)
+
+    def _repr_html_(self):
+        return notebook.history_html(self)
 
     def _record(self, seconds, trained, validation):
         self.seconds.append(seconds)
