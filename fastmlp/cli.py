@@ -66,6 +66,7 @@ def _parser():
         ("show", "show a network's layers and what its first neurons look for", _show_arguments),
         ("verify", "train the reference network and compare its hash with the public one", _verify_arguments),
         ("info", "show what this installation is made of", lambda command: None),
+        ("page", "draw digits, watch every neuron, turn every weight and train, in a browser", _page_arguments),
     ):
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         add_arguments(command)
@@ -125,6 +126,15 @@ def _add_model(command):
 def _add_backend(command):
     command.add_argument("--threads", type=_whole(1), metavar="N", help="never changes a result; default: all cores")
     command.add_argument("--backend", choices=("compiled", "numba", "reference"), help="same bits; default: the fastest")
+
+
+def _page_arguments(command):
+    add = command.add_argument
+    add("model", nargs="?", metavar="MODEL", help="a file that train or MLP.save wrote; default: a fresh 784-16-16-10")
+    add("--data", default="digits", metavar="DATA", help=f"to train on: {DATA_HELP}; default: digits")
+    add("--port", type=_whole(0, 65536), default=8642, metavar="N", help="the first one to try; default: 8642")
+    add("--no-browser", action="store_true", help="only print the address")
+    _add_backend(command)
 
 
 def _add_plot(command):

@@ -1,6 +1,7 @@
 """What each command of the command line does, from its parsed arguments to what it prints."""
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -149,6 +150,29 @@ def info(arguments):
     if arguments.json:
         return _print_json(config())
     show_config()
+
+
+def page(arguments):
+    """Serve the page until Ctrl-C."""
+    from .page import Page
+
+    options = {"backend": arguments.backend, "n_threads": arguments.threads}
+    if arguments.model:
+        net = MLP.load(arguments.model, **options)
+    else:
+        net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, **options)
+    if arguments.data not in ("digits", "mnist") and not os.path.isdir(arguments.data):
+        raise FileNotFoundError(f"--data: no directory {arguments.data}")
+    loader = functools.partial(_training_data, arguments.data) if net.layer_sizes[0] == 784 else None
+    shown = Page(net, None, arguments.port, not arguments.no_browser, loader)
+    if arguments.json:
+        print(json.dumps({"url": shown.url}), flush=True)
+    else:
+        print(f"{shown.url}\nCtrl-C ends it", flush=True)
+    try:
+        shown.wait()
+    finally:
+        shown.close()
 
 
 def _training_data(source):
