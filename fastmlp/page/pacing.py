@@ -10,7 +10,8 @@ import numpy as np
 SLICE = 0.002  # seconds of training while a pen may move
 LONG_SLICE = 0.008  # while none has moved for a second
 IN_THREAD = 0.010  # steps beyond this leave the event loop free
-EXAMINED_EVERY, EXAMINATION_SHARE = 0.1, 30  # seconds at least, and times as long as it takes
+EXAMINED_EVERY, EXAMINED_WITHIN = 0.03, 3.0  # seconds
+EXAMINATION_SHARE = 30  # of training: at most a 30th of the time
 RATE_WINDOW = 0.5
 IDLE = 0.2  # seconds between looks at whether an examination is due
 
@@ -49,7 +50,9 @@ async def _slice(room, steps, pool, pacer):
 
 async def _examine(room, lock, pool, pacer):
     """Keep the test result up to date, at a small share of the time."""
-    if not room.fits_data or room.test.version == room.version or time.monotonic() < pacer.next_examination:
+    if not room.fits_data or room.test.version == room.version:
+        return
+    if room.training.running and time.monotonic() < pacer.next_examination:
         return
     async with lock:
         began = time.perf_counter()
@@ -57,8 +60,7 @@ async def _examine(room, lock, pool, pacer):
             test = await asyncio.get_running_loop().run_in_executor(pool, room.examine)
         else:
             test = room.examine()
-        pacer.examination_seconds = time.perf_counter() - began
-        pacer.next_examination = time.monotonic() + max(EXAMINED_EVERY, EXAMINATION_SHARE * pacer.examination_seconds)
+        pacer.examined(time.perf_counter() - began)
         if not np.isfinite(room.net.parameters).all():
             room.diverge()
         room.record(test)
@@ -100,6 +102,12 @@ class _Pacer:
         if due < 1:
             return 0, min(0.05, max(0.0, self.begun + self.steps_done / speed - now))
         return min(due, fitting), rest
+
+    def examined(self, seconds):
+        # The shorter of two: one that was held up puts the next one off for no long time.
+        pause = EXAMINATION_SHARE * min(seconds, self.examination_seconds)
+        self.next_examination = time.monotonic() + min(max(EXAMINED_EVERY, pause), EXAMINED_WITHIN)
+        self.examination_seconds = seconds
 
     def took(self, rows, seconds):
         batch = self.room.settings.batch_size

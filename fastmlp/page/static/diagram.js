@@ -123,6 +123,7 @@ export class Diagram {
     const found = this.focusedLines() ?? model.lines(this.byProduct);
     this.drawn = found.strengths.length;
     this.total = found.total;
+    this.fineness = this.drawn > 450 ? 0.6 : 1; // many lines are finer
     if (model.isBundled) this.drawBundle(context, byLayer.get(1));
     const most = new Map();
     for (let k = 0; k < found.strengths.length; k++) {
@@ -148,8 +149,8 @@ export class Diagram {
 
   stroke(context, path, share) {
     const size = Math.abs(share);
-    context.strokeStyle = css(share > 0 ? "positive" : "negative", 0.05 + 0.95 * size ** 0.9);
-    context.lineWidth = 0.5 + 3 * size;
+    context.strokeStyle = css(share > 0 ? "positive" : "negative", (0.05 + 0.95 * size ** 0.9) * this.fineness);
+    context.lineWidth = (0.5 + 3 * size) * this.fineness;
     context.stroke(path);
   }
 

@@ -101,7 +101,7 @@ export class Inspector {
       if (!(document.activeElement === slider && Math.abs(value) <= Number(slider.max))) Object.assign(slider, { min: -reach, max: reach });
       slider.value = value;
     }
-    if (document.activeElement !== number || source === undefined) number.value = Number(value.toPrecision(7));
+    if (document.activeElement !== number || source === undefined) number.value = Number(value.toPrecision(5));
   }
 
   say(layer, neuron) {

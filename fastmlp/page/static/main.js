@@ -123,7 +123,7 @@ function render() {
   const isBlank = kind === "pad" && pad.isEmpty, answer = isBlank ? null : model.answer();
   const [short, long] = byId("answer").children;
   short.textContent = answer?.short ?? "";
-  long.textContent = answer ? answer.long + (label === null ? "" : ` (it is ${label})`) : kind === "pad" ? "Draw here, and every neuron answers." : "";
+  long.textContent = answer ? answer.long + (label === null ? "" : ` (it is ${[label].flat().join(", ")})`) : kind === "pad" ? "Draw here, and every neuron answers." : "";
   byId("answer").classList.toggle("long", (answer?.short.length ?? 0) > 3);
   if (answer) sayAnswer(`${answer.short}, ${answer.long}`);
   const note = diagram.focus || diagram.total <= diagram.drawn ? "" : `the strongest ${diagram.drawn} of ${diagram.total.toLocaleString("en")} lines`;

@@ -10,15 +10,15 @@ export function placed(model, width, height) {
   const isPlane = network.inputs.kind === "plane", isPad = network.inputs.kind === "pad";
   const first = isBundled ? 1 : 0;
   const layers = sizes.map((_, layer) => layer).slice(first);
-  const right = width - (narrow ? 58 : 86), left = isBundled ? (narrow ? 64 : 116) : 34;
+  const right = width - (narrow ? 76 : 86), left = isBundled ? (narrow ? 64 : 116) : 34;
   const step = layers.length > 1 ? (right - left) / (layers.length - 1) : 0;
   const columns = layers.map((layer, k) => {
     const size = sizes[layer], x = layers.length > 1 ? left + step * k : right;
     if (size > MOST_CIRCLES) return block(layer, size, x, middle, Math.min(bottom - top - 20, step * 0.62 || 300));
-    const gap = Math.min((bottom - top) / size, layer === sizes.length - 1 ? 46 : 42);
-    const radius = Math.min(13, gap * 0.4);
+    const gap = Math.min((bottom - top) / size, size > 8 ? 46 : 62);
+    const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4);
     const hasPictures = size > 0 && ((layer === 1 && isPad) || (isPlane && layer > 0 && layer < sizes.length - 1));
-    const picture = hasPictures ? Math.min(gap - 2, narrow ? 22 : 34) : 0;
+    const picture = hasPictures ? Math.min(gap - 3, narrow ? 22 : size > 8 ? 34 : 48) : 0;
     const place = (neuron) => [x, middle + gap * (neuron - (size - 1) / 2)];
     return {
       layer, kind: "circles", size, x, radius, picture, place, gap,

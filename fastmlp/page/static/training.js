@@ -92,7 +92,7 @@ export class Training {
 
 function fill(id, value) {
   const field = byId(id);
-  if (document.activeElement !== field && Number(field.value) !== value) field.value = value;
+  if (document.activeElement !== field && (field.value === "" || Number(field.value) !== value)) field.value = value;
 }
 
 const isWhole = (value, low, end) => Number.isInteger(value) && value >= low && value < end;
