@@ -11,7 +11,7 @@ SLICE = 0.002  # seconds of training while a pen may move
 LONG_SLICE = 0.008  # while none has moved for a second
 IN_THREAD = 0.010  # steps beyond this leave the event loop free
 EXAMINED_EVERY, EXAMINED_WITHIN = 0.03, 3.0  # seconds
-EXAMINATION_SHARE = 30  # of training: at most a 30th of the time
+EXAMINATION_SHARE, FIRST_SHARE, FIRST = 30, 8, 20  # of the time at most a 30th; for the curves' first points an 8th
 RATE_WINDOW = 0.5
 IDLE = 0.2  # seconds between looks at whether an examination is due
 
@@ -105,7 +105,7 @@ class _Pacer:
 
     def examined(self, seconds):
         # The shorter of two: one that was held up puts the next one off for no long time.
-        pause = EXAMINATION_SHARE * min(seconds, self.examination_seconds)
+        pause = (FIRST_SHARE if len(self.room.points) < FIRST else EXAMINATION_SHARE) * min(seconds, self.examination_seconds)
         self.next_examination = time.monotonic() + min(max(EXAMINED_EVERY, pause), EXAMINED_WITHIN)
         self.examination_seconds = seconds
 
