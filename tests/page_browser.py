@@ -112,7 +112,7 @@ class BrowserTab:
         self.tab.mouse.move(*places[0])
         self.tab.mouse.down()
         for place in places[1:]:
-            self.tab.mouse.move(*place, steps=2)
+            self.tab.mouse.move(*place)
         self.tab.mouse.up()
 
     def inputs(self):

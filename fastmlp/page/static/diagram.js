@@ -45,9 +45,12 @@ export class Diagram {
     };
     element.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.point(find(event)));
     element.addEventListener("pointerleave", () => this.point(null));
-    element.addEventListener("click", (event) => {
+    let down = null; // a finger that scrolls is cancelled and never comes up
+    element.addEventListener("pointerdown", (event) => (down = event.button ? null : { found: find(event) }));
+    element.addEventListener("pointerup", (event) => {
       const found = find(event);
-      this.pick(found && found[0] > 0 ? found : null);
+      if (down && same(found, down.found)) this.pick(found && found[0] > 0 ? found : null);
+      down = null;
     });
     element.addEventListener("keydown", (event) => this.key(event));
     element.addEventListener("blur", () => this.point(null));
