@@ -14,6 +14,7 @@ ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
 MOST_LINES = 900
 DRAWN_NEURONS = 24  # a column of circles; wider layers are blocks
 UPDATE_EVERY, UPDATE_EVERY_DRAWING = 1 / 25, 1 / 8  # seconds
+UPDATE_SHARE = 10  # of the time: an update that takes long to make is followed by ten times as long without one
 MAP_SIDE, MOST_MAPS = 24, 200  # response maps over a plane of two inputs
 HASHED_EVERY = 1.0  # seconds, where hashing takes long
 
@@ -102,17 +103,19 @@ class Client:
     # Updates
 
     async def _send_updates(self):
-        last = -1e9
+        last, took = -1e9, 0.0
         while True:
             await self.changed.wait()
             now = time.monotonic()
-            every = UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY
+            every = max(UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY, UPDATE_SHARE * took)
             if now < last + every:
                 await asyncio.sleep(last + every - now)
             self.changed.clear()
             self.acknowledged.clear()
             last = time.monotonic()
-            await self.connection.send(self._update())
+            update = self._update()
+            took = time.monotonic() - last
+            await self.connection.send(update)
             await self.acknowledged.wait()
 
     def _update(self):
