@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import backends, persistence, validation
+from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
 from .initializers import initialize
 from .optimizers import optimizer_of
@@ -350,6 +350,9 @@ class MLP:
             validation.finite(x_name, x, self._engine)
             validation.finite(y_name, y, self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
+
+    def _repr_html_(self):
+        return notebook.network_html(self)
 
     def __getstate__(self):
         return {

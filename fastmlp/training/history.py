@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, fields
 
+from .. import notebook
+
 
 @dataclass
 class History:
@@ -38,6 +40,9 @@ class History:
         if key not in self.keys():
             raise KeyError(key)
         return getattr(self, key)
+
+    def _repr_html_(self):
+        return notebook.history_html(self)
 
     def record(self, seconds, trained, validation, penalty=None):
         """Add an epoch: the Evaluations of its training and, unless None, of the validation data; its penalty, unless None."""
