@@ -99,7 +99,7 @@ class BuildKernels(build_ext):
             try:
                 objects = self.compiler.compile([path], output_dir=folder, extra_postargs=flags)
                 self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=flags)
-            except Exception:  # whatever goes wrong, it does not compile
+            except Exception:  # noqa: BLE001  whatever goes wrong, it does not compile
                 return False
         return True
 

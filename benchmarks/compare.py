@@ -6,6 +6,7 @@ contender's network is then trained from the same weights on the same batches, a
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -150,10 +151,8 @@ def machine(peak):
     packages = ("fastmlp", "numpy", "scikit-learn", "torch", "jax", "onnxruntime")
     versions = []
     for package in packages:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            pass
     processor = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo") as file:

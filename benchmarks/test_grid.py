@@ -1,4 +1,4 @@
-"""Steps of training over widths and batch sizes, as grid.py has them: `pytest benchmarks/test_grid.py` (12 of its 432 points).
+"""Steps of training over widths and batch sizes, as grid.py has them: `pytest benchmarks/test_grid.py` (12 of 432 points).
 
 `python -m benchmarks.grid` takes all of them and says where one breaks a rule.
 """

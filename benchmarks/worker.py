@@ -74,7 +74,7 @@ class Timed:
 
 def main(name, threads):
     if threads == 1 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})  # for those that have no other setting
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # for those that have no other setting
     timed = None
     for line in sys.stdin:
         request = json.loads(line)

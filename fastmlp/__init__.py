@@ -1,5 +1,7 @@
 """fastmlp trains and runs multilayer perceptrons on CPUs, with the same bits on every one of them."""
 
+import importlib
+
 from . import backends, datasets, math, schedules
 from .activations import ACTIVATIONS
 from .config import config, show_config
@@ -17,3 +19,10 @@ __all__ = [
 ]  # fmt: skip
 
 backends.warn_if_slow()
+
+
+def __getattr__(name):
+    """fastmlp.plots and fastmlp.page, which need extras and are imported when they are first used."""
+    if name in ("page", "plots"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

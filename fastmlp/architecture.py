@@ -8,6 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 
+TASKS = {
+    "classes": "each row belongs to one of several classes, or with one output to class 0 or 1",
+    "labels": "each output says whether its label holds, several at once or none",
+    "numbers": "the outputs are the answer",
+}
+
+
 class Architecture(NamedTuple):
     """What a network is, checked (see validation.py)."""
 
@@ -15,6 +22,8 @@ class Architecture(NamedTuple):
     activations: tuple  # for each layer a name, or a user's own
     loss: str
     dtype: np.dtype
+    input_scale: float = 1.0  # what inputs are divided by
+    task: str = "numbers"  # one of TASKS
 
 
 def n_parameters(layer_sizes):

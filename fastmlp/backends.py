@@ -4,7 +4,8 @@ import contextlib
 import importlib.util
 import os
 import warnings
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 HOW_TO_COMPILE = (
     "install a C compiler (for example `apt install gcc`) and then reinstall fastmlp, or install a wheel, "

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import backends, persistence, validation
+from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
 from .initializers import initialize
 from .optimizers import optimizer_of
-from .reference import Dropout, Samples, Update, classes
+from .reference import Dropout, Samples, Update, classes, labels
 from .reference.dropout import threshold
 from .threads import default_threads
 from .training import callbacks, loop, metrics
@@ -58,16 +58,20 @@ class MLP:
     seed: integer in [0, 2**32) that determines the initial weights and the shuffles; None draws one, kept as seed.
     backend: "reference", "compiled" or "numba"; None is FASTMLP_BACKEND, else the fastest that is there. Same bits.
     n_threads: integer >= 1; None is OMP_NUM_THREADS, else the processors this process may use. Same bits.
+    input_scale: a finite number > 0 that inputs are divided by, in dtype, whatever type they come in: 255 for grey levels from
+        0 to 255. A number means the same in every type.
+    task: what the network answers: "classes", "labels" (several at once, or none) or "numbers". None is what loss and outputs
+        are for: classes with softmax, with a single sigmoid output, and with sigmoid outputs and squared_error; labels with
+        several sigmoid outputs and binary_cross_entropy; else numbers.
 
     Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
-    biases are zero. Raises
-    ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or for an activation of
-    your own without Numba.
+    biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
+    for an activation of your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
-                 dtype="float32", seed=None, backend=None, n_threads=None):  # fmt: skip
-        architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype)
+                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None):  # fmt: skip
+        architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
         self._assemble(architecture, seed, backend, n_threads)
         with self._environment():
@@ -80,11 +84,12 @@ class MLP:
         self._architecture, self._seed = architecture, seed
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
-        sizes, activations, loss, dtype = architecture
+        sizes, activations, loss, dtype, input_scale, task = architecture
         self._parameters = _aligned_zeros(n_parameters(sizes), dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
         self._last_update = None, None
-        self.state = TrainingState(is_classifier=True if activations[-1] == "softmax" else None)
+        self.state = TrainingState()
+        self._straight = {"classes": 1, "numbers": 2}.get(task)  # the axes of targets that need no further look
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
         # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
@@ -92,7 +97,7 @@ class MLP:
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
                 activation.prepare(dtype)
-            self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads)
+            self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
     layer_activations = property(
@@ -100,14 +105,12 @@ class MLP:
     )
     loss = property(attrgetter("_architecture.loss"), doc="The name of the loss, or a Huber or Quantile.")
     dtype = property(attrgetter("_architecture.dtype"), doc="float32 or float64, as a NumPy dtype.")
+    input_scale = property(attrgetter("_architecture.input_scale"), doc="What inputs are divided by.")
     seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")
     backend = property(attrgetter("_backend"), doc="The name of the implementation that computes.")
     n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
     epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
-    is_classifier = property(
-        attrgetter("state.is_classifier"),
-        doc="Whether predict gives classes: True with softmax, else as the first training targets were; None before.",
-    )
+    task = property(attrgetter("_architecture.task"), doc="What predict gives: classes, labels or numbers.")
     history = property(attrgetter("state.history"), doc="What the last fit recorded, or None.")
     parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
@@ -115,9 +118,10 @@ class MLP:
     n_parameters = property(attrgetter("_parameters.size"), doc="The number of weights and biases.")
 
     def __repr__(self):
-        sizes, activations, loss, dtype = self._architecture
+        sizes, activations, loss, dtype, input_scale, task = self._architecture
+        scale = "" if input_scale == 1 else f"input_scale={input_scale:g}, "
         return (
-            f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, "
+            f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, {scale}task={task!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
 
@@ -125,12 +129,12 @@ class MLP:
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
 
         x: (rows, n_in), one sample (n_in,), or images such as (rows, 28, 28) and (28, 28). Numbers are taken in the
-        network's dtype; uint8 pixels stand for x / 255. NaN and infinity pass as in IEEE arithmetic.
+        network's dtype and divided by input_scale. NaN and infinity pass as in IEEE arithmetic.
         out: a writable C-contiguous array of the result's shape and dtype to write into and return.
         """
         if out is None and self._engine.takes(x):  # most calls: the checks below take longer than a small network
             return self._engine.forward(x)
-        sizes, _, _, dtype = self._architecture
+        sizes, dtype = self.layer_sizes, self.dtype
         with self._environment():
             converted, single = validation.inputs("x", x, sizes[0], dtype)
         shape = (sizes[-1],) if single else (len(converted), sizes[-1])
@@ -148,7 +152,7 @@ class MLP:
     def activations(self, x):
         """Every layer's activations for x, input first: arrays (rows, size), or (size,) for one sample.
 
-        x is as for forward. The first is x itself as the network takes it.
+        x is as for forward. The first is x itself as the network takes it, divided by input_scale.
         """
         converted, single = validation.inputs("x", x, self.layer_sizes[0], self.dtype)
         if not len(converted):
@@ -160,8 +164,10 @@ class MLP:
     def gradients(self, x, y, sample_weight=None, weight_mean="weights"):
         """(loss, gradients): the mean loss of the rows of x with targets y, and its Gradients.
 
-        x: (rows, n_in) or as images, at least one row. y: integer labels (rows,), or (rows, n_out) one-hot or real;
-        with one output also real (rows,). NaN and infinity pass as in IEEE arithmetic. sample_weight, weight_mean: as for fit.
+        x: (rows, n_in) or as images, at least one row, or one sample with its target. y: where the network tells classes apart
+        integer labels (rows,) or one-hot (rows, n_out), or probabilities with a loss for them; for labels zeros and ones
+        (rows, n_out); else numbers (rows, n_out); with one output also (rows,). NaN and infinity pass as in IEEE arithmetic.
+        sample_weight, weight_mean: as for fit.
         """
         self._require_derivatives()
         samples = self._weighted(self._samples(x, y), sample_weight, None, weight_mean)
@@ -186,9 +192,9 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            if (self._without_derivative or optimizer is not None or state.is_classifier is None
-                    or sample_weight is not None or weight_mean != "weights" or label_smoothing
-                    or not self._engine.takes_samples(x, y)):  # fmt: skip
+            straight = state.step and optimizer is None and not self._without_derivative
+            straight = straight and sample_weight is None and weight_mean == "weights" and not label_smoothing
+            if not (straight and self._engine.takes_samples(x, y) and y.ndim == self._straight):
                 return self._checked_step(x, y, learning_rate, optimizer, (sample_weight, None, weight_mean, label_smoothing))
             rate, update = self._last_update
             if type(learning_rate) is not float or learning_rate != rate:
@@ -203,6 +209,8 @@ class MLP:
     def _checked_step(self, x, y, learning_rate, optimizer, weighting):
         self._require_derivatives()
         samples, state = self._weighted(self._samples(x, y, finite=True), *weighting), self.state
+        if not state.step:
+            validation.warn_of_large_inputs(samples.x, self.input_scale)
         if optimizer is None:
             update = self._plain_update(learning_rate)
         else:
@@ -210,7 +218,6 @@ class MLP:
             optimizer.begin(state, self._parameters)
             update = optimizer.update(state, 1, self.dtype)
         with self._undone_by_errors():
-            loop.learn_task(state, samples.y, self.layer_activations[-1])
             loss = self._engine.train(samples, update)
             state.step += 1
             return loss
@@ -259,6 +266,8 @@ class MLP:
         self._require_derivatives()
         samples = self._samples(x, y, finite=True)
         samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
+        if not self.state.step:
+            validation.warn_of_large_inputs(samples.x, self.input_scale)
         epochs = validation.integer("epochs", epochs, 0)
         batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
@@ -272,7 +281,7 @@ class MLP:
             validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
         plan = loop.Plan(
             samples, validation_data, epochs, batch_size, optimizer, left_out, bool(shuffle), self.seed,
-            self.layer_activations[-1], callbacks.for_verbosity(verbose),
+            self.task, callbacks.for_verbosity(verbose),
         )  # fmt: skip
         state = self.state
         if state.trainer is PROCESS.token:
@@ -287,24 +296,31 @@ class MLP:
             state.trainer = None
 
     def predict(self, x):
-        """Classes (rows,) int64 where the network is_classifier, else the outputs; without the rows for one sample.
+        """The network's answers to its task: for x as for forward, without the axis of rows for one sample.
 
-        The class is the index of the first largest output; with a single output, 1 where it exceeds 1/2, else 0.
+        classes: (rows,) int64, the index of the first largest output; with a single output, 1 where it exceeds 1/2, else 0.
+        labels: (rows, n_out) int64, 1 where an output exceeds 1/2, else 0. Where an output is NaN, both are -1.
+        numbers: the outputs, (rows, n_out), or (rows,) with a single output.
         """
         outputs = self.forward(x)
-        if not self.is_classifier:
-            return outputs
-        return classes(outputs) if outputs.ndim == 2 else classes(outputs[None])[0]
+        rows = outputs if outputs.ndim == 2 else outputs[None]
+        if self.task == "classes":
+            answers = classes(rows)
+        elif self.task == "labels":
+            answers = labels(rows)
+        else:
+            answers = rows[:, 0] if rows.shape[1] == 1 else rows
+        return answers if outputs.ndim == 2 else answers[0]
 
     @_in_default_environment
     def evaluate(self, x, y, sample_weight=None):
-        """Evaluation(loss, accuracy, n_correct, n) on x with targets y, which are as for gradients.
+        """Evaluation(loss, accuracy, n_correct, n, label_accuracy) on x with targets y, which are as for gradients.
 
-        sample_weight: (rows,) numbers of at least 0, by which rows count in the mean loss. The accuracy counts rows whose predicted class is the target's; it is None where the targets, neither
-        labels nor one-hot nor zeros and ones for a single sigmoid output, name no classes.
+        sample_weight: (rows,) numbers of at least 0, by which rows count in the mean loss, and in it alone.
+        The accuracy is the share of rows whose class, or all of whose labels, are the target's, and n_correct their number;
+        label_accuracy the share of labels. They are None where the task is another.
         """
-        samples = self._weighted(self._samples(x, y), sample_weight)
-        return metrics.evaluate(self._engine, samples, self.layer_activations[-1])
+        return metrics.evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task)
 
     def hash(self):
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
@@ -319,13 +335,15 @@ class MLP:
         persistence.save(path, self._architecture, self._parameters, self.seed, self.state)
 
     @classmethod
-    def load(cls, path, backend=None, n_threads=None, activations=()):
+    def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
         """The network saved at path, bit for bit. Raises ValueError if the file is damaged or not a network.
 
         activations: a list of your own activations, in which the network finds those that it was saved with by their
         names; without one of them a ValueError says what to pass.
+        input_scale: for files of format 1 alone, which do not say it; None is 255 where there are 784 inputs, else 1, with a
+        warning.
         """
-        saved = persistence.load(path, activations)
+        saved = persistence.load(path, activations, input_scale)
         net = cls.__new__(cls)
         net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
         return net
@@ -341,8 +359,8 @@ class MLP:
     def _samples(self, x, y, prefix="", finite=False):
         """The Samples of x and y, checked and converted, and out of the way of updates to the parameters."""
         x_name, y_name = prefix + "x", prefix + "y"
-        x = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
-        y = validation.targets(y_name, y, x_name, len(x), self._architecture)
+        x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
+        y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
         if finite:
             validation.finite(x_name, x, self._engine)
             validation.finite(y_name, y, self._engine)
@@ -355,6 +373,9 @@ class MLP:
             mean_over_rows=validation.mean_over_rows(weight_mean),
             smoothing=validation.label_smoothing(label_smoothing, self._architecture),
         )
+
+    def _repr_html_(self):
+        return notebook.network_html(self)
 
     def __getstate__(self):
         return {

@@ -1,6 +1,8 @@
 """Networks in files: npz without pickle, written beside and renamed, and checked throughout when read.
 
-A file holds two arrays: header, JSON as bytes, and parameters, the flat array in little-endian order.
+A file holds two arrays: header, JSON as bytes, and parameters, the flat array in little-endian order. Its version is 2.
+Version 1 does not say what numbers mean (uint8 stood for x / 255, other types for themselves), and of the task only whether
+its first targets named classes.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import warnings
 import zipfile
 from typing import NamedTuple
 
@@ -17,12 +20,14 @@ import numpy as np
 
 from . import validation
 from .activations import ACTIVATIONS
-from .architecture import Architecture, n_parameters
+from .architecture import TASKS, Architecture, n_parameters
 from .losses import WITH_PARAMETER
 from .training.state import TrainingState
 
-FORMAT, VERSION = "fastmlp network", 1
-FIELDS = "layer_sizes", "activations", "loss", "dtype", "seed", "epochs_trained", "is_classifier", "sha256"
+FORMAT, VERSION = "fastmlp network", 2
+FIELDS = "layer_sizes", "activations", "loss", "dtype", "seed", "epochs_trained", "sha256"
+FIELDS_OF = {1: ("is_classifier",), 2: ("input_scale", "task")}  # beside those
+PICTURE = 784  # inputs of the networks of version 1 that were trained on uint8 pixels, as far as anyone can tell
 LARGEST_HEADER = 2**20
 
 # The start of an npy file as NumPy writes a one-dimensional array. It is matched, not evaluated.
@@ -59,9 +64,10 @@ def save(path, architecture, parameters, seed, state):
         "activations": [str(activation) for activation in architecture.activations],
         "loss": architecture.loss if isinstance(architecture.loss, str) else _described(architecture.loss),
         "dtype": architecture.dtype.name,
+        "input_scale": architecture.input_scale,
         "seed": seed,
         "epochs_trained": state.epoch,
-        "is_classifier": state.is_classifier,
+        "task": architecture.task,
         "sha256": hashlib.sha256(parameters.data).hexdigest(),
     }
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
@@ -73,7 +79,7 @@ class MissingActivation(ValueError):
     """A network needs an activation that is not fastmlp's and was not passed."""
 
 
-def load(path, activations=()):
+def load(path, activations=(), input_scale=None):
     """What is Saved at path; see MLP.load."""
     path = _path(path)
     own = validation.custom_activations("activations", activations)
@@ -90,8 +96,26 @@ def load(path, activations=()):
                 raise
             reason = str(error) or type(error).__name__
             raise ValueError(f"{path!r} is damaged or not a network saved by fastmlp: {reason}") from error
-    state = TrainingState(epoch=header["epochs_trained"], is_classifier=header["is_classifier"])
+    architecture = _with_scale(path, header["version"], architecture, input_scale)
+    state = TrainingState(epoch=header["epochs_trained"])
     return Saved(architecture, header["seed"], parameters, state)
+
+
+def _with_scale(path, version, architecture, input_scale):
+    """The architecture with the scale of its inputs, which a file of version 1 does not hold."""
+    if version > 1:
+        if input_scale not in (None, architecture.input_scale):
+            raise ValueError(f"{path!r} says input_scale={architecture.input_scale:g}: it cannot be loaded with {input_scale}")
+        return architecture
+    if input_scale is None:
+        input_scale = 255.0 if architecture.layer_sizes[0] == PICTURE else 1.0
+        warnings.warn(
+            f"{path!r} was saved when uint8 inputs stood for x / 255 and all others for themselves, which it does not tell "
+            f"apart: loaded with input_scale={input_scale:g}, for all types. Say what it was trained on, "
+            "MLP.load(path, input_scale=255) for grey levels or input_scale=1 for numbers as they are, and save it again",
+            stacklevel=4,
+        )
+    return architecture._replace(input_scale=validation.scale_of_inputs(input_scale, architecture.dtype))
 
 
 def _read(file, own):
@@ -141,14 +165,14 @@ def _parsed(text):
         raise ValueError("its header is nested too deeply") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"its header does not say {FORMAT!r}")
-    if header.get("version") != VERSION:
-        raise ValueError(f"its format has version {header.get('version')!r}, and this fastmlp reads version {VERSION}")
-    missing = [name for name in FIELDS if name not in header]
+    if type(header.get("version")) is not int or header["version"] not in FIELDS_OF:
+        raise ValueError(f"its format has version {header.get('version')!r}, and this fastmlp reads versions 1 and {VERSION}")
+    missing = [name for name in FIELDS + FIELDS_OF[header["version"]] if name not in header]
     if missing:
         raise ValueError(f"its header lacks {', '.join(missing)}")
     validation.integer("seed", header["seed"], 0, 2**32)
     validation.integer("epochs_trained", header["epochs_trained"], 0)
-    if not any(header["is_classifier"] is value for value in (None, True, False)):
+    if header["version"] == 1 and not any(header["is_classifier"] is value for value in (None, True, False)):
         raise ValueError(f"is_classifier is {header['is_classifier']!r}")
     return header
 
@@ -162,7 +186,13 @@ def _architecture(header, own):
         if isinstance(name, str) and name.isidentifier() and name not in ACTIVATIONS and name not in own:
             raise MissingActivation(name)
     activations = [own.get(name, name) if isinstance(name, str) else name for name in activations]
-    return validation.architecture(header["layer_sizes"], activations[:-1], activations[-1], _loss(header["loss"]), dtype)
+    if header["version"] == 1:
+        scale, task = 1.0, {True: "classes", False: "numbers", None: None}[header["is_classifier"]]
+    else:
+        scale, task = header["input_scale"], validation.choice("task", header["task"], TASKS)
+    return validation.architecture(
+        header["layer_sizes"], activations[:-1], activations[-1], _loss(header["loss"]), dtype, scale, task
+    )
 
 
 def _described(loss):

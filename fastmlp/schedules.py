@@ -211,8 +211,8 @@ class OneCycle(Schedule):
 
     def factors(self, t, steps_per_epoch):
         length = self._length(steps_per_epoch)
-        up = max(math.floor(self.rising * length), 1)
-        down = max(length - 1 - up, 1)
+        up = max(self.rising * length - 1, 1.0)
+        down = max(length - 1 - up, 1.0)
         rise, fall = t / up, (t - up) / down
         rising = self.start + (1.0 - self.start) * (1.0 - half_cosine(np.where(rise > 1.0, 1.0, rise)))
         clamped = np.where(fall > 1.0, 1.0, np.where(fall < 0.0, 0.0, fall))

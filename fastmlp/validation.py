@@ -8,12 +8,13 @@ import math
 import operator
 import struct
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .activations import ACTIVATIONS
-from .architecture import Architecture
+from .architecture import TASKS, Architecture
 from .custom import CustomActivation
 from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, Huber, Quantile, name_of
 from .reference import classes
@@ -86,11 +87,13 @@ def choice(name, value, options):
     return value
 
 
-def architecture(sizes, activation, output_activation, loss, dtype):
+def architecture(sizes, activation, output_activation, loss, dtype, input_scale=1.0, task=None):
     """The Architecture of these arguments of MLP."""
     sizes, dtype = layer_sizes(sizes), network_dtype(dtype)
     loss = network_loss(loss, dtype)
-    return Architecture(sizes, layer_activations(activation, output_activation, name_of(loss), sizes), loss, dtype)
+    activations = layer_activations(activation, output_activation, name_of(loss), sizes)
+    task = task_of(task, name_of(loss), activations[-1], sizes[-1])
+    return Architecture(sizes, activations, loss, dtype, scale_of_inputs(input_scale, dtype), task)
 
 
 def network_loss(value, dtype):
@@ -99,12 +102,15 @@ def network_loss(value, dtype):
         name = choice("loss", value, LOSSES)
         return WITH_PARAMETER[name]() if name in WITH_PARAMETER else name
     ((name, given),) = vars(value).items()
-    limit = ("above 0", math.inf) if name == "delta" else ("between 0 and 1", 1)
-    parameter = real(given, f"{name} of the loss must be a finite number {limit[0]}")
-    with np.errstate(over="ignore"):
+    expected, end = {
+        "delta": ("delta of the loss must be a finite number above 0", math.inf),
+        "q": ("q of the loss must be a number between 0 and 1", 1),
+    }[name]
+    parameter = real(given, expected)
+    with np.errstate(all="ignore"):
         rounded = float(dtype.type(parameter))
-    if not 0 < rounded < limit[1]:
-        raise ValueError(f"{name} of the loss must be a finite number {limit[0]} in {dtype.name}, not {given!r}")
+    if not 0 < rounded < end:
+        raise ValueError(f"{expected} in {dtype.name}, not {describe(given)}")
     return type(value)(parameter)
 
 
@@ -140,6 +146,37 @@ def network_dtype(value):
     if value is None or dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, not {describe(value)}")
     return dtype
+
+
+def task_of(value, loss, output_activation, n_out):
+    """What the network answers, one of TASKS: value, or unless given what the loss and the output activation are for."""
+    if value is None:
+        if output_activation not in ("softmax", "sigmoid"):
+            return "numbers"
+        several = output_activation == "sigmoid" and LOSSES[loss].compares_probabilities and n_out > 1
+        return "labels" if several else "classes"
+    choice("task", value, TASKS)
+    if value == "labels" and output_activation == "softmax":
+        raise ValueError("task 'labels' needs outputs that do not share a sum of 1, as those of softmax do: use sigmoid")
+    return value
+
+
+def scale_of_inputs(value, dtype):
+    """value as a float above 0 that is finite also once it is rounded to the network's dtype."""
+    expected = f"input_scale must be a finite number above 0, such as 255 for grey levels, not {describe(value)}"
+    if isinstance(value, (str, bytes, bool)):
+        raise TypeError(expected)
+    try:
+        scale = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(expected) from None
+    except OverflowError:
+        raise ValueError(expected) from None
+    with np.errstate(all="ignore"):
+        rounded = dtype.type(scale)
+    if not (rounded > 0 and np.isfinite(rounded)):
+        raise ValueError(expected if not 0 < scale < math.inf else f"{expected}, in {dtype.name}")
+    return scale
 
 
 def layer_activations(activation, output_activation, loss, sizes):
@@ -213,12 +250,15 @@ def custom_activations(name, value):
 def inputs(name, value, n_in, dtype):
     """(x, single): x (rows, n_in) in dtype or uint8, and whether it was one sample without an axis of rows.
 
-    A sample is (n_in,), or of any shape with n_in elements, such as (28, 28) where n_in is 784.
+    A sample is (n_in,), or of any shape with n_in elements, such as (28, 28) where n_in is 784; where n_in is 1 it is a number,
+    and (rows,) are so many rows.
     """
     if ready(value, 2, dtype) and value.shape[1] == n_in:
         return value, False
     x = _numbers(name, value)
-    if x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
+    if n_in == 1 and x.ndim <= 1:
+        single, rows = x.ndim == 0, x.size
+    elif x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
         single, rows = False, len(x)
     elif x.ndim >= 1 and x.size == n_in:
         single, rows = True, 1
@@ -227,7 +267,7 @@ def inputs(name, value, n_in, dtype):
             f"{name} must have shape (rows, {n_in}) or ({n_in},), or hold images of {n_in} values, "
             f"not shape {x.shape}"
         )
-    return _rows_in_line(_converted(x, dtype, pixels=True).reshape(rows, n_in)), single
+    return _rows_in_line(_converted(x, dtype, bytes_pass=True).reshape(rows, n_in)), single
 
 
 def ready(value, ndim, dtype):
@@ -237,21 +277,33 @@ def ready(value, ndim, dtype):
 
 
 def batch(name, value, n_in, dtype):
-    """Inputs of at least one row, as training takes them: (rows, n_in) in dtype or uint8."""
+    """(x, single) of at least one row, as training takes them; see inputs."""
     x, single = inputs(name, value, n_in, dtype)
-    if single or not len(x):
+    if not len(x):
         raise ValueError(f"{name} must have shape (rows, {n_in}) with at least one row, not {np.shape(value)}")
-    return x
+    return x, single
 
 
-def targets(name, value, x_name, rows, architecture):
-    """Targets for x: labels as int64 (rows,), other targets as (rows, n_out) in the network's dtype."""
-    n_out, output = architecture.layer_sizes[-1], architecture.activations[-1]
+def targets(name, value, x_name, rows, architecture, single=False):
+    """Targets for x: labels as int64 (rows,), other targets as (rows, n_out) in the network's dtype.
+
+    single: whether value is the target of one sample, without an axis of rows.
+    """
+    n_out, output, task = architecture.layer_sizes[-1], architecture.activations[-1], architecture.task
     y = value if ready(value, 1, np.int64) else _numbers(name, value)
+    if single:
+        y = y[None]
+    if y.ndim == 3 and y.shape[2] == 1:
+        y = y[:, :, 0]
     if y.ndim == 0 or len(y) != rows:
         raise ValueError(f"{name} must have one entry for each of the {rows} rows of {x_name}, not shape {y.shape}")
-    if y.ndim == 1 and y.dtype.kind in "iub" and (n_out > 1 or output == "sigmoid"):
-        return _labels(name, y, max(n_out, 2))
+    if y.ndim == 1 and y.dtype.kind in "iub" and (n_out > 1 or task == "classes"):
+        if task == "classes":
+            return _labels(name, y, max(n_out, 2))
+        raise ValueError(
+            f"{name} holds a class for each row, but this network's task is {task!r}: {TASKS[task]}. Make it with "
+            "task='classes' to tell classes apart"
+        )
     if y.shape not in ((rows, n_out), (rows,) if n_out == 1 else None):
         raise ValueError(
             f"{name} must be integer labels of shape ({rows},) or numbers of shape ({rows}, {n_out}), "
@@ -261,6 +313,10 @@ def targets(name, value, x_name, rows, architecture):
     loss = LOSSES[name_of(architecture.loss)]
     if loss.compares_probabilities:
         _check_probabilities(name, y, output)
+    elif task != "numbers":
+        _check_zeros_and_ones(name, y, task)
+    if task == "classes" and n_out > 1 and output != "softmax":
+        _check_one_class(name, y)
     if loss.counts and (y < 0).any():
         row, column = (int(i) for i in np.argwhere(y < 0)[0])
         raise ValueError(f"{name} must be at least 0 for this loss, but row {row}, column {column} is {y[row, column]}")
@@ -304,8 +360,8 @@ def mean_over_rows(weight_mean):
 
 def _class_weights(class_weight, y, architecture):
     """The weight of each row's class, float64."""
-    n_classes, output = max(architecture.layer_sizes[-1], 2), architecture.activations[-1]
-    if not have_classes(y, output):
+    n_classes = max(architecture.layer_sizes[-1], 2)
+    if architecture.task != "classes" or y.ndim == 2 and not ((y == 0) | (y == 1)).all():
         raise ValueError("class_weight needs targets that name classes: labels, or one-hot rows")
     labels = classes(y) if y.ndim == 2 else y
     if isinstance(class_weight, str):
@@ -335,18 +391,6 @@ def _nonnegative(name, value, shape, what):
     return array
 
 
-def have_classes(y, output_activation):
-    """Whether converted targets name classes: labels, one-hot rows, or zeros and ones for one sigmoid output."""
-    if y.ndim == 1:
-        return True
-    ones = y == 1
-    if not (ones | (y == 0)).all():
-        return False
-    if y.shape[1] == 1:
-        return output_activation == "sigmoid"
-    return bool((np.count_nonzero(ones, axis=1) == 1).all())
-
-
 def finite(name, array, engine):
     """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns); the engine finds out."""
     if array.dtype.kind == "f" and not engine.all_finite(array):
@@ -354,6 +398,24 @@ def finite(name, array, engine):
         column = int(np.argmin(np.isfinite(array[row])))
         raise ValueError(
             f"{name} must be finite, but row {row}, column {column} is {array[row, column]} as {array.dtype.name}"
+        )
+
+
+LARGE = 1000.0  # mean square of inputs from which a warning says so: grey levels from 0 to 255 have some 7000
+LOOKED_AT = 1000  # rows that are looked at for it
+
+
+def warn_of_large_inputs(x, input_scale):
+    """Warn where inputs to train on are far from unit size, which initial weights and learning rates are made for."""
+    some = x[:: max(1, len(x) // LOOKED_AT)].astype(np.float64) / input_scale
+    with np.errstate(all="ignore"):
+        mean_square = float(np.mean(some * some))
+    if mean_square > LARGE:
+        warnings.warn(
+            f"x is far from unit size (its root mean square is {math.sqrt(mean_square):.3g}), so that this network will hardly "
+            "learn: make it with input_scale=255 if these are grey levels from 0 to 255, else give "
+            "(x - x.mean(axis=0)) / x.std(axis=0)",
+            stacklevel=4,
         )
 
 
@@ -386,8 +448,8 @@ def _numbers(name, value):
     return array
 
 
-def _converted(array, dtype, pixels=False):
-    if pixels and array.dtype == np.uint8:
+def _converted(array, dtype, bytes_pass=False):
+    if bytes_pass and array.dtype == np.uint8:
         return array
     with np.errstate(over="ignore"):  # what overflows becomes infinite, and training refuses that
         return array if array.dtype == dtype else array.astype(dtype, order="C")
@@ -407,8 +469,35 @@ def _labels(name, y, n_classes):
     bad = (y < 0) | (y >= n_classes)
     if bad.any():
         row = int(np.argmax(bad))
-        raise ValueError(f"{name} must be labels from 0 to {n_classes - 1}, but row {row} is {y[row]}")
+        hint = _from_signs(y) if n_classes == 2 else ""
+        raise ValueError(f"{name} must be labels from 0 to {n_classes - 1}, but row {row} is {y[row]}. {hint}".rstrip(". "))
     return np.require(y, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def _check_zeros_and_ones(name, y, task):
+    astray = (y != 0) & (y != 1)
+    if astray.any():
+        row, column = (int(i) for i in np.argwhere(astray)[0])
+        raise ValueError(
+            f"{name} must be 0 or 1 everywhere, but row {row}, column {column} is {y[row, column]}: this network's task is "
+            f"{task!r}: {TASKS[task]}. {_from_signs(y) or 'Make it with task=' + repr('numbers') + ' to predict numbers'}"
+        )
+
+
+def _check_one_class(name, y):
+    totals = y.sum(axis=1, dtype=np.float64)
+    astray = ~(np.abs(totals - 1) <= 1e-3)
+    if astray.any():
+        row = int(np.argmax(astray))
+        raise ValueError(
+            f"{name} must name one class a row, but row {row} sums to {totals[row]:g}: for several labels at once, or none, "
+            "make the network with task='labels'"
+        )
+
+
+def _from_signs(y):
+    """What to write where targets are -1 and 1, as some books have them; else nothing."""
+    return "For targets of -1 and 1 write (y + 1) / 2, or y > 0" if ((y == -1) | (y == 1)).all() else ""
 
 
 def _check_probabilities(name, y, output_activation):
@@ -417,7 +506,7 @@ def _check_probabilities(name, y, output_activation):
         row, column = (int(i) for i in np.argwhere(~in_range)[0])
         raise ValueError(
             f"{name} must be probabilities from 0 to 1 for this loss, but row {row}, column {column} "
-            f"is {y[row, column]}"
+            f"is {y[row, column]}. {_from_signs(y)}".rstrip(". ")
         )
     if output_activation == "softmax":
         totals = y.sum(axis=1, dtype=np.float64)

@@ -221,6 +221,15 @@ def _engines(tiles):
     yield _row("Engine.evaluate", "labels", sizes=deep, rows=9, labels=True)
     yield _row("Engine.evaluate", "one output", sizes=(9, 4, 1), rows=9, labels=True)
     yield _row("Engine.evaluate", "targets", sizes=deep, rows=9)
+    for sizes in (deep, (9, 4, 1), (5, 300)):
+        yield _row("Engine.evaluate", "targets", sizes=sizes, rows=33, several=True)
+    for pixels, branch in ((False, "scaled rows"), (True, "pixels")):
+        for method in ("forward", "train"):
+            yield _row(f"Engine.{method}", branch, sizes=deep, rows=33, batch=16, pixels=pixels, scale=7.0)
+        yield _row("Engine.train", branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels, scale=3.0)
+    yield _row("Engine.train", "scaled rows", sizes=deep, rows=23, batch=10, shuffled=True, scale=255.0)
+    yield _row("Engine.train", "pixels", sizes=deep, rows=23, batch=10, pixels=True, scale=1.0)
+    yield _row("Engine.activations", None, sizes=deep, rows=27, scale=3.0)
     yield _row("Engine.activations", "forward of a user's activation", sizes=deep, rows=27, hidden=BENT)
     yield _row("Engine.activations", None, sizes=deep, rows=27)
     yield _row("Engine.activations", None, sizes=deep, rows=27, pixels=True)

@@ -6,17 +6,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import MODULES
 
 from fastmlp import reference
-from fastmlp.backends import kernels
 
 DTYPES = ("float32", "float64")
 COUNT = 100_000
-MODULES = [
-    pytest.param(module, id=module.__name__.rsplit(".", 1)[1])
-    for isa in (kernels().available() if kernels() else [])
-    for module in kernels().modules(isa).values()
-]
 
 
 def c_fma(dtype):

@@ -3,17 +3,15 @@
 import contextlib
 import math
 import os
-import subprocess
 import sys
 import types
 
 import pytest
+from conftest import needs_kernels, run_program
 
 import fastmlp
 from fastmlp import MLP, backends, reference, threads
 from fastmlp.backends import kernels
-
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
 
 FACTS = {"compiler": "gcc 12.2", "openmp": True, "isas_built": ["portable", "avx2"], "isa": "avx2"}
 
@@ -83,16 +81,17 @@ def test_the_warning_comes_only_where_nobody_chose(without_kernels, monkeypatch,
     assert not recwarn
 
 
-def test_the_warning_comes_once_and_at_import(tmp_path):
+def test_the_warning_comes_once_and_at_import(monkeypatch):
     code = (
         "import sys; sys.modules['fastmlp.kernels'] = sys.modules['numba'] = None\n"  # to import: ModuleNotFoundError
         "import fastmlp\n"
         "fastmlp.MLP([2, 2]); fastmlp.MLP([2, 2])([0, 0]); fastmlp.show_config()"
     )
-    environment = {k: v for k, v in os.environ.items() if k not in ("FASTMLP_BACKEND", "PYTHONWARNINGS")}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert run.stderr.count("RuntimeWarning: fastmlp is running on its slow NumPy reference") == 1
-    assert "backend           reference" in run.stdout
+    for name in ("FASTMLP_BACKEND", "PYTHONWARNINGS"):
+        monkeypatch.delenv(name, raising=False)
+    done = run_program(code)
+    assert done.stderr.count("RuntimeWarning: fastmlp is running on its slow NumPy reference") == 1
+    assert "backend           reference" in done.stdout
 
 
 def test_trouble_with_the_kernels_is_not_taken_for_their_absence(monkeypatch):
@@ -190,10 +189,9 @@ def test_no_control_groups(tmp_path):
 
 
 @needs_kernels
-def test_an_instruction_set_that_is_not_there_is_an_error_of_the_first_network_not_of_the_import():
+def test_an_instruction_set_that_is_not_there_is_an_error_of_the_first_network_not_of_the_import(monkeypatch):
     program = "import fastmlp\ntry:\n    fastmlp.MLP([3, 2])\nexcept ValueError as error:\n    print(error)"
-    environment = {**os.environ, "FASTMLP_ISA": "mmx"}
-    environment.pop("FASTMLP_BACKEND", None)
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
+    done = run_program(program, FASTMLP_ISA="mmx")
     assert done.stdout == "FASTMLP_ISA is 'mmx', expected one of avx512, avx2, portable\n"
     assert not done.stderr

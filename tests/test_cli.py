@@ -36,7 +36,7 @@ def run(capsys):
 
 @pytest.fixture
 def model(tmp_path):
-    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=3)
+    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=3, input_scale=255)
     net.save(tmp_path / "model.npz")
     return net
 
@@ -97,7 +97,7 @@ def test_every_option_of_train_reaches_the_network(run):
     status, out, _ = run(
         "train", *options.split(), "--backend", "reference", "--layers", "784-3-10", "--learning-rate", "0.25", "--json"
     )
-    net = fastmlp.MLP([784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference")
+    net = fastmlp.MLP([784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference", input_scale=255)
     net.fit(*fastmlp.datasets.digits(60, commands.TRAINING_SEED), 1, 7, 0.25, verbose=0)
     document = json.loads(out)
     assert status == 0 and document["hash"] == net.hash()
@@ -217,9 +217,7 @@ def test_pictures_tell_positive_from_negative_weights():
     assert terminal.picture([[float("nan"), float("inf")]], colour=False)[0][0] == " "
 
 
-@pytest.mark.parametrize(
-    "terminal_there, no_color, expected", [(True, "", True), (True, "1", False), (False, "", False)]
-)
+@pytest.mark.parametrize("terminal_there, no_color, expected", [(True, "", True), (True, "1", False), (False, "", False)])
 def test_colour_only_on_a_terminal_whose_user_wants_it(monkeypatch, terminal_there, no_color, expected):
     class Stream:
         encoding = "utf-8"

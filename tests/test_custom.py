@@ -4,18 +4,13 @@ import copy
 import importlib
 import math
 import multiprocessing
-import os
 import pickle
-import subprocess
-import sys
-import textwrap
 import threading
 import types
 
 import numpy as np
 import pytest
-from test_invariance import ENVIRONMENTS, environment
-from test_parity import assert_same_bits, values
+from conftest import ENVIRONMENTS, assert_same_bits, environment, run_program, values
 
 import fastmlp
 import fastmlp.math as fm
@@ -183,7 +178,7 @@ def hash_after_training(activation, backend, dtype="float32", n_threads=1, sizes
                         **options):  # fmt: skip
     random = np.random.RandomState(0)
     x, y = random.standard_normal((rows, sizes[0])), random.randint(0, sizes[-1], rows)
-    net = MLP(sizes, activation, dtype=dtype, seed=0, backend=backend, n_threads=n_threads, **options)
+    net = MLP(sizes, activation, dtype=dtype, seed=0, backend=backend, n_threads=n_threads, task="classes", **options)
     net.fit(x, y, 1, batch, verbose=0, validation_data=(x[:9], y[:9]))
     outputs = [net.forward(x), *net.activations(x[:5]), net.gradients(x[:5], y[:5])[1].parameters, net.parameters]
     return [a.tobytes() for a in outputs], net.evaluate(x, y), net.history.val_loss, net.hash()
@@ -569,7 +564,7 @@ def test_names():
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_training_needs_a_derivative(backend):
     own = around(0.5)
-    net = MLP([3, 4, 2], activation=own, backend=backend)
+    net = MLP([3, 4, 2], activation=own, backend=backend, task="classes")
     x, y = np.ones((4, 3)), [0, 1, 0, 1]
     before = net.parameters.copy()
     assert net.evaluate(x, y).n == 4
@@ -583,7 +578,7 @@ def test_training_needs_a_derivative(backend):
     own.derivative(leaky_derivative)
     refuses()  # the network was compiled without it
     assert (net.parameters == before).all() and net.history is None
-    assert MLP([3, 4, 2], activation=own, backend=backend).fit(x, y, epochs=1, verbose=0)
+    assert MLP([3, 4, 2], activation=own, backend=backend, task="classes").fit(x, y, epochs=1, verbose=0)
     with pytest.raises(ValueError, match="has a derivative already: leaky_derivative"):
         own.derivative(leaky_derivative)
 
@@ -632,8 +627,7 @@ def test_without_numba():
         except ImportError as error:
             print(error)
     """
-    environment = os.environ | {"FASTMLP_BACKEND": "reference"}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], text=True, capture_output=True, env=environment)
+    done = run_program(program, FASTMLP_BACKEND="reference")
     assert done.returncode == 0, done.stderr
     if kernels:
         assert 'pip install "fastmlp[numba]"' in done.stdout and 'backend="reference"' in done.stdout
@@ -657,7 +651,7 @@ def test_a_function_is_copied_once_for_its_role_and_type(monkeypatch):
     own = fastmlp.activation(through_others.function)
     own.derivative(leaky_derivative)
     for backend in BACKENDS:
-        MLP([3, 4, 2], own, backend=backend).gradients(np.ones((2, 3)), [0, 1])
+        MLP([3, 4, 2], own, backend=backend).gradients(np.ones((2, 3)), np.eye(2))
     name = "activation through_others"
     assert sorted(copied) == [name, f"{name} (in bent)", f"{name} (in bent) (in leaky)", f"{name} (in own_relu)",
                               "the derivative of through_others"]  # fmt: skip

@@ -3,20 +3,15 @@
 import mpmath
 import numpy as np
 import pytest
+from conftest import MODULES
 
 from fastmlp import reference
-from fastmlp.backends import kernels
 
 ULPS = {"float32": 1, "float64": 2}
 TRUTH = {
     "exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p, "tanh": mpmath.tanh,
     "sigmoid": lambda z: 1 / (1 + mpmath.exp(-z)),
 }  # fmt: skip
-MODULES = [
-    pytest.param(module, id=module.__name__.rsplit(".", 1)[1])
-    for isa in (kernels().available() if kernels() else [])
-    for module in kernels().modules(isa).values()
-]
 
 
 def arguments(name, dtype, count, seed=1):

@@ -12,9 +12,9 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import needs_kernels
 
 from fastmlp import MLP
-from fastmlp.backends import kernels
 from fastmlp.datasets import load_idx
 
 ERRORS = (ValueError, TypeError)
@@ -44,7 +44,9 @@ class Fuzzer:
             sizes[-1] = max(2, sizes[-1])
         hidden = self.one_of(["identity", "relu", "sigmoid", "tanh"])
         kind = {"loss": loss, "output_activation": output, "dtype": self.one_of(["float32", "float32", "float64"]),
-                "seed": int(self.rng.randint(100)), "n_threads": int(self.rng.randint(1, 4))}  # fmt: skip
+                "seed": int(self.rng.randint(100)), "n_threads": int(self.rng.randint(1, 4)),
+                "task": self.one_of([None, "classes", "numbers" if output == "softmax" else "labels"]),
+                "input_scale": self.one_of([1, 1, 255, 0.3])}  # fmt: skip
         return [MLP(sizes, hidden, backend=backend, **kind) for backend in self.backends]
 
     def array(self, shape, dtype):
@@ -193,9 +195,6 @@ def fuzz_calls(seed, count, backend):
     return good
 
 
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
-
-
 @pytest.fixture(params=[pytest.param("compiled", marks=needs_kernels), "numba"])
 def backend(request):
     if request.param == "numba":
@@ -212,8 +211,8 @@ def test_kinds_of_data_take_turns_on_one_network():
     """Shuffled numbers, pixels and rows in order share a workspace; the pixels' once ran past its end."""
     rng = np.random.RandomState(0)
     pixels, y = rng.randint(0, 256, (200, 2000)).astype(np.uint8), rng.randint(0, 3, 200)
-    nets = [MLP([2000, 3, 3], seed=0, backend=backend) for backend in ("compiled", "reference")]
-    for x, shuffle in [(pixels / 255, True), (pixels, True), (pixels, False), (pixels / 255, False), (pixels, True)]:
+    nets = [MLP([2000, 3, 3], seed=0, backend=backend, input_scale=255, task="classes") for backend in ("compiled", "reference")]
+    for x, shuffle in [(pixels / 1.0, True), (pixels, True), (pixels, False), (pixels / 1.0, False), (pixels, True)]:
         for net in nets:
             net.fit(x, y, epochs=1, batch_size=100, shuffle=shuffle, verbose=0)
         assert nets[0].hash() == nets[1].hash()

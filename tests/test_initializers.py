@@ -51,4 +51,3 @@ def test_shuffles_are_permutations_that_differ_by_seed_and_epoch():
     orders = [shuffled_rows(100, seed, epoch) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
     assert all(sorted(order) == list(range(100)) and order.dtype == np.int64 for order in orders)
     assert len({order.tobytes() for order in orders}) == 3
-

@@ -4,12 +4,12 @@ The ordinary run takes each row of the registry once on each instruction set, wi
 `pytest -m slow` takes the whole product.
 """
 
-import zlib
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
 import pytest
+from conftest import LAYOUTS, ROW_LAYOUTS, assert_same_bits, rng_of, values
 from registry import registry, tiles_of
 
 from fastmlp import reference
@@ -28,76 +28,8 @@ RATE = 0.37
 FEW = 3000  # products: more of them with special values would keep the float64 reference too long in its fractions
 
 
-def rng_of(*key):
-    return np.random.RandomState(zlib.crc32(repr(key).encode()))
-
-
-def values(rng, shape, dtype, kind):
-    """Random numbers: of many sizes, or with many zeros of both signs, or with a few special or subnormal ones."""
-    x = rng.standard_normal(shape) * 2.0 ** rng.randint(-12, 12, shape)
-    info = np.finfo(dtype)
-    extremes = {
-        "zeros": [0.0, -0.0, 1.0, -1.0],
-        "special": [np.inf, -np.inf, np.nan, 0.0, -0.0, info.max, -info.max, info.tiny],
-        "subnormal": [info.smallest_subnormal, -info.tiny / 3, 3e-30, -1e-30, -0.0],
-    }
-    if kind != "ordinary":
-        share = 0.7 if kind == "zeros" else 0.02 if x.size > 20 else 0.2
-        x = np.where(rng.random_sample(shape) < share, rng.choice(extremes[kind], shape), x)
-    return x.astype(dtype)
-
-
 def probabilities(rng, shape, dtype):
     return np.eye(shape[1], dtype=dtype)[rng.randint(0, shape[1], shape[0])] if shape[1] > 1 else np.ones(shape, dtype)
-
-
-# How each layout holds an array; the values are the same.
-
-
-def filling(a):
-    """What lies between the elements, and must not be read."""
-    return np.nan if a.dtype.kind == "f" else 7
-
-
-def strided(a):
-    wide = np.full(tuple(2 * n + 3 for n in a.shape), filling(a), a.dtype)
-    view = wide[tuple(slice(1, 1 + 2 * n, 2) for n in a.shape)]
-    view[...] = a
-    return view
-
-
-def reversed_axes(a):
-    backwards = (slice(None, None, -1),) * a.ndim
-    return a[backwards].copy()[backwards]
-
-
-def at_byte(offset):
-    def laid(a):
-        raw = np.zeros(a.nbytes + 64, np.uint8)
-        view = raw[offset : offset + a.nbytes].view(a.dtype).reshape(a.shape)
-        view[...] = a
-        return view
-
-    return laid
-
-
-def read_only(a):
-    a = a.copy()
-    a.flags.writeable = False
-    return a
-
-
-def wide_rows(a):
-    wide = np.full((a.shape[0], a.shape[1] + 5), filling(a), a.dtype)
-    wide[:, 2 : 2 + a.shape[1]] = a
-    return wide[:, 2 : 2 + a.shape[1]]
-
-
-LAYOUTS = {
-    "as given": lambda a: a, "Fortran": np.asfortranarray, "strided": strided, "reversed": reversed_axes,
-    "at byte 8": at_byte(8), "at byte 1": at_byte(1), "read-only": read_only,
-}  # fmt: skip
-ROW_LAYOUTS = {"as given": lambda a: a, "wide rows": wide_rows, "at byte 8": at_byte(8), "read-only": read_only}
 
 
 # One function for each kernel: (implementation, arguments) -> results; arguments come from inputs(row, dtype, kind).
@@ -184,8 +116,8 @@ def numbers_of(rng, rule, n_steps, dtype, lines=()):
 
 def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuffled=False, labels=False,
                   loss="squared_error", output="sigmoid", hidden="tanh", rule="sgd", carry=None, lines=(), clip=False,
-                  biases=False, penalties=False, dropout=None, weighted=False, mean_over_rows=False,
-                  smoothing=0.0):  # fmt: skip
+                  biases=False, penalties=False, dropout=None, scale=None, several=False, weighted=False,
+                  mean_over_rows=False, smoothing=0.0):  # fmt: skip
     size = rows, sizes[0]
     x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
     if labels:
@@ -202,7 +134,8 @@ def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuff
         "sizes": sizes, "activations": (hidden,) * (len(sizes) - 2) + (output,), "loss": loss,
         "parameters": values(rng, n_parameters(sizes), dtype, "ordinary" if kind == "subnormal" else kind),
         "x": x, "y": y, "order": rng.permutation(rows).astype(np.int64) if shuffled else None, "batch": batch,
-        "update": update, "carry": carry, "dropout": dropout and Dropout(dropout, 77),
+        "update": update, "carry": carry, "scale": 255.0 if scale is None and pixels else scale or 1.0,
+        "counts": np.int32 if several else np.uint8, "dropout": dropout and Dropout(dropout, 77),
         "coefficients": rng.random_sample((n_steps, 2)) if penalties else None,
         "weighting": (weights_of(rng, rows, dtype) if weighted else None, mean_over_rows, smoothing),
     }  # fmt: skip
@@ -234,10 +167,10 @@ def dense_update(implementation, x, weights, bias, grad_z):
 
 
 def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch, update, carry,
-               dropout=None, coefficients=None, weighting=(None, False, 0.0)):  # fmt: skip
+               scale=1.0, counts=np.uint8, dropout=None, coefficients=None, weighting=(None, False, 0.0)):  # fmt: skip
     parameters, rows = parameters.copy(), len(x)
-    engine = implementation.Engine(sizes, activations, loss, parameters, n_threads)
-    losses, correct = np.zeros(rows), np.zeros(rows, np.uint8)
+    engine = implementation.Engine(sizes, activations, loss, parameters, n_threads, scale)
+    losses, correct = np.zeros(rows), np.zeros(rows, counts)
     samples = Samples(x, y, *weighting)
     if method == "forward":
         out = np.empty((rows, sizes[-1]), parameters.dtype)
@@ -271,9 +204,19 @@ def run_engine(method, implementation, n_threads, sizes, activations, loss, para
     return [parameters, losses, correct, np.array(means), of_steps, *update.state]
 
 
-@lru_cache(maxsize=None)
-def expected(kernel_row, dtype, kind):
-    return run(kernel_row.kernel, reference, inputs(kernel_row, dtype, kind))
+def expected(row, dtype, kind):
+    """The reference's results, which depend on neither the branch nor the threads of a row."""
+    return results_of_the_reference(row._replace(branch=None, threads=1), dtype, kind)
+
+
+@cache
+def results_of_the_reference(row, dtype, kind):
+    return run(row.kernel, reference, inputs(row, dtype, kind))
+
+
+@cache
+def module_of(isa, dtype):
+    return kernels().modules(isa)[np.dtype(dtype)]
 
 
 def laid_out(arguments, layout, engine):
@@ -285,21 +228,6 @@ def laid_out(arguments, layout, engine):
         not (engine and value.ndim == 1) else value
         for name, value in arguments.items()
     }  # fmt: skip
-
-
-def assert_same_bits(actual, wanted, context):
-    assert len(actual) == len(wanted), context
-    for got, want in zip(actual, wanted):
-        got, want = np.asarray(got), np.asarray(want)
-        assert got.shape == want.shape and got.dtype == want.dtype, (context, got.shape, want.shape, got.dtype)
-        bits = f"u{want.dtype.itemsize}"
-        same = np.ascontiguousarray(got).view(bits) == np.ascontiguousarray(want).view(bits)
-        if want.dtype.kind == "f":
-            same |= (np.isnan(got) & np.isnan(want)).reshape(same.shape)
-        if not same.all():
-            where = tuple(np.argwhere(~same.reshape(want.shape))[0]) if want.ndim else ()
-            pytest.fail(f"{context}: {np.count_nonzero(~same)} of {same.size} differ, first at "
-                        f"{tuple(map(int, where))}: {float(got[where]).hex()}, expected {float(want[where]).hex()}")
 
 
 def kinds_of(row, dtype):
@@ -314,7 +242,7 @@ def kinds_of(row, dtype):
 def check(row, isa, dtype, threads, layout, kind):
     engine = row.kernel.startswith("Engine")
     arguments = laid_out(inputs(row, dtype, kind), layout, engine)
-    module = kernels().modules(isa)[np.dtype(dtype)]
+    module = module_of(isa, dtype)
     module.branches_taken()
     results = run(row.kernel, module, arguments, threads)
     taken = module.branches_taken()
@@ -383,13 +311,14 @@ def test_nothing_is_written_beyond_the_result(isa, dtype):
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)
-def test_every_pixel_becomes_its_255th(isa, dtype):
+@pytest.mark.parametrize("scale", [255, 1, 7, 1e-3])
+def test_pixels_are_divided_by_the_scale(isa, dtype, scale):
     pixels = np.arange(256, dtype=np.uint8)[:, None]
     engine = kernels().modules(isa)[np.dtype(dtype)].Engine((1, 1), ("identity",), "squared_error",
-                                                            np.array([1, 0], dtype))  # fmt: skip
+                                                            np.array([1, 0], dtype), 1, scale)  # fmt: skip
     out = np.empty((256, 1), dtype)
     engine.forward(pixels, out)
-    assert_same_bits([out], [pixels.astype(dtype) / np.dtype(dtype).type(255)], "pixels")
+    assert_same_bits([out], [pixels.astype(dtype) / np.dtype(dtype).type(scale)], "pixels")
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)

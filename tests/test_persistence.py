@@ -5,6 +5,7 @@ import json
 import os
 import tracemalloc
 import zipfile
+from functools import cache
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_every_bit_comes_back(tmp_path, dtype):
     assert os.listdir(tmp_path) == [path.name]
     twin = load(path)
     assert twin.parameters.tobytes() == net.parameters.tobytes()
-    for name in ("layer_sizes", "layer_activations", "loss", "dtype", "seed", "epochs_trained", "is_classifier"):
+    for name in ("layer_sizes", "layer_activations", "loss", "dtype", "seed", "epochs_trained", "input_scale", "task"):
         assert getattr(twin, name) == getattr(net, name)
     assert np.shares_memory(twin.weights[0], twin.parameters)
 
@@ -135,7 +136,14 @@ def test_a_rebuilt_file_loads(saved):
     "changes, word",
     [
         ({"format": "another"}, "fastmlp network"),
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3"),
+        ({"version": True}, "version True"),
+        ({"version": 1, "is_classifier": 1}, "is_classifier"),
+        ({"version": 1}, "lacks is_classifier"),
+        ({"input_scale": 0}, "input_scale"),
+        ({"input_scale": "255"}, "input_scale"),
+        ({"task": "dreams"}, "task"),
+        ({"task": None}, "task"),
         ({"layer_sizes": [6, 5, 5]}, "parameters"),
         ({"layer_sizes": [6, 10**12, 4]}, "parameters"),
         ({"layer_sizes": "654"}, "layer_sizes"),
@@ -150,7 +158,6 @@ def test_a_rebuilt_file_loads(saved):
         ({"seed": -1}, "seed"),
         ({"seed": None}, "seed"),
         ({"epochs_trained": 1.5}, "epochs_trained"),
-        ({"is_classifier": 1}, "is_classifier"),
         ({"sha256": "0" * 64}, "checksum"),
         ({"sha256": None}, "checksum"),
     ],
@@ -159,8 +166,28 @@ def test_headers_that_do_not_hold(saved, changes, word):
     refuses(saved, rebuilt(saved, **changes), word)
 
 
+@pytest.mark.parametrize("sizes, scale", [([784, 2], 255), ([6, 2], 1)])
+def test_files_of_version_1(tmp_path, sizes, scale):
+    path = tmp_path / "net.npz"
+    MLP(sizes, output_activation="sigmoid", backend="reference").save(path)
+    for is_classifier, task in ((True, "classes"), (False, "numbers"), (None, "classes")):
+        path.write_bytes(rebuilt(path, version=1, is_classifier=is_classifier))
+        with pytest.warns(UserWarning, match=f"loaded with input_scale={scale}, for all types"):
+            net = load(path)
+        assert (net.input_scale, net.task) == (scale, task)
+        assert MLP.load(path, backend="reference", input_scale=16).input_scale == 16  # said, and therefore not warned of
+        with pytest.raises(ValueError, match="input_scale must be"):
+            MLP.load(path, backend="reference", input_scale=0)
+
+
+def test_a_file_that_says_its_scale_keeps_it(saved):
+    assert MLP.load(saved, backend="reference", input_scale=1).input_scale == 1
+    with pytest.raises(ValueError, match="says input_scale=1: it cannot be loaded with 255"):
+        MLP.load(saved, backend="reference", input_scale=255)
+
+
 def test_headers_that_lack_something(saved):
-    for name in persistence.FIELDS:
+    for name in (*persistence.FIELDS, *persistence.FIELDS_OF[2]):
         with np.load(saved) as arrays:
             header = json.loads(arrays["header"].tobytes())
             del header[name]
@@ -266,7 +293,6 @@ def test_damage_anywhere_is_found_or_harmless(tmp_path, place, bit, cut):
         assert twin.hash() == net.hash() and twin.seed == net.seed and repr(twin) == repr(net)
 
 
-def trained_once(kept=[]):
-    if not kept:
-        kept.append(trained())
-    return kept[0]
+@cache
+def trained_once():
+    return trained()

@@ -6,20 +6,12 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import needs_kernels
 
 from fastmlp import MLP, reference
-from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.training import loop
 from fastmlp.training.metrics import ordered_mean
-
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
-needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
-
-
-@pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels), pytest.param("numba", marks=needs_numba)])
-def backend(request):
-    return request.param
 
 
 def network(backend="reference", **options):
@@ -65,11 +57,12 @@ def test_train_step_subtracts_the_gradient_and_returns_the_loss_before(backend, 
 def test_steps_that_go_straight_through_are_the_same_steps(backend, data, loss, targets):
     x, y = data
     y = y if targets == "labels" else np.random.RandomState(1).random_sample((50, 4)).astype(np.float32)
-    quick, checked = (MLP([6, 5, 4], loss=loss, seed=1, backend=backend) for _ in range(2))
-    quick.state.is_classifier = True
+    task = "classes" if targets == "labels" else "numbers"
+    quick, checked = (MLP([6, 5, 4], loss=loss, task=task, seed=1, backend=backend) for _ in range(2))
+    quick.state.step = checked.state.step = 1
     assert quick._engine.takes_samples(x, y)
     assert quick.train_step(x, y, 0.5) == checked.train_step(x.tolist(), y.tolist(), 0.5)
-    assert quick.hash() == checked.hash() and quick.state.step == checked.state.step == 1
+    assert quick.hash() == checked.hash() and quick.state.step == checked.state.step == 2
 
 
 def test_what_needs_a_check_does_not_go_straight_through(backend, data):
@@ -175,7 +168,7 @@ def test_no_epochs_leave_the_network_alone(data):
     net = network()
     before = net.hash()
     assert net.fit(*data, epochs=0).epochs == 0
-    assert (net.hash(), net.epochs_trained, net.is_classifier) == (before, 0, None)
+    assert (net.hash(), net.epochs_trained, net.state.step) == (before, 0, 0)
 
 
 def test_history_with_validation(backend, data):
@@ -183,15 +176,18 @@ def test_history_with_validation(backend, data):
     history = net.fit(*data, epochs=2, validation_data=data, verbose=0)
     evaluation = net.evaluate(*data)
     assert history["val_loss"][-1] == evaluation.loss and history["val_accuracy"][-1] == evaluation.accuracy
-    assert set(dict(history)) == {"loss", "accuracy", "val_loss", "val_accuracy", "penalty", "seconds"}
-    assert all(len(values) == 2 for name, values in dict(history).items() if name != "penalty")
+    assert set(dict(history)) == {
+        "loss", "accuracy", "label_accuracy", "val_loss", "val_accuracy", "val_label_accuracy", "penalty", "seconds"
+    }  # fmt: skip
+    absent = {"label_accuracy", "val_label_accuracy", "penalty"}
+    assert all(len(values) == (0 if name in absent else 2) for name, values in dict(history).items())
     assert history.interrupted_rows is None
     with pytest.raises(KeyError):
         history["nothing"]
 
 
 def test_history_without_classes(data):
-    history = network().fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=0)
+    history = network(task="numbers").fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=0)
     assert history.accuracy == history.val_loss == history.val_accuracy == []
 
 
@@ -279,7 +275,7 @@ def test_what_a_line_says(data, capsys):
     history = net.fit(*data, epochs=1, verbose=2, validation_data=(data[0][:9], data[1][:9]))
     evaluation = net.evaluate(data[0][:9], data[1][:9])
     assert f"validation loss {evaluation.loss:.6f}  {evaluation.n_correct} / 9  " in capsys.readouterr().out
-    net.fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=2)
+    network(task="numbers").fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=2)
     assert " / 50" not in capsys.readouterr().out
 
 

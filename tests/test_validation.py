@@ -21,7 +21,7 @@ def with_value(array, index, value):
 
 
 def state(net):
-    return net.hash(), net.epochs_trained, net.is_classifier, net.history
+    return net.hash(), net.epochs_trained, net.history
 
 
 def refuses(net, call, error, *words):
@@ -92,16 +92,17 @@ def test_bad_targets(net, call, y, error, words):
 @pytest.mark.parametrize("call", TRAINERS.values(), ids=TRAINERS)
 def test_no_rows_to_train_on(net, call):
     refuses(net, lambda: call(net, X[:0], Y[:0]), ValueError, "x must have shape (rows, 6) with at least one row")
-    refuses(net, lambda: call(net, X[0], Y[:1]), ValueError, "x must have shape (rows, 6)", "one row, not (6,)")
+    refuses(net, lambda: call(net, X[0], Y[:1]), ValueError, "y must be integer labels of shape (1,)", "(1, 1)")
 
 
 @pytest.mark.parametrize("call", [TRAINERS["fit"], TRAINERS["train_step"]], ids=["fit", "train_step"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_training_data_that_is_not_finite(net, call, value):
     real = np.full((5, 4), 0.5)
+    numbers = MLP([6, 5, 4], seed=1, dtype=net.dtype, backend="reference")
     refuses(net, lambda: call(net, with_value(X, (3, 2), value), Y), ValueError, "x must be finite", "row 3, column 2")
     real[4, 1] = value
-    refuses(net, lambda: call(net, X, real), ValueError, "y must be finite", "row 4, column 1")
+    refuses(numbers, lambda: call(numbers, X, real), ValueError, "y must be finite", "row 4, column 1")
 
 
 def test_training_data_that_is_not_finite_after_the_first_block(net):
@@ -123,7 +124,6 @@ BAD_RATES = {
     "infinite": (np.inf, ValueError),
     "an integer beyond floats": (10**400, ValueError),
     "a string": ("0.1", TypeError),
-    "nothing": (None, TypeError),
     "complex": (1j, TypeError),
     "an array": (np.ones(2), TypeError),
     "a bool": (True, TypeError),
@@ -138,7 +138,7 @@ def test_bad_learning_rates(net, rate, error):
 
 
 def test_a_learning_rate_that_overflows_the_dtype():
-    net = MLP([6, 5, 4], seed=1, backend="reference")
+    net = MLP([6, 5, 4], seed=1, backend="reference", task="classes")
     refuses(net, lambda: net.train_step(X, Y, 1e300), ValueError, "learning_rate 1e+300 is too large for float32")
 
 

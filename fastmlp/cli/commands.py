@@ -1,6 +1,7 @@
 """What each command of the command line does, from its parsed arguments to what it prints."""
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -27,6 +28,7 @@ def train(arguments):
     folder = os.path.dirname(os.path.abspath(arguments.out))
     if not os.path.isdir(folder):  # better said before the training than after it
         raise FileNotFoundError(f"--out: no directory {folder}")
+    _plots(arguments)
     x, y, held_out = _training_data(arguments.data)
     squared_error = arguments.loss == "squared_error"
     net = MLP(
@@ -34,6 +36,8 @@ def train(arguments):
         activation=arguments.activation,
         output_activation="sigmoid" if squared_error else None,
         loss=arguments.loss,
+        input_scale=datasets.WHITE,
+        task="classes",
         dtype=arguments.dtype,
         seed=arguments.seed,
         backend=arguments.backend,
@@ -52,11 +56,12 @@ def train(arguments):
     seconds = time.perf_counter() - began
     result = net.evaluate(*held_out)
     net.save(arguments.out)
+    pictures = _plotted(arguments, "save_training", net, history, *held_out)
     if arguments.json:
         facts = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": learning_rate}
         histories = {key: list(history[key]) for key in history.keys()}
         saved = {"seconds": seconds, "model": arguments.out, "history": histories}
-        return _print_json({**_facts(net), **facts, **_scores(result), **saved})
+        return _print_json({**_facts(net), **facts, **_scores(result), **saved, **pictures})
     print(f"{_title(net)}, trained on {len(x)} digits in {seconds:.1f} s")
     _print_scores(result)
     print(f"hash      {net.hash()}")
@@ -66,7 +71,7 @@ def train(arguments):
 def verify(arguments):
     """Train what `fastmlp train` trains, and say whether every bit is the public one: exit status 0 or 1."""
     x, y, _ = _training_data("digits")
-    net = MLP([784, 16, 16, 10], loss="squared_error", output_activation="sigmoid", seed=0,
+    net = MLP([784, 16, 16, 10], loss="squared_error", output_activation="sigmoid", seed=0, input_scale=datasets.WHITE,
               backend=arguments.backend, n_threads=arguments.threads)  # fmt: skip
     if net.backend == "reference":
         _tell("training on the slow reference: expect half an hour or more")
@@ -121,9 +126,12 @@ def predict(arguments):
 def show(arguments):
     """Show a network's layers, and the weights of each first-layer neuron as a picture."""
     net = MLP.load(arguments.model)
+    image = datasets.digits(1)[0][0] if arguments.plot and net.layer_sizes[0] == 784 else None
+    pictures = _plotted(arguments, "save_network", net, image=image)
     if arguments.json:
-        return _print_json(_facts(net))
-    print(f"{_title(net)}, {net.dtype.name}, loss {net.loss}")
+        return _print_json({**_facts(net), **pictures})
+    print(f"{_title(net)}, {net.dtype.name}, loss {net.loss}, answers {net.task}")
+    print(f"inputs    divided by {net.input_scale:g}" if net.input_scale != 1 else "inputs    as they are")
     for i, (weights, activation) in enumerate(zip(net.weights, net.layer_activations), 1):
         n_in, n_out = weights.shape
         print(f"layer {i}   {n_in:5} -> {n_out:<5} {activation:9} {weights.size:8} weights + {n_out} biases")
@@ -147,6 +155,29 @@ def info(arguments):
     if arguments.json:
         return _print_json(config())
     show_config()
+
+
+def page(arguments):
+    """Serve the page until Ctrl-C."""
+    from .page import Page
+
+    options = {"backend": arguments.backend, "n_threads": arguments.threads}
+    if arguments.model:
+        net = MLP.load(arguments.model, **options)
+    else:
+        net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, **options)
+    if arguments.data not in ("digits", "mnist") and not os.path.isdir(arguments.data):
+        raise FileNotFoundError(f"--data: no directory {arguments.data}")
+    loader = functools.partial(_training_data, arguments.data) if net.layer_sizes[0] == 784 else None
+    shown = Page(net, None, arguments.port, not arguments.no_browser, loader)
+    if arguments.json:
+        print(json.dumps({"url": shown.url}), flush=True)
+    else:
+        print(f"{shown.url}\nCtrl-C ends it", flush=True)
+    try:
+        shown.wait()
+    finally:
+        shown.close()
 
 
 def _training_data(source):
@@ -177,6 +208,24 @@ def _confusion(labels, answers, n_classes):
     return counts
 
 
+def _plots(arguments):
+    """fastmlp.plots where pictures are asked for, or its ImportError before the work begins."""
+    if arguments.plot:
+        from . import plots
+
+        return plots
+
+
+def _plotted(arguments, function, *args, **kwargs):
+    """{"pictures": paths}, written and told of, where pictures are asked for, else {}."""
+    plots = _plots(arguments)
+    if plots is None:
+        return {}
+    paths = getattr(plots, function)(*args, folder=arguments.plot, **kwargs)
+    _tell(f"wrote {len(paths)} pictures to {arguments.plot}")
+    return {"pictures": [str(path) for path in paths]}
+
+
 def _title(net):
     return f"{'-'.join(map(str, net.layer_sizes))} {net.layer_activations[0]} network, {net.n_parameters} parameters"
 
@@ -187,6 +236,8 @@ def _facts(net):
         "activations": list(net.layer_activations),
         "loss_function": str(net.loss),
         "dtype": net.dtype.name,
+        "input_scale": net.input_scale,
+        "task": net.task,
         "n_parameters": net.n_parameters,
         "seed": net.seed,
         "backend": net.backend,

@@ -66,6 +66,7 @@ def _parser():
         ("show", "show a network's layers and what its first neurons look for", _show_arguments),
         ("verify", "train the reference network and compare its hash with the public one", _verify_arguments),
         ("info", "show what this installation is made of", lambda command: None),
+        ("page", "draw digits, watch every neuron, turn every weight and train, in a browser", _page_arguments),
     ):
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         add_arguments(command)
@@ -90,6 +91,7 @@ def _train_arguments(command):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     _add_backend(command)
     add("--out", default="fastmlp-model.npz", metavar="FILE", help="default: fastmlp-model.npz")
+    _add_plot(command)
 
 
 def _evaluate_arguments(command):
@@ -114,6 +116,7 @@ def _verify_arguments(command):
 
 def _show_arguments(command):
     _add_model(command)
+    _add_plot(command)
 
 
 def _add_model(command):
@@ -123,6 +126,19 @@ def _add_model(command):
 def _add_backend(command):
     command.add_argument("--threads", type=_whole(1), metavar="N", help="never changes a result; default: all cores")
     command.add_argument("--backend", choices=("compiled", "numba", "reference"), help="same bits; default: the fastest")
+
+
+def _page_arguments(command):
+    add = command.add_argument
+    add("model", nargs="?", metavar="MODEL", help="a file that train or MLP.save wrote; default: a fresh 784-16-16-10")
+    add("--data", default="digits", metavar="DATA", help=f"to train on: {DATA_HELP}; default: digits")
+    add("--port", type=_whole(0, 65536), default=8642, metavar="N", help="the first one to try; default: 8642")
+    add("--no-browser", action="store_true", help="only print the address")
+    _add_backend(command)
+
+
+def _add_plot(command):
+    command.add_argument("--plot", metavar="DIR", help="write pictures to this directory; needs matplotlib")
 
 
 def _layers(text):

@@ -10,6 +10,7 @@ from numba.core import event
 
 from .. import reference
 from ..architecture import layer_views
+from ..reference.losses import batch_divisor
 from . import functions, network, updates
 from .activations import activation_of
 from .environment import check_environment
@@ -25,6 +26,7 @@ INFERENCE_ROWS = 192  # rows that go through all layers at a time
 SHARE_PAYS = 4000  # vectors of products that a thread must have of its own in a step before a team is worth its barriers,
 CALL_PAYS = 170_000  # and in a call, beyond the barriers, before it is worth waking
 UPDATING = 4  # rows whose products take as long as to update the weights
+UPDATE_PAYS = 400_000  # parameters that a thread must have of its own before a team is worth waking to update them
 FEW_ROWS = 8  # below this many rows a step is shared out only in a network with
 MANY_VECTORS = 18_000  # this many vectors of weights, or where most are cut by columns
 
@@ -60,8 +62,9 @@ class _Announcer(event.Listener):
 class Engine:
     """A network's computation over its flat parameter array; see fastmlp.reference.Engine."""
 
-    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
+    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
         check_environment()
+        self.input_scale = parameters.dtype.type(input_scale)
         self.parameters, self.dtype, self.n_threads = parameters, parameters.dtype, n_threads
         self.sizes, self.functions, self.loss = layer_sizes, activations, loss
         described = [activation_of(activation, self.dtype) for activation in activations]
@@ -97,29 +100,38 @@ class Engine:
     def activations(self, x):
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         check_environment()
-        results = [x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x]
+        with np.errstate(all="ignore"):
+            results = [x.astype(self.dtype, copy=False) / self.input_scale]
         for (weights, bias), activation in zip(layer_views(self.parameters, self.sizes), self.functions):
             results.append(functions.dense_forward(results[-1], weights, bias, activation))
         return results
 
     def evaluate(self, samples, losses, correct):
-        """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
+        """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         check_environment()
         x, y = samples.x, _rows_in_line(samples.y)
-        self._infer(EVALUATE, (x, y, losses, correct), **_targets(y, losses, correct))
+        self._infer(EVALUATE, (x, y, losses, correct), **self._targets(samples, y, losses, correct))
 
     def gradients(self, samples, gradients, losses, divisor=None, carry=False):
         """Write the gradients of the rows' losses into a flat array. See fastmlp.reference.Engine.gradients."""
         check_environment()
         x, y, rows = samples.x, _rows_in_line(samples.y), len(samples.x)
+        if divisor is None:
+            divisor = batch_divisor(samples.weights, rows, samples.mean_over_rows)
         plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, self._team(rows, rows, True))
-        self._run(plan, gradients, (x, y, losses), 0, rows, divisor=rows if divisor is None else divisor, carries=carry,
-                  **_targets(y, losses, None))  # fmt: skip
+        self._run(plan, gradients, (x, y, losses, samples), 0, rows, divisor=divisor, carries=carry,
+                  **self._targets(samples, y, losses, None))  # fmt: skip
 
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
         check_environment()
-        functions.update(update.rule, self.parameters, gradients, update.state, update.numbers[0])
+        description = updates.description(update.rule, self.parameters, update.state)
+        arrays = description, update.numbers[0], gradients
+
+        def part(team, sync, thread, held=(self, update)):  # see _run
+            updates.apply(*arrays, sync, team, thread)
+
+        run_together(part, max(1, min(self.n_threads, gradients.size // UPDATE_PAYS)))
 
     def train(self, samples, update, steps=None, losses=None, correct=None):
         """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
@@ -130,15 +142,31 @@ class Engine:
         batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update)
         team = self._team(batch, stop - start, True)
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
-            self._run(plan, plan.totals, (x, y, order, losses, correct, update, description), start, stop,
+            self._run(plan, plan.totals, (x, y, order, losses, correct, update, description, samples), start, stop,
                       order=0 if order is None else address_of(order), update=address_of(description),
                       numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0,
-                      **_targets(y, losses, correct))  # fmt: skip
-        return functions.mean_in_order(losses, start, stop)
+                      **self._targets(samples, y, losses, correct))  # fmt: skip
+        if samples.weights is None:
+            return functions.mean_in_order(losses, start, stop)
+        rows = slice(start, stop)
+        return functions.weighted_mean(losses[rows], samples.weights[rows if order is None else order[rows]])
 
     def all_finite(self, array):
         """Whether neither NaN nor infinity is in an array (rows, columns)."""
         return functions.all_finite(array)
+
+    def _targets(self, samples, y, losses, correct):
+        """The fields of a Task about targets, weights and what is recorded of rows."""
+        fields = {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses)}
+        if correct is not None:
+            fields["n_right" if correct.dtype == np.int32 else "correct"] = address_of(correct)
+        if samples.weights is not None:
+            fields |= {"weights": address_of(samples.weights), "mean_over_rows": samples.mean_over_rows}
+        if samples.smoothing:
+            n_classes, T = self.sizes[-1] if self.functions[-1] == "softmax" else 2, self.dtype.type
+            scale, offset = T(1 - samples.smoothing), T(samples.smoothing / n_classes)
+            fields |= {"smooths": 1, "target_scale": float(scale), "target_offset": float(offset)}
+        return fields
 
     def _description(self, update):
         last, description = self.described
@@ -192,13 +220,14 @@ class _Prepared:
         self.engine, self.key, self.team = engine, (mode, batch, pixels, team), team
         rows, itemsize, sizes = -(-batch // 16) * 16, engine.dtype.itemsize, engine.sizes
         places = engine.training_place if mode >= GRADIENT else engine.inference_place
-        size = (places + (sizes[0] if pixels else 0)) * rows * itemsize
+        unpacks = pixels or engine.input_scale != 1
+        size = (places + (sizes[0] if unpacks else 0)) * rows * itemsize
         own_scratch = -(-scratch_bytes(rows, sizes[-1], itemsize) // 64) * 64
         own_size, sizes_in_all = (0, size) if mode >= GRADIENT else (size, size * team)
         self.memory = np.empty(64 + sizes_in_all + own_scratch * team, np.uint8)
         self.totals = np.empty(engine.parameters.size if mode == TRAIN and batch > CHUNK else 1, engine.dtype)
         begin = (address_of(self.memory) + 63) // 64 * 64
-        plan = Plan(mode, batch, pixels, begin, own_size, places, begin + sizes_in_all, own_scratch, engine.multiply,
+        plan = Plan(mode, batch, pixels, unpacks, engine.input_scale, begin, own_size, places, begin + sizes_in_all, own_scratch, engine.multiply,
                     *engine.loss_function)  # fmt: skip
         self.table = np.array([plan], PLAN)
 
@@ -214,8 +243,3 @@ class _Prepared:
 def _rows_in_line(y):
     """y, or a copy whose rows are contiguous."""
     return np.ascontiguousarray(y) if y.ndim == 2 and y.strides[1] != y.itemsize else y
-
-
-def _targets(y, losses, correct):
-    return {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses),
-            "correct": 0 if correct is None else address_of(correct)}  # fmt: skip

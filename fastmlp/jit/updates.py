@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .. import update_rules
-from .barrier import sync_words, wait
+from .barrier import wait
 from .compiling import compile_c_function, entry
 from .intrinsics import address_of, call, data, moved
 from .vectors import INT, Vectors
@@ -175,15 +175,11 @@ def description(rule, parameters, state, fused=False):
     return np.array([function, *map(address_of, (parameters, *state))], np.int64)
 
 
-def apply(update, numbers, gradients):
-    """One step of a described update by its numbers from flat gradients."""
-    apply_share(update, numbers, gradients, sync_words(), 1, 0)
-
-
 @entry
-def apply_share(update, numbers, gradients, sync, team, thread):
-    """One thread's share of a step, cut at cache lines."""
+def apply(update, numbers, gradients, sync, team, thread):
+    """One thread's part of a step of a described update from flat gradients, cut at cache lines."""
     n, lines = len(gradients), (len(gradients) + 15) // 16
     first, stop = lines * thread // team * 16, min(lines * (thread + 1) // team * 16, n)
-    call(update[0], (data(update), data(numbers), first, 1, stop - first, stop - first, moved(data(gradients), first)))
-    wait(data(sync), team)
+    if wait(data(sync), team):
+        call(update[0], (data(update), data(numbers), first, 1, stop - first, stop - first, moved(data(gradients), first)))
+        wait(data(sync), team)

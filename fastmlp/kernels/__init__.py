@@ -101,6 +101,6 @@ def config():
     return {"compiler": module.compiler, "openmp": module.openmp, "isas_built": list(_built), "isa": isa}
 
 
-def Engine(layer_sizes, activations, loss, parameters, n_threads=1):
+def Engine(layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
     """The compiled Engine for the parameters' dtype; see fastmlp.reference.Engine."""
-    return _modules[parameters.dtype].Engine(layer_sizes, activations, loss, parameters, n_threads)
+    return _modules[parameters.dtype].Engine(layer_sizes, activations, loss, parameters, n_threads, input_scale)

@@ -24,31 +24,56 @@ class DefaultEnvironment:
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
-def sum_of_products(a: ArrayLike, b: ArrayLike, seed: ArrayLike, out: NDArray | None = None) -> NDArray: ...
+def takes_product(a: object, b: object, seed: object, out: object = None) -> bool: ...
+def sum_of_products(a: ArrayLike, b: ArrayLike, seed: ArrayLike, out: NDArray | None = None, n_threads: int = 1) -> NDArray: ...
 def dense_forward(
-    x: ArrayLike, weights: ArrayLike, bias: ArrayLike, activation: str | _Custom = "identity", out: NDArray | None = None
+    x: ArrayLike,
+    weights: ArrayLike,
+    bias: ArrayLike,
+    activation: str | _Custom = "identity",
+    out: NDArray | None = None,
+    n_threads: int = 1,
 ) -> NDArray: ...
 def dense_backward(
-    x: ArrayLike, weights: ArrayLike, grad_z: ArrayLike, input_gradient: bool = True
+    x: ArrayLike,
+    weights: ArrayLike,
+    grad_z: ArrayLike,
+    input_gradient: bool = True,
+    out: Sequence[NDArray | None] = (None, None, None),
+    n_threads: int = 1,
 ) -> tuple[NDArray, NDArray, NDArray | None]: ...
 def dense_update(
     x: ArrayLike, weights: NDArray, bias: NDArray, grad_z: ArrayLike, learning_rate: float
 ) -> None: ...
-def activate(activation: str | _Custom, z: ArrayLike) -> NDArray: ...
+def activate(activation: str | _Custom, z: ArrayLike, out: NDArray | None = None, n_threads: int = 1) -> NDArray: ...
 def activation_gradient(
-    activation: str | _Custom, a: ArrayLike, grad_a: ArrayLike, z: ArrayLike | None = None
+    activation: str | _Custom,
+    a: ArrayLike,
+    grad_a: ArrayLike,
+    z: ArrayLike | None = None,
+    out: NDArray | None = None,
+    n_threads: int = 1,
 ) -> NDArray: ...
 def output_gradient(
     loss: _Loss,
     activation: str | _Custom,
-    a: NDArray,
+    a: ArrayLike,
     y: ArrayLike,
     z: ArrayLike | None = None,
     divisor: float | None = None,
     weights: ArrayLike | None = None,
+    out: NDArray | None = None,
+    n_threads: int = 1,
 ) -> NDArray: ...
-def row_losses(loss: _Loss, z: ArrayLike, a: ArrayLike, y: ArrayLike) -> NDArray[np.float64]: ...
-def ordered_sum(values: ArrayLike) -> NDArray: ...
+def row_losses(
+    loss: _Loss,
+    z: ArrayLike,
+    a: ArrayLike,
+    y: ArrayLike,
+    out: NDArray[np.float64] | None = None,
+    n_threads: int = 1,
+) -> NDArray[np.float64]: ...
+def ordered_sum(values: ArrayLike, out: NDArray | None = None, n_threads: int = 1) -> NDArray: ...
 def all_finite(values: NDArray) -> bool: ...
 def update(
     rule: str,
@@ -80,12 +105,13 @@ class Engine:
         loss: _Loss,
         parameters: NDArray,
         n_threads: int = 1,
+        input_scale: float = 1.0,
     ) -> None: ...
     def takes(self, x: object) -> bool: ...
     def takes_samples(self, x: object, y: object) -> bool: ...
     def forward(self, x: NDArray, out: NDArray | None = None) -> NDArray: ...
     def activations(self, x: NDArray) -> list[NDArray]: ...
-    def evaluate(self, samples: Samples, losses: NDArray[np.float64], correct: NDArray[np.uint8] | None) -> None: ...
+    def evaluate(self, samples: Samples, losses: NDArray[np.float64], correct: NDArray[np.uint8] | NDArray[np.int32] | None) -> None: ...
     def gradients(
         self,
         samples: Samples,
@@ -101,7 +127,7 @@ class Engine:
         update: Update,
         steps: Steps | None = None,
         losses: NDArray[np.float64] | None = None,
-        correct: NDArray[np.uint8] | None = None,
+        correct: NDArray[np.uint8] | NDArray[np.int32] | None = None,
         penalties: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
         dropout: Dropout | None = None,
     ) -> float: ...

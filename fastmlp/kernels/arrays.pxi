@@ -9,6 +9,8 @@ cdef inline real* data_of(cnp.ndarray array) noexcept:
 
 cdef cnp.ndarray contiguous(array):
     # The array itself where it lies in C order in this module's type and aligned, otherwise a copy that does.
+    if is_contiguous(array):
+        return array
     return np.require(array, dtype, "CA")
 
 
@@ -20,10 +22,19 @@ cdef object strided(array):
     return array
 
 
+cdef cnp.ndarray new_like(cnp.ndarray array):
+    # In C order and in this module's type, of the array's shape.
+    return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), REAL_TYPE, 0)
+
+
+cdef bint is_contiguous(array, int of_type=REAL_TYPE):
+    return (cnp.PyArray_CheckExact(array) and cnp.PyArray_TYPE(<cnp.ndarray>array) == of_type
+            and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>array))
+
+
 cdef bint is_ready(array, int ndim, int of_type):
     # Whether it is an array as the kernels take it.
-    return (cnp.PyArray_CheckExact(array) and cnp.PyArray_NDIM(<cnp.ndarray>array) == ndim
-            and cnp.PyArray_TYPE(<cnp.ndarray>array) == of_type and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>array))
+    return is_contiguous(array, of_type) and cnp.PyArray_NDIM(<cnp.ndarray>array) == ndim
 
 
 cdef bint are_apart(cnp.ndarray array, cnp.ndarray other):

@@ -44,14 +44,15 @@ ALWAYS_INLINE void multiply_words(words a, words b, words *high, words *low) {
 }
 #endif
 typedef uint32_t lanes_of_words __attribute__((vector_size(4 * UNITS)));
+typedef int32_t draws __attribute__((vector_size(4 * UNITS)));  /* of 16 bits */
 #define XOR_WORDS(a, b) ((words)((lanes_of_words)(a) ^ (lanes_of_words)(b)))
 
 /* OUT drawn: four words for each of the units from `unit` on. */
-ALWAYS_INLINE void draw(const Drop *d, uint32_t unit, uint32_t group, uint64_t step, uint32_t drawn[4][UNITS]) {
-    uint32_t first[UNITS];
-    for (int i = 0; i < UNITS; i++) first[i] = unit + (uint32_t)i;
-    words c0, c1 = all_words(group), c2 = all_words((uint32_t)step), c3 = all_words(d->layer + 65536u * (uint32_t)(step >> 32));
-    memcpy(&c0, first, sizeof c0);
+ALWAYS_INLINE void draw(const Drop *d, uint32_t unit, uint32_t group, uint64_t step, words drawn[4]) {
+    lanes_of_words units;
+    for (int i = 0; i < UNITS; i++) units[i] = (uint32_t)i;
+    words c0 = (words)(units + unit), c1 = all_words(group), c2 = all_words((uint32_t)step);
+    words c3 = all_words(d->layer + 65536u * (uint32_t)(step >> 32));
     const words m0 = all_words(0xD2511F53u), m1 = all_words(0xCD9E8D57u);
     uint32_t k0 = d->seed, k1 = 0x64726F70u;
     UNROLL for (int round = 0; round < 10; round++) {
@@ -65,36 +66,53 @@ ALWAYS_INLINE void draw(const Drop *d, uint32_t unit, uint32_t group, uint64_t s
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    memcpy(drawn[0], &c0, sizeof c0);
-    memcpy(drawn[1], &c1, sizeof c1);
-    memcpy(drawn[2], &c2, sizeof c2);
-    memcpy(drawn[3], &c3, sizeof c3);
+    drawn[0] = c0;
+    drawn[1] = c1;
+    drawn[2] = c2;
+    drawn[3] = c3;
 }
+
+/* a * scale where the draw is not below the threshold, else 0, for the units of `draws` that a vector holds. */
+#if FASTMLP_DOUBLE
+typedef int64_t wide_draws __attribute__((vector_size(sizeof(vec))));
+ALWAYS_INLINE vec keep_vec(draws keep, int part, vec a) {
+    typedef int32_t narrow __attribute__((vector_size(4 * LANES)));
+    narrow n;
+    memcpy(&n, (const char *)&keep + part * (int)sizeof n, sizeof n);
+    const wide_draws mask = __builtin_convertvector(n, wide_draws);
+    return (vec)(mask & (wide_draws)a);
+}
+#else
+ALWAYS_INLINE vec keep_vec(draws keep, int part, vec a) {
+    (void)part;
+    return (vec)(keep & (draws)a);
+}
+#endif
 
 /* IN a, OUT out (which may be a): rows r0 .. r1 - 1 and columns c0 .. c1 - 1 of (rows, n). */
 static void drop_block(const Drop *d, uint64_t step, const real *a, real *out, ptrdiff_t n, ptrdiff_t r0, ptrdiff_t r1,
                        ptrdiff_t c0, ptrdiff_t c1) {
-    const real scale = d->scale;
-    const uint32_t threshold = d->threshold;
+    const vec scale = broadcast(d->scale);
+    const int32_t threshold = (int32_t)d->threshold;
     for (ptrdiff_t group = r0 / ROWS_A_COUNTER; group * ROWS_A_COUNTER < r1; group++) {
         for (ptrdiff_t c = c0; c < c1; c += UNITS) {
-            uint32_t drawn[4][UNITS];
+            words drawn[4];
             draw(d, (uint32_t)c, (uint32_t)group, step, drawn);
-            const int units = c1 - c < UNITS ? (int)(c1 - c) : UNITS;
-            for (int i = 0; i < ROWS_A_COUNTER; i++) {
+            UNROLL for (int i = 0; i < ROWS_A_COUNTER; i++) {
                 const ptrdiff_t r = group * ROWS_A_COUNTER + i;
+                const lanes_of_words word = (lanes_of_words)drawn[i / 2];
+                const draws keep = (draws)(i & 1 ? word >> 16 : word & 0xFFFF) >= threshold;
                 if (r < r0 || r >= r1) continue;
-                const int shift = i & 1 ? 16 : 0;
-                const uint32_t *word = drawn[i / 2];
                 const real *from = a + r * n + c;
-                real kept[UNITS], *to = out + r * n + c;
-                if (units == UNITS) {
-                    for (int u = 0; u < UNITS; u++)
-                        kept[u] = (word[u] >> shift & 0xFFFF) >= threshold ? from[u] * scale : (real)0;
-                    memcpy(to, kept, sizeof kept);
-                } else {
-                    for (int u = 0; u < units; u++)
-                        to[u] = (word[u] >> shift & 0xFFFF) >= threshold ? from[u] * scale : (real)0;
+                real *to = out + r * n + c;
+                UNROLL for (int part = 0; part * LANES < UNITS; part++) {
+                    const ptrdiff_t left = c1 - c - part * LANES;
+                    if (left >= LANES) {
+                        store_vec(to + part * LANES, keep_vec(keep, part, load_vec(from + part * LANES) * scale));
+                    } else if (left > 0) {
+                        const lanes l = first_lanes(left);
+                        store_lanes(to + part * LANES, l, keep_vec(keep, part, load_lanes(from + part * LANES, l) * scale));
+                    }
                 }
             }
         }

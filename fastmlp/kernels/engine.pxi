@@ -100,6 +100,7 @@ cdef class Engine:
     cdef Loss loss
     cdef bint takes_any_targets         # whether targets may be any numbers
     cdef bint custom                    # whether a layer has a user's activation, which may take any time
+    cdef real input_scale
     cdef Py_ssize_t products            # a forward pass's, for one row
     cdef cnp.ndarray parameters
     cdef readonly object dtype          # of the parameters
@@ -112,7 +113,7 @@ cdef class Engine:
     cdef double clip_norm, clip_eps
     cdef Trial trial
 
-    def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1):
+    def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1, double input_scale=1):
         cdef real* p = data_of(parameters)
         cdef int i
         self.parameters, self.dtype, self.names = parameters, dtype, activations
@@ -122,6 +123,7 @@ cdef class Engine:
             raise MemoryError
         self.loss, self.takes_any_targets = loss_of(loss), LOSSES[_name_of(loss)].takes_any_targets
         self.n_threads = n_threads if has_openmp() else 1
+        self.input_scale = rounded(input_scale)
         begin_trials(&self.trial)
         for i in range(self.n_layers):
             layer = &self.layers[i]
@@ -173,18 +175,16 @@ cdef class Engine:
     def activations(self, x):
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         cdef int i
-        if x.dtype == np.uint8:
-            x = x.astype(dtype) / dtype.type(255)
+        with np.errstate(all="ignore"):
+            x = x.astype(dtype, copy=False) / dtype.type(self.input_scale)
         sizes = [self.layers[0].n_in] + [self.layers[i].n_out for i in range(self.n_layers)]
         results = [x]
         for i, (weights, bias) in enumerate(architecture.layer_views(self.parameters, sizes)):
-            a = sum_of_products(results[i], weights, bias)
-            apply_activation(self.layers[i].activation, a)
-            results.append(a)
+            results.append(product(results[i], weights, bias, None, &self.layers[i].activation, self.n_threads))
         return results
 
     def evaluate(self, samples, cnp.ndarray losses, correct):
-        """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
+        """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         cdef Job job
         self.describe(&job, EVALUATE, item(samples, 0))
         y = self.describe_targets(&job, samples, losses, correct)
@@ -299,7 +299,7 @@ cdef class Engine:
         memset(job, 0, sizeof(Job))
         job.mode, job.n_layers, job.loss, job.layers = mode, self.n_layers, self.loss, self.layers
         job.x.data, job.x.stride = <const char*>cnp.PyArray_DATA(inputs), inputs.strides[0]
-        job.x.coded = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8
+        job.x.coded, job.input_scale = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8, self.input_scale
         job.stop = inputs.shape[0]
 
     cdef describe_targets(self, Job* job, samples, cnp.ndarray losses, correct):
@@ -319,7 +319,10 @@ cdef class Engine:
         job.y.data, job.y.stride = <const char*>cnp.PyArray_DATA(targets), targets.strides[0]
         job.y.coded = targets.ndim == 1
         job.losses = <double*>cnp.PyArray_DATA(losses)
-        job.correct = NULL if correct is None else <uint8_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
+        if correct is not None and cnp.PyArray_TYPE(<cnp.ndarray>correct) == cnp.NPY_INT32:
+            job.n_right = <int32_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
+        elif correct is not None:
+            job.correct = <uint8_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
         return targets
 
     cdef describe_update(self, update):

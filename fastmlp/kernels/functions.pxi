@@ -12,50 +12,157 @@ cdef class DefaultEnvironment:
         fp_leave(self.before)
 
 
-def sum_of_products(a, b, seed, out=None):
-    """total[i, j] = seed[j] + sum_k a[i, k] b[k, j]; any layouts. See fastmlp.reference.sum_of_products."""
-    a, b = strided(a), strided(b)
-    cdef cnp.ndarray x = a, w = b
-    cdef Py_ssize_t m = a.shape[0], n = b.shape[1]
-    cdef cnp.ndarray start = contiguous(np.broadcast_to(np.asarray(seed, dtype), (n,)))
-    cdef cnp.ndarray total = np.empty((m, n), dtype) if out is None else out
-    cdef Product p
+cdef enum:
+    ELEMENTS_PAY = 50_000   # numbers that a thread must have to put through a function, or to add up, before a team pays
+
+
+cdef struct Call:           # of one function, which a team shares: each function uses what it needs
+    Product product
+    const Activation* f     # or NULL
+    const Loss* loss
+    int n_threads           # that may be used
+    Py_ssize_t rows, n
+    const real* z           # (rows, n)
+    const real* a
+    const real* y
+    real* out
+    double* losses          # (rows,)
+    real divisor
+    const real* weights     # (rows,), or NULL
+    bint by_rows            # whether the loss is of softmax; whether sums run over rows
+    real* scratch           # scratch_size for each thread
+    Py_ssize_t scratch_size
+
+
+ctypedef void (*part_function)(const Call* call, int part, int team) noexcept nogil
+
+
+cdef run_parts(part_function run_part, const Call* call, int team, bint is_long):
+    # One part for each thread of a team. Other Python threads may run meanwhile if that takes long.
+    global calls_under_way
+    cdef int part
     cdef fp_environment environment
-    cdef Py_ssize_t row = x.strides[0] // <Py_ssize_t>sizeof(real), column = x.strides[1] // <Py_ssize_t>sizeof(real)
-    cdef real* buffer = <real*>malloc(BUFFER * sizeof(real) + max(m, x.shape[1]) * sizeof(real*))
-    if buffer == NULL:
-        raise MemoryError
-    p.terms = a.shape[1]
-    p.by_columns, p.step = row == 1 and column != 1, column
-    p.lines = <const real**>(buffer + BUFFER)
-    if p.by_columns:
-        lines_of(data_of(x), column, p.terms, p.lines)
-    else:
-        lines_of(data_of(x), row, m, p.lines)
-    p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
-    p.seed, p.c, p.c_row, p.carries, p.update = data_of(start), data_of(total), n, False, NULL
-    with nogil:
+    if team == 1 and not is_long:
         environment = fp_enter()
-        multiply(&p, 0, m, 0, n, buffer, NULL)
+        run_part(call, 0, 1)
         fp_leave(environment)
-    free(buffer)
+        return
+    calls_under_way += 1
+    for part in prange(team, num_threads=team, schedule="static", nogil=True):
+        environment = fp_enter()
+        run_part(call, part, team)
+        fp_leave(environment)
+    calls_under_way -= 1
+
+
+cdef run_elementwise(part_function run_part, Call* call, Py_ssize_t scratch_size):
+    # Parts of (rows, n) numbers, with so much memory for each thread. A user's activation may take any time.
+    cdef Py_ssize_t size = call.rows * call.n
+    cdef int team = team_worth(call.n_threads, size // ELEMENTS_PAY)
+    call.scratch, call.scratch_size = NULL, scratch_size
+    if scratch_size:
+        call.scratch = <real*>malloc(team * scratch_size * sizeof(real))
+        if call.scratch == NULL:
+            raise MemoryError
+    run_parts(run_part, call, team, size >= ELEMENTS_PAY or (call.f != NULL and call.f.keeps_z))
+    free(call.scratch)
+
+
+cdef inline Py_ssize_t panel_at(Py_ssize_t rows, int part, int team) noexcept nogil:
+    # The row where a part begins, of rows that are cut at whole panels.
+    return min((rows + SIDE - 1) // SIDE * part // team * SIDE, rows)
+
+
+cdef object laid_out(array, int ndim):
+    # The array, of any strides that are whole numbers of elements: most are so, and as_strided takes a while to find out.
+    if (cnp.PyArray_CheckExact(array) and cnp.PyArray_NDIM(<cnp.ndarray>array) == ndim
+            and cnp.PyArray_TYPE(<cnp.ndarray>array) == REAL_TYPE and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray>array)):
+        return array
+    return strided(array)
+
+
+cdef cnp.ndarray new_matrix(Py_ssize_t m, Py_ssize_t n):
+    cdef cnp.npy_intp shape[2]
+    shape[0], shape[1] = m, n
+    return cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+
+
+def takes_product(a, b, seed, out=None):
+    """Whether these can be passed on to sum_of_products, or to dense_forward, as they are: nothing is left to check."""
+    return (is_ready(a, 2, REAL_TYPE) and is_ready(b, 2, REAL_TYPE) and is_ready(seed, 1, REAL_TYPE)
+            and (<cnp.ndarray>a).shape[1] == (<cnp.ndarray>b).shape[0]
+            and (<cnp.ndarray>b).shape[1] == (<cnp.ndarray>seed).shape[0]
+            and (out is None or is_ready(out, 2, REAL_TYPE) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)
+                 and (<cnp.ndarray>out).shape[0] == (<cnp.ndarray>a).shape[0]
+                 and (<cnp.ndarray>out).shape[1] == (<cnp.ndarray>b).shape[1]
+                 and are_apart(out, a) and are_apart(out, b) and are_apart(out, seed)))
+
+
+def sum_of_products(a, b, seed, out=None, int n_threads=1):
+    """total[i, j] = seed[j] + sum_k a[i, k] b[k, j]; any layouts. See fastmlp.reference.sum_of_products."""
+    return product(a, b, seed, out, NULL, n_threads)
+
+
+def dense_forward(x, weights, bias, activation="identity", out=None, int n_threads=1):
+    """a = f(x W + b), (rows, n_out); written into out where given. See fastmlp.reference.dense_forward."""
+    cdef Activation f = activation_of(activation)
+    return product(x, weights, bias, out, &f, n_threads)
+
+
+def dense_backward(x, weights, grad_z, input_gradient=True, out=(None, None, None), int n_threads=1):
+    """(grad_w, grad_b, grad_x) of one layer from grad_z = dL/dz. See fastmlp.reference.dense_backward."""
+    cdef cnp.ndarray rows = np.asarray(x), w = np.asarray(weights), g = np.asarray(grad_z)
+    grad_w = product(rows.T, g, None, out[0], NULL, n_threads)
+    grad_b = ordered_sum(g.T, out[1], n_threads)
+    grad_x = product(g, w.T, None, out[2], NULL, n_threads) if input_gradient else None
+    return grad_w, grad_b, grad_x
+
+
+cdef product(a, b, seed, out, const Activation* f, int n_threads):
+    # f(seed + a b); seed: None for +0; f: NULL for none. Memory is asked for only if something is copied, or there are many
+    # lines.
+    a, b = laid_out(a, 2), laid_out(b, 2)
+    cdef cnp.ndarray x = a, w = b, start
+    cdef Py_ssize_t m = x.shape[0], n = w.shape[1], terms = x.shape[1], products = m * n * terms
+    cdef Py_ssize_t row = x.strides[0] // <Py_ssize_t>sizeof(real), column = x.strides[1] // <Py_ssize_t>sizeof(real)
+    cdef cnp.ndarray total = new_matrix(m, n) if out is None else out
+    cdef cnp.ndarray z = new_matrix(m, n) if f != NULL and f.keeps_z else total
+    cdef bint by_columns = row == 1 and column != 1
+    cdef Py_ssize_t lines = terms if by_columns else m
+    cdef int team = team_worth(n_threads, products // SHARE_PAYS)
+    cdef const real* few[CHUNK]
+    cdef Call call
+    cdef Product* p = &call.product
+    p.seed = NULL
+    if seed is not None:
+        start = seed if is_ready(seed, 1, REAL_TYPE) else contiguous(np.broadcast_to(np.asarray(seed, dtype), (n,)))
+        p.seed = data_of(start)
+    p.terms, p.by_columns, p.step, p.lines = terms, by_columns, column, few
+    p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
+    p.c, p.c_row, p.carries, p.update = data_of(z), n, False, NULL
+    call.f, call.rows, call.n, call.n_threads, call.out = f, m, n, n_threads, data_of(total)
+    call.scratch, call.scratch_size = NULL, BUFFER if p.b_col != 1 or by_columns or m >= PACKING_PAYS else 0
+    if call.scratch_size or lines > CHUNK:
+        call.scratch = <real*>malloc(team * call.scratch_size * sizeof(real) + lines * sizeof(real*))
+        if call.scratch == NULL:
+            raise MemoryError
+        p.lines = <const real**>(call.scratch + team * call.scratch_size)
+    lines_of(data_of(x), column if by_columns else row, lines, p.lines)
+    run_parts(multiply_part, &call, team, products >= GIVING_PAYS or (f != NULL and f.keeps_z))
+    free(call.scratch)
+    if f != NULL and f.forward == NULL and total.size:
+        call.z = call.out
+        run_elementwise(activate_part, &call, n * SIDE)
     return total
 
 
-def dense_forward(x, weights, bias, activation="identity", out=None):
-    """a = f(x W + b), (rows, n_out); written into out where given. See fastmlp.reference.dense_forward."""
-    cdef cnp.ndarray a = sum_of_products(x, weights, bias, out)
-    apply_activation(activation_of(activation), a)
-    return a
-
-
-def dense_backward(x, weights, grad_z, input_gradient=True):
-    """(grad_w, grad_b, grad_x) of one layer from grad_z = dL/dz. See fastmlp.reference.dense_backward."""
-    x, weights, grad_z = np.asarray(x), np.asarray(weights), np.asarray(grad_z)
-    grad_w = sum_of_products(x.T, grad_z, 0)
-    grad_b = ordered_sum(grad_z.T)
-    grad_x = sum_of_products(grad_z, weights.T, 0) if input_gradient else None
-    return grad_w, grad_b, grad_x
+cdef void multiply_part(const Call* call, int part, int team) noexcept nogil:
+    cdef const Product* p = &call.product
+    cdef Share s = share(call.rows, call.n, part, team)
+    cdef Py_ssize_t first = s.r0 * call.n + s.c0
+    multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
+    if call.f != NULL and call.f.forward != NULL and s.r1 > s.r0 and s.c1 > s.c0:
+        activate_block(call.f, p.c + first, call.out + first, s.r1 - s.r0, s.c1 - s.c0, call.n, NULL)
 
 
 def dense_update(x, weights, bias, grad_z, learning_rate):
@@ -90,81 +197,103 @@ def dense_update(x, weights, bias, grad_z, learning_rate):
     free(scratch)
 
 
-def activate(activation, z):
+def activate(activation, z, out=None, int n_threads=1):
     """a = f(z), a new array; softmax row by row. See fastmlp.reference.activate."""
-    cdef cnp.ndarray a = np.array(z, dtype, order="C")
-    apply_activation(activation_of(activation), a)
+    cdef Activation f = activation_of(activation)
+    cdef cnp.ndarray sums = contiguous(z)
+    cdef cnp.ndarray a = new_like(sums) if out is None else out
+    cdef Call call
+    if not f.keeps_z:
+        memcpy(data_of(a), data_of(sums), sums.size * sizeof(real))
+    if sums.size:
+        call.n = sums.shape[sums.ndim - 1] if sums.ndim > 1 else 1
+        call.f, call.rows, call.n_threads = &f, sums.size // call.n, n_threads
+        call.z, call.out = data_of(sums) if f.keeps_z else data_of(a), data_of(a)
+        run_elementwise(activate_part, &call, 0 if f.forward else call.n * SIDE)
     return a
 
 
-cdef apply_activation(Activation f, cnp.ndarray a):
-    # IN OUT a, in C order: z becomes f(z).
-    cdef fp_environment environment
-    cdef cnp.ndarray copy = a.copy() if f.keeps_z else a
-    cdef real* z = data_of(copy)
-    cdef real* out = data_of(a)
-    cdef Py_ssize_t n = a.shape[a.ndim - 1] if a.ndim > 1 else 1, size = a.size
-    cdef real* panel = <real*>malloc((n + 1) * SIDE * sizeof(real))
-    if panel == NULL:
-        raise MemoryError
-    if size:
-        with nogil:
-            environment = fp_enter()
-            activate_block(&f, z, out, size // n, n, n, panel)
-            fp_leave(environment)
-    free(panel)
+cdef void activate_part(const Call* call, int part, int team) noexcept nogil:
+    cdef Py_ssize_t first = panel_at(call.rows, part, team), rows = panel_at(call.rows, part + 1, team) - first
+    activate_block(call.f, call.z + first * call.n, call.out + first * call.n, rows, call.n, call.n,
+                   call.scratch + part * call.scratch_size)
 
 
-def activation_gradient(activation, a, grad_a, z=None):
+def activation_gradient(activation, a, grad_a, z=None, out=None, int n_threads=1):
     """dL/dz = dL/da f'(z), a new array. See fastmlp.reference.activation_gradient."""
     cdef Activation f = activation_of(activation)
-    cdef cnp.ndarray outputs = contiguous(a), sums = outputs if z is None else contiguous(z)
-    cdef cnp.ndarray g = np.array(grad_a, dtype, order="C")
-    cdef fp_environment environment
+    cdef cnp.ndarray outputs = contiguous(a), sums = outputs if z is None else contiguous(z), grad = contiguous(grad_a)
+    cdef cnp.ndarray g = new_like(grad) if out is None else out
+    cdef Call call
     if f.gradient == NULL:
         raise ValueError(f"activation {activation!r} has no derivative of its own")
-    environment = fp_enter()
-    gradient_run(&f, data_of(sums), data_of(outputs), data_of(g), g.size)
-    fp_leave(environment)
+    memcpy(data_of(g), data_of(grad), g.size * sizeof(real))
+    call.f, call.rows, call.n, call.n_threads = &f, g.size, 1, n_threads
+    call.z, call.a, call.out = data_of(sums), data_of(outputs), data_of(g)
+    run_elementwise(activation_gradient_part, &call, 0)
     return g
 
 
-def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None):
+cdef void activation_gradient_part(const Call* call, int part, int team) noexcept nogil:
+    cdef Py_ssize_t first = call.rows * part // team, n = call.rows * (part + 1) // team - first
+    gradient_run(call.f, call.z + first, call.a + first, call.out + first, n)
+
+
+def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None, out=None, int n_threads=1):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     cdef Activation f = activation_of(activation)
-    cdef cnp.ndarray outputs = contiguous(a.T), targets = contiguous(y.T), g = np.empty_like(outputs)
-    cdef cnp.ndarray sums = outputs if z is None else contiguous(z.T)
-    cdef cnp.ndarray of_rows_weights = outputs if weights is None else contiguous(weights)
     cdef Loss of_rows = loss_of(loss)
-    cdef real count = rounded(a.shape[0] if divisor is None else divisor)
-    cdef fp_environment environment = fp_enter()
-    output_gradient_run(&of_rows, &f, data_of(sums), data_of(outputs), data_of(targets), data_of(g), g.shape[0], g.shape[1],
-                        NULL if weights is None else data_of(of_rows_weights), count)
-    fp_leave(environment)
-    return contiguous(g.T)
+    cdef cnp.ndarray outputs = contiguous(a), targets = contiguous(y), sums = outputs if z is None else contiguous(z)
+    cdef cnp.ndarray g = new_like(outputs) if out is None else out
+    cdef Call call
+    cdef cnp.ndarray of_each_row = outputs if weights is None else contiguous(weights)
+    call.f, call.loss, call.rows, call.n, call.n_threads = &f, &of_rows, outputs.shape[0], outputs.shape[1], n_threads
+    call.weights = NULL if weights is None else data_of(of_each_row)
+    call.z, call.a, call.y, call.out = data_of(sums), data_of(outputs), data_of(targets), data_of(g)
+    call.divisor = rounded(outputs.shape[0] if divisor is None else divisor)
+    run_elementwise(output_gradient_part, &call, 0)
+    return g
 
 
-def row_losses(loss, z, a, y):
+cdef void output_gradient_part(const Call* call, int part, int team) noexcept nogil:
+    cdef Py_ssize_t r = call.rows * part // team, stop = call.rows * (part + 1) // team, n = call.n, rows
+    while r < stop:
+        rows = 1 if call.weights != NULL else stop - r
+        output_gradient_run(call.loss, call.f, call.z + r * n, call.a + r * n, call.y + r * n, call.out + r * n, rows * n, 1,
+                            call.weights + r if call.weights != NULL else NULL, call.divisor)
+        r += rows
+
+
+def row_losses(loss, z, a, y, out=None, int n_threads=1):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
-    cdef Py_ssize_t rows = z.shape[0], n = z.shape[1]
-    cdef cnp.ndarray losses = np.empty(rows), panels, powers
+    cdef Loss of_rows = loss_of(loss)
+    cdef cnp.ndarray sums = contiguous(z), outputs = contiguous(a), targets = contiguous(y)
+    cdef cnp.ndarray losses = np.empty(sums.shape[0]) if out is None else out
+    cdef Call call
+    call.f, call.loss, call.rows, call.n, call.n_threads = NULL, &of_rows, sums.shape[0], sums.shape[1], n_threads
+    call.z, call.a, call.y = data_of(sums), data_of(outputs), data_of(targets)
+    call.losses, call.by_rows = <double*>cnp.PyArray_DATA(losses), "softmax" in LOSSES[_name_of(loss)].output_activations
+    run_elementwise(row_losses_part, &call, 4 * call.n * SIDE)
+    return losses
+
+
+cdef void row_losses_part(const Call* call, int part, int team) noexcept nogil:
+    cdef Py_ssize_t n = call.n, stop = panel_at(call.rows, part + 1, team), r, count
+    cdef real* z = call.scratch + part * call.scratch_size
+    cdef real* a = z + n * SIDE
+    cdef real* y = z + 2 * n * SIDE
+    cdef real* powers = z + 3 * n * SIDE
     cdef double maxima[SIDE]
     cdef double totals[SIDE]
-    cdef Loss of_rows = loss_of(loss)
-    cdef bint is_softmax = "softmax" in LOSSES[_name_of(loss)].output_activations
-    cdef Py_ssize_t r
-    cdef fp_environment environment
-    for r from 0 <= r < rows by SIDE:
-        panels = np.array([contiguous(part[r : r + SIDE].T) for part in (z, a, y)])
-        powers = panels[0].copy()
-        environment = fp_enter()
-        if is_softmax:
-            softmax(data_of(powers), n, panels.shape[2], maxima, totals)
-        row_losses_of(&of_rows, data_of(panels), data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real),
-                      data_of(panels) + panels.strides[0] // <Py_ssize_t>sizeof(real) * 2, n, panels.shape[2], maxima,
-                      totals if is_softmax else NULL, <double*>cnp.PyArray_DATA(losses) + r)
-        fp_leave(environment)
-    return losses
+    for r from panel_at(call.rows, part, team) <= r < stop by SIDE:
+        count = min(SIDE, stop - r)
+        transpose(call.z + r * n, n, count, n, z, count)
+        transpose(call.a + r * n, n, count, n, a, count)
+        transpose(call.y + r * n, n, count, n, y, count)
+        if call.by_rows:
+            memcpy(powers, z, n * count * sizeof(real))
+            softmax(powers, n, count, maxima, totals)
+        row_losses_of(call.loss, z, a, y, n, count, maxima, totals if call.by_rows else NULL, call.losses + r)
 
 
 cdef inline real sum_in_order(const real* values, Py_ssize_t n) noexcept nogil:
@@ -178,26 +307,26 @@ cdef inline real sum_in_order(const real* values, Py_ssize_t n) noexcept nogil:
     return total
 
 
-def ordered_sum(values):
+def ordered_sum(values, out=None, int n_threads=1):
     """The sum over the last axis, in order and in chunks. See fastmlp.reference.ordered_sum."""
-    values = np.asarray(values)
-    if values.ndim == 2 and values.T.flags.c_contiguous:
-        return sum_over_rows(values.T)
-    cdef cnp.ndarray terms = contiguous(values), totals = np.empty(values.shape[: values.ndim - 1], dtype)
-    cdef Py_ssize_t n = values.shape[values.ndim - 1], i
-    cdef fp_environment environment = fp_enter()
-    for i in range(totals.size):
-        data_of(totals)[i] = sum_in_order(data_of(terms) + i * n, n)
-    fp_leave(environment)
-    return totals[()]
+    cdef cnp.ndarray of_rows = np.asarray(values), terms
+    cdef Call call
+    call.by_rows = of_rows.ndim == 2 and cnp.PyArray_IS_F_CONTIGUOUS(of_rows)   # each sum in a lane of its own
+    terms = contiguous(of_rows.T if call.by_rows else of_rows)
+    cdef cnp.ndarray totals = cnp.PyArray_EMPTY(of_rows.ndim - 1, of_rows.shape, REAL_TYPE, 0) if out is None else out
+    call.f, call.rows, call.n, call.n_threads = NULL, totals.size, of_rows.shape[of_rows.ndim - 1], n_threads
+    call.z, call.out = data_of(terms), data_of(totals)
+    run_elementwise(sum_part, &call, 0)
+    return totals[()] if out is None else out
 
 
-cdef sum_over_rows(values):
-    cdef cnp.ndarray terms = contiguous(values), totals = np.empty(values.shape[1], dtype)
-    cdef fp_environment environment = fp_enter()
-    sum_rows(data_of(terms), values.shape[0], totals.size, data_of(totals), NULL, False, totals.size)
-    fp_leave(environment)
-    return totals
+cdef void sum_part(const Call* call, int part, int team) noexcept nogil:
+    cdef Py_ssize_t first = call.rows * part // team, stop = call.rows * (part + 1) // team, i
+    if call.by_rows:
+        sum_rows(call.z + first, call.n, call.rows, call.out + first, NULL, False, stop - first)
+        return
+    for i in range(first, stop):
+        call.out[i] = sum_in_order(call.z + i * call.n, call.n)
 
 
 def all_finite(cnp.ndarray values):

@@ -33,7 +33,7 @@ cimport numpy as cnp
 from cpython.tuple cimport PyTuple_GET_ITEM
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -110,6 +110,7 @@ cdef extern from "updates.h":
                     const real* g) noexcept nogil
         int n_numbers, n_state
     const int N_RULES, SUM_BLOCK
+    void prefetch_block(const Update* u, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t row) noexcept nogil
     const Rule* rules
     void sum_blocks(const real* x, Py_ssize_t n, Py_ssize_t first, Py_ssize_t stop, int magnitudes,
                     double* totals) noexcept nogil

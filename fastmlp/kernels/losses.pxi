@@ -211,7 +211,8 @@ cdef void smooth_targets(real* y, Py_ssize_t n, real scale, real offset) noexcep
 
 
 cdef void classes_of(const real* outputs, Py_ssize_t n, Py_ssize_t rows, int* classes) noexcept nogil:
-    # OUT classes (rows,) of a panel (n, rows): each row's first largest output; with one output, whether it exceeds 1/2.
+    # OUT classes (rows,) of a panel (n, rows): each row's first largest output; with one output, whether it exceeds 1/2; -1
+    # where there is a NaN.
     cdef real largest[SIDE]
     cdef int best[SIDE]
     cdef Py_ssize_t j, r
@@ -221,4 +222,19 @@ cdef void classes_of(const real* outputs, Py_ssize_t n, Py_ssize_t rows, int* cl
         for r in range(rows):
             best[r] = <int>j if outputs[j * rows + r] > largest[r] else best[r]
             largest[r] = outputs[j * rows + r] if outputs[j * rows + r] > largest[r] else largest[r]
+    for j from 0 <= j < n * rows by rows:
+        for r in range(rows):
+            best[r] = best[r] if outputs[j + r] == outputs[j + r] else -1
     memcpy(classes, best, rows * sizeof(int))
+
+
+cdef void count_labels(const real* a, const real* y, Py_ssize_t n, Py_ssize_t rows, int32_t* n_right) noexcept nogil:
+    # OUT n_right (rows,): how many outputs of panels a, y (n, rows) lie on the same side of 1/2, which NaN does on neither.
+    cdef int32_t count[SIDE]
+    cdef Py_ssize_t j, r
+    for r in range(rows):
+        count[r] = 0
+    for j from 0 <= j < n * rows by rows:
+        for r in range(rows):
+            count[r] += (a[j + r] > <real>0.5 and y[j + r] > <real>0.5) or (a[j + r] <= <real>0.5 and y[j + r] <= <real>0.5)
+    memcpy(n_right, count, rows * sizeof(int32_t))

@@ -4,7 +4,8 @@
 # the threads (every element has one owner, who computes it whole), and a barrier ends the phase. In inference each
 # thread has a Job of its own over its own rows, and a team of one. All arrays are allocated before.
 #
-# Rows of x are read where they lie, in the order asked for; only pixels are unpacked into a batch first.
+# Rows of x are read where they lie, in the order asked for; only what is of another type, or to be divided by the input scale,
+# is unpacked into a batch first.
 
 cdef extern from *:
     """
@@ -44,7 +45,7 @@ cdef struct Layer:
 cdef struct Rows:
     const char* data        # row i begins at data + i * stride
     Py_ssize_t stride
-    bint coded              # x: uint8 pixels; y: int64 labels
+    bint coded              # x: uint8; y: int64 labels
 
 
 cdef struct Job:
@@ -55,11 +56,13 @@ cdef struct Job:
     Rows x, y
     const int64_t* order    # or NULL: rows in their order
     Py_ssize_t start, stop, batch_size
-    real* x_batch           # (batch_size, n_in), of pixels or behind dropout
+    real input_scale        # what x is divided by
+    real* x_batch           # (batch_size, n_in), of x of another type or scale, or behind dropout
     const real** x_lines    # pointers to the batch's rows: batch_size for each thread
     real* out               # FORWARD: (stop, n_out), the outputs
     double* losses          # (stop,)
-    uint8_t* correct        # (stop,), or NULL
+    uint8_t* correct        # (stop,), or NULL: whether classes are right,
+    int32_t* n_right        # or how many labels are
     Drop drop               # TRAIN: of the inputs
     uint64_t step           # how many steps were taken before
     Update update           # TRAIN
@@ -194,13 +197,27 @@ cdef inline const char* row_of(const Rows* source, const int64_t* order, Py_ssiz
 
 cdef inline bint unpacks(const Job* job) noexcept nogil:
     # Whether inputs are put into x_batch, not read where they lie.
-    return job.x.coded or job.drop.threshold > 0
+    return job.x.coded or job.input_scale != 1 or job.drop.threshold > 0
+
+
+cdef inline void unpack_pixels(const uint8_t* pixels, real* x, Py_ssize_t n, real scale) noexcept nogil:
+    # OUT x (n,) = pixels / scale.
+    cdef Py_ssize_t j
+    if scale == 1:
+        for j in range(n):
+            x[j] = <real>pixels[j]
+    elif scale == 255:
+        for j in range(n):
+            x[j] = <real>pixels[j] * PIXEL_HIGH + <real>pixels[j] * PIXEL_LOW
+    else:
+        for j in range(n):
+            x[j] = <real>pixels[j] / scale
 
 
 cdef void take_inputs(Job* job, uint64_t step, Py_ssize_t first, Py_ssize_t rows, const real** x, int thread,
                       int team) noexcept nogil:
-    # OUT x (rows,): this thread's pointers to the rows of the batch; of pixels, and behind dropout, to a copy that the team
-    # makes together.
+    # OUT x (rows,): this thread's pointers to the rows of the batch, or of the copy that the team makes together where x has
+    # another type or scale, and behind dropout.
     cdef Py_ssize_t n = job.layers[0].n_in, r, j, r0 = rows * thread // team, r1 = rows * (thread + 1) // team
     cdef const char* row
     cdef real* unpacked
@@ -212,13 +229,15 @@ cdef void take_inputs(Job* job, uint64_t step, Py_ssize_t first, Py_ssize_t rows
     lines_of(job.x_batch, n, rows, x)
     if job.x.coded:
         mark(PIXELS if job.order == NULL else SHUFFLED_PIXELS)
+    elif job.input_scale != 1:
+        mark(SCALED_ROWS)
     for r in range(r0, r1):
         row, unpacked = row_of(&job.x, job.order, first + r), job.x_batch + r * n
-        if not job.x.coded:
-            memcpy(unpacked, row, n * sizeof(real))
-            continue
-        for j in range(n):
-            unpacked[j] = <real>(<const uint8_t*>row)[j] * PIXEL_HIGH + <real>(<const uint8_t*>row)[j] * PIXEL_LOW
+        if job.x.coded:
+            unpack_pixels(<const uint8_t*>row, unpacked, n, job.input_scale)
+        else:
+            for j in range(n):
+                unpacked[j] = (<const real*>row)[j] / job.input_scale
     if job.drop.threshold:
         mark(INPUTS_DROPPED)
         drop_block(&job.drop, step, job.x_batch, job.x_batch, n, r0, r1, 0, n)
@@ -315,6 +334,8 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
             else:
                 classes_of(y, n, count, wanted)
             compare(classes, wanted, count, job.correct + first + r)
+        elif job.n_right != NULL:
+            count_labels(a, y, n, count, job.n_right + first + r)
         if job.smooths:
             smooth_targets(y, count * n, job.target_scale, job.target_offset)
         row_losses_of(&job.loss, z, a, y, n, count, maxima, totals if by_rows else NULL, job.losses + first + r)
@@ -336,7 +357,7 @@ cdef inline void weights_of(const Job* job, Py_ssize_t first, Py_ssize_t rows, r
 cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, uint8_t* correct) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        correct[i] = classes[i] == wanted[i]
+        correct[i] = classes[i] == wanted[i] and classes[i] >= 0
 
 
 cdef inline void labels(const Job* job, Py_ssize_t first, Py_ssize_t rows, int* classes) noexcept nogil:

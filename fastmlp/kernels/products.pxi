@@ -237,6 +237,7 @@ cdef void update_by_strips(const Product* p, Strip* s, int by, Tiling t, int vec
         while tiles > 0:
             n = min(group, tiles)
             s.tiles, s.c = n, gradients
+            prefetch_block(p.update, p.at + row * p.c_row + column, n * height, columns, p.c_row)
             run_strip(by, <int>height, vecs, chunks, s)
             p.update.rule(p.update, p.update.lines, p.at + row * p.c_row + column, n * height, columns, p.c_row, gradients)
             advance(s, by, height)

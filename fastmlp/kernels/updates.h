@@ -134,6 +134,15 @@ ALWAYS_INLINE void update_rows(vec (*rule)(vec, vec *, const vec *), const int n
     }
 }
 
+/* Asks memory for what the update of a block reads: where its rows lie apart, nothing else would. */
+static inline void prefetch_block(const Update *u, ptrdiff_t at, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t row) {
+    const real *arrays[MOST_STATE + 2] = {u->parameters, u->state[0], u->state[1], u->average};
+    for (int k = 0; k < MOST_STATE + 2; k++)
+        for (ptrdiff_t i = 0; arrays[k] && i < rows; i++)
+            for (ptrdiff_t j = 0; j < columns; j += 64 / (ptrdiff_t)sizeof(real))
+                __builtin_prefetch(arrays[k] + at + i * row + j, 1);
+}
+
 /* A rule alone and a rule with decay have bodies of their own; the others ask for each line as they go. */
 ALWAYS_INLINE void update_block(vec (*rule)(vec, vec *, const vec *), const int n_numbers, const int n_state,
                                 const Update *u, int lines, ptrdiff_t at, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t row,

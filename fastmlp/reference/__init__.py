@@ -19,7 +19,7 @@ The compiled kernels and the Numba ones compute the same bits faster; the tests 
 from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, fma, ordered_sum, sum_of_products
 from .elementary import exp, expm1, log, log1p, sigmoid, tanh
-from .engine import Dropout, Engine, Samples, Steps, Update, classes
+from .engine import Dropout, Engine, Samples, Steps, Update, classes, labels
 from .layers import dense_backward, dense_forward
 from .losses import output_gradient, row_losses
 from .norms import sum_of_magnitudes, sum_of_squares

@@ -27,7 +27,7 @@ BLOCK = 1024  # rows that are taken at a time where nothing else says how many, 
 class Samples(NamedTuple):
     """Inputs with their targets.
 
-    x: (rows, n_in) in the parameters' dtype, or uint8 pixels, which stand for x / 255; rows contiguous.
+    x: (rows, n_in) in the parameters' dtype or uint8, before it is divided by the engine's input_scale; rows contiguous.
     y: (rows, n_out) in the parameters' dtype, or int64 labels (rows,), which stand for their one-hot rows (with a single
         output: for 0 and 1).
     weights: (rows,) in the parameters' dtype, of at least 0, by which rows count; None: all alike. Recorded losses are
@@ -106,10 +106,12 @@ class Engine:
     """A network's computation over its flat parameter array.
 
     layer_sizes: input first. activations: for each layer a name, or a user's own. loss: a name, or a Huber or Quantile.
-    parameters: the flat array, read, and written in place by train and apply. Raises ValueError for an activation or a loss that the backend does not have.
+    parameters: the flat array, read, and written in place by train and apply. input_scale: what inputs are divided by, both in
+    the parameters' dtype, whatever type they come in. Raises ValueError for an activation or a loss that the backend does not
+    have.
     """
 
-    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1):
+    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
         for activation in activations:
             if isinstance(activation, str):
                 named(ACTIVATION_FUNCTIONS, "activation", activation)
@@ -120,6 +122,7 @@ class Engine:
         self.loss = loss
         self.parameters = parameters
         self.dtype = parameters.dtype
+        self.input_scale = self.dtype.type(input_scale)
 
     def takes(self, x):
         """Whether a user's x can be passed on as it is; if not, validation.py is to be asked.
@@ -160,7 +163,7 @@ class Engine:
         return self._forward(self._inputs(x))[1]
 
     def evaluate(self, samples, losses, correct):
-        """Fill losses (rows,) float64, and correct (rows,) uint8 unless it is None, without training."""
+        """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         check_environment()
         for start in range(0, len(samples.x), BLOCK):
             rows = slice(start, min(start + BLOCK, len(samples.x)))
@@ -197,8 +200,8 @@ class Engine:
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
-        losses (float64, one for each position of the order) receives at start:stop each row's loss, and correct (uint8)
-        whether its class was right, both before that step's update, where given. dropout: a Dropout. penalties: (coefficients,
+        losses (float64, one for each position of the order) receives at start:stop each row's loss, both before that step's
+        update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32). dropout: a Dropout. penalties: (coefficients,
         out), both float64: out, one for each step, receives the penalty before its update, from the step's coefficients
         (l2, l1), or those that stand for all.
         """
@@ -283,10 +286,12 @@ class Engine:
     def _assess(self, z, a, batch, rows, losses, correct):
         losses[rows] = row_losses(self.loss, z, a, batch.y)
         if correct is not None:
-            correct[rows] = classes(a) == classes(batch.given_y)
+            right = n_right_labels if correct.dtype == np.int32 else is_right_class
+            correct[rows] = right(a, batch.given_y)
 
     def _inputs(self, x):
-        return x.astype(self.dtype) / self.dtype.type(255) if x.dtype == np.uint8 else x
+        with np.errstate(all="ignore"):
+            return x.astype(self.dtype, copy=False) / self.input_scale
 
     def _targets(self, y):
         if y.ndim == 2:
@@ -306,11 +311,30 @@ def is_ready(value, dtype, ndim):
 
 
 def classes(outputs):
-    """The class of each row: the index of its first largest output; with a single output, whether it exceeds 1/2."""
+    """The class of each row: the index of its first largest output; with a single output, whether it exceeds 1/2.
+
+    A row that holds a NaN has none: -1.
+    """
     if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0.5).astype(np.int64)
+        return np.where(np.isnan(outputs[:, 0]), -1, outputs[:, 0] > 0.5).astype(np.int64)
     best, largest = np.zeros(len(outputs), np.int64), outputs[:, 0]
     for j in range(1, outputs.shape[1]):
         larger = outputs[:, j] > largest
         best, largest = np.where(larger, j, best), np.where(larger, outputs[:, j], largest)
-    return best
+    return np.where(np.isnan(outputs).any(axis=1), -1, best)
+
+
+def labels(outputs):
+    """For each output whether its label holds, 1 where it exceeds 1/2, else 0; -1 where it is NaN."""
+    return np.where(np.isnan(outputs), -1, outputs > 0.5).astype(np.int64)
+
+
+def is_right_class(a, y):
+    """Whether each row has a class, and it is that of its targets."""
+    found = classes(a)
+    return (found == classes(y)) & (found >= 0)
+
+
+def n_right_labels(a, y):
+    """How many labels of each row are those of its targets."""
+    return np.count_nonzero((labels(a) == labels(y)) & ~np.isnan(a), axis=1)

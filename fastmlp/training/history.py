@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field, fields
 
+from .. import notebook
+
 
 @dataclass
 class History:
     """What a fit recorded: lists with one entry a completed epoch, also as history["loss"] and so on.
 
     loss: the mean loss of the rows, each taken just before the step that trained on it.
-    accuracy: the share of rows whose class was right, likewise; empty where there are no classes.
-    val_loss, val_accuracy: on the validation data after the epoch; empty without it, or without classes in it.
+    accuracy: the share of rows whose class, or all of whose labels, were right, likewise; empty where the task is numbers.
+    label_accuracy: the share of labels that were right; empty where the task is another.
+    val_loss, val_accuracy, val_label_accuracy: the same on the validation data after the epoch; empty without it.
     penalty: the mean penalty of the optimizer's l2 and l1, which is no part of loss; empty without them.
     seconds: the time for training on the epoch, without validation.
     interrupted_rows: None, or how many rows of a further epoch had been trained on when Ctrl-C ended it.
@@ -17,8 +20,10 @@ class History:
 
     loss: list = field(default_factory=list)
     accuracy: list = field(default_factory=list)
+    label_accuracy: list = field(default_factory=list)
     val_loss: list = field(default_factory=list)
     val_accuracy: list = field(default_factory=list)
+    val_label_accuracy: list = field(default_factory=list)
     penalty: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
     interrupted_rows: int | None = None
@@ -36,15 +41,16 @@ class History:
             raise KeyError(key)
         return getattr(self, key)
 
+    def _repr_html_(self):
+        return notebook.history_html(self)
+
     def record(self, seconds, trained, validation, penalty=None):
         """Add an epoch: the Evaluations of its training and, unless None, of the validation data; its penalty, unless None."""
         if penalty is not None:
             self.penalty.append(penalty)
         self.seconds.append(seconds)
-        self.loss.append(trained.loss)
-        if trained.accuracy is not None:
-            self.accuracy.append(trained.accuracy)
-        if validation is not None:
-            self.val_loss.append(validation.loss)
-            if validation.accuracy is not None:
-                self.val_accuracy.append(validation.accuracy)
+        for prefix, evaluation in (("", trained), ("val_", validation)):
+            for name in ("loss", "accuracy", "label_accuracy"):
+                value = getattr(evaluation, name, None)
+                if value is not None:
+                    self[prefix + name].append(value)

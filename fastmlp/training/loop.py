@@ -9,7 +9,6 @@ from typing import NamedTuple
 from ..optimizers import Optimizer
 from ..random_streams import shuffled_rows
 from ..reference import Dropout, Samples, Steps
-from ..validation import have_classes
 from .callbacks import Callback
 from .history import History
 from .interrupts import deferred_interrupt
@@ -29,7 +28,7 @@ class Plan(NamedTuple):
     dropout: Dropout | None
     shuffle: bool
     seed: int
-    output_activation: object
+    task: str
     callbacks: list[Callback]
 
 
@@ -40,7 +39,6 @@ def fit(engine, parameters, state, plan):
     with deferred_interrupt() as interrupted:
         try:
             if plan.epochs:
-                learn_task(state, plan.samples.y, plan.output_activation)
                 plan.optimizer.begin(state, parameters, -(-len(plan.samples.x) // plan.batch_size))
             for epoch in range(1, plan.epochs + 1):
                 _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
@@ -54,7 +52,7 @@ def fit(engine, parameters, state, plan):
 
 def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     n_rows = len(plan.samples.x)
-    rows = Rows(plan.samples, plan.output_activation)
+    rows = Rows(plan.samples, plan.task)
     penalties = Penalties(plan.optimizer, plan.batch_size, n_rows)
     order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
     for callback in plan.callbacks:
@@ -75,18 +73,12 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     trained, validation = rows.evaluation(order), None
     if plan.validation:
         with plan.optimizer.averaged(state, parameters):
-            validation = evaluate(engine, plan.validation, plan.output_activation)
+            validation = evaluate(engine, plan.validation, plan.task)
     state.history.record(seconds, trained, validation, penalties.mean())
     for callback in plan.callbacks:
         callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
     if interrupted():
         raise KeyboardInterrupt
-
-
-def learn_task(state, y, output_activation):
-    """The first targets decide whether the network tells classes apart."""
-    if state.is_classifier is None:
-        state.is_classifier = have_classes(y, output_activation)
 
 
 class Slices:

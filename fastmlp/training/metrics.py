@@ -5,31 +5,42 @@ from typing import NamedTuple
 import numpy as np
 
 from ..reference import CHUNK
-from ..validation import have_classes
+
+
+CORRECT = {"classes": np.uint8, "labels": np.int32}  # as fastmlp.reference.Engine.train has it
 
 
 class Evaluation(NamedTuple):
-    """How a network does on some data; accuracy and n_correct are None where there are no classes."""
+    """How a network does on some data; accuracies are None where the network's task gives none."""
 
     loss: float  # mean over the rows, by their weights
     accuracy: float | None  # n_correct / n
     n_correct: int | None
     n: int
+    label_accuracy: float | None = None  # where several labels are told at once, the share of them that is right
 
 
 class Rows:
-    """What is recorded of each row: its loss, and whether its class was right (None where targets name no classes)."""
+    """What is recorded of each row: its loss, and by the task whether its class, or how many of its labels, are right."""
 
-    def __init__(self, samples, output_activation):
+    def __init__(self, samples, task):
         y, self.weights = samples.y, samples.weights
         self.losses = np.empty(len(y))
-        self.correct = np.empty(len(y), np.uint8) if have_classes(y, output_activation) else None
+        self.correct = np.empty(len(y), CORRECT[task]) if task in CORRECT else None
+        self.n_labels = y.shape[1] if task == "labels" else None
 
     def evaluation(self, order=None):
         """The Evaluation of all rows; order: in which they were recorded, if not their own."""
         weights = self.weights if self.weights is None or order is None else self.weights[order]
-        n, n_correct = len(self.losses), None if self.correct is None else int(np.count_nonzero(self.correct))
-        return Evaluation(mean_of(self.losses, weights), None if n_correct is None else n_correct / n, n_correct, n)
+        n, loss = len(self.losses), mean_of(self.losses, weights)
+        if self.correct is None:
+            return Evaluation(loss, None, None, n)
+        if self.n_labels is None:
+            n_correct, of_labels = int(np.count_nonzero(self.correct)), None
+        else:
+            n_correct = int(np.count_nonzero(self.correct == self.n_labels))
+            of_labels = int(self.correct.sum(dtype=np.int64)) / (n * self.n_labels)
+        return Evaluation(loss, n_correct / n, n_correct, n, of_labels)
 
 
 class Penalties:
@@ -53,9 +64,9 @@ class Penalties:
         return ordered_mean(self.values * sizes) * len(sizes) / self.n_rows
 
 
-def evaluate(engine, samples, output_activation):
+def evaluate(engine, samples, task):
     """The Evaluation of an engine's network on checked samples."""
-    rows = Rows(samples, output_activation)
+    rows = Rows(samples, task)
     engine.evaluate(samples, rows.losses, rows.correct)
     return rows.evaluation()
 

@@ -53,7 +53,6 @@ class TrainingState:
         weights that training goes on from while the network holds their average.
     powers: the rule's running products, by name, such as beta1^t of Adam.
     steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
-    is_classifier: whether the network tells classes apart; None while no targets have said so.
     history: what the last fit recorded, or None.
     """
 
@@ -65,7 +64,6 @@ class TrainingState:
     steps_per_epoch: int = 1
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
-    is_classifier: bool | None = None
     history: History | None = None
 
     trainer = None  # this process's token while a call trains the network; not a field: it is no part of what is kept

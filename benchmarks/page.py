@@ -1,0 +1,142 @@
+"""How fast the page answers, and what it costs training: `python -m benchmarks.page [--seconds S]`, with Chromium and playwright.
+
+Stroke to drawn: from the time stamp of a pen's event to when every neuron has been drawn for an input that holds it, in a
+headless Chromium on the same cores; idle, and while the network trains at full speed. Training: images a second with the page
+open, in shares of MLP.fit's.
+"""
+
+import argparse
+import math
+import shutil
+import time
+
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+import fastmlp
+from fastmlp.page import Page, subject
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]  # fmt: skip
+NETWORKS = {
+    "784-16-16-10 sigmoid": dict(layer_sizes=[784, 16, 16, 10], output_activation="sigmoid"),
+    "784-512-512-10 relu": dict(layer_sizes=[784, 512, 512, 10], activation="relu", loss="cross_entropy"),
+}
+
+# A stroke's event waits for the first input sent after it; its time ends when that input's answer has been handled, and so drawn.
+WATCH = """
+(() => {
+  const pending = [], sent = new Map();
+  window.latencies = [];
+  let sequence = 0;
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    if (typeof data !== "string") sent.set(++sequence, performance.now());
+    return send.call(this, data);
+  };
+  const Plain = WebSocket;
+  window.WebSocket = class extends Plain {
+    constructor(...args) {
+      super(...args);
+      setTimeout(() => this.addEventListener("message", ({ data }) => {
+        if (typeof data === "string") return;
+        const length = new DataView(data).getUint32(0, true);
+        const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+        if (header.type !== "activations") return;
+        const now = performance.now(), begun = sent.get(header.sequence);
+        while (pending.length && pending[0] <= begun) latencies.push(now - pending.shift());
+      }));
+    }
+  };
+  addEventListener("pointerrawupdate", (event) => event.buttons && pending.push(event.timeStamp), true);
+})();
+"""
+
+
+def stroke(tab, seconds):
+    """Latencies in milliseconds of a pen that moves for some seconds."""
+    tab.evaluate("latencies.length = 0")
+    box = tab.locator("#pad").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    end, k = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        tab.locator("#clear").click()
+        tab.mouse.move(*middle)
+        tab.mouse.down()
+        for _ in range(80):
+            k += 1
+            reach = 0.38 * box["width"] * math.sin(k / 90)
+            tab.mouse.move(middle[0] + reach * math.cos(k / 12), middle[1] + reach * math.sin(k / 12))
+        tab.mouse.up()
+    tab.wait_for_timeout(200)
+    return np.array(tab.evaluate("latencies"))
+
+
+def percentiles(latencies):
+    p50, p95 = np.percentile(latencies, [50, 95])
+    return f"p50 {p50:5.1f} ms   p95 {p95:5.1f} ms   of {len(latencies)}"
+
+
+def library_speed(net, data, batch_size, learning_rate, seconds):
+    """Images a second of MLP.fit, the better of three."""
+    rows = 3000
+    net.fit(data.x[:rows], data.y[:rows], 1, batch_size, learning_rate, verbose=0)
+    speeds = []
+    for _ in range(3):
+        began, images = time.perf_counter(), 0
+        while time.perf_counter() < began + seconds / 3:
+            net.fit(data.x, data.y, 1, batch_size, learning_rate, verbose=0)
+            images += len(data.x)
+        speeds.append(images / (time.perf_counter() - began))
+    return max(speeds)
+
+
+def page_speed(page, seconds):
+    def seen():
+        return page._room.position.images_seen
+
+    begun, before = time.perf_counter(), seen()
+    time.sleep(seconds)
+    return (seen() - before) / (time.perf_counter() - begun)
+
+
+def measure(browser, name, options, data, seconds):
+    print(f"\n{name}")
+    alone = library_speed(fastmlp.MLP(seed=0, **options), data, 10, 0.5, seconds)
+    page = Page(fastmlp.MLP(seed=0, **options), data, port=0)
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    tab = context.new_page()
+    tab.add_init_script(WATCH)
+    began = time.perf_counter()
+    tab.goto(page.url)
+    while not tab.evaluate("document.body.dataset.version"):
+        pass
+    print(f"  there after           {time.perf_counter() - began:.2f} s")
+    stroke(tab, 1)
+    print(f"  stroke to drawn, idle {percentiles(stroke(tab, seconds))}")
+    for field, value in (("learning-rate", "0.5"), ("pause-after", "1000000")):
+        tab.locator(f"#{field}").fill(value)
+        tab.locator(f"#{field}").press("Enter")
+    tab.locator("#start").click()
+    tab.wait_for_timeout(1000)
+    open_page = page_speed(page, seconds)
+    print(f"  training, page open   {open_page:,.0f} images a second, {100 * open_page / alone:.0f}% of fit's {alone:,.0f}")
+    print(f"  stroke, training      {percentiles(stroke(tab, seconds))}")
+    context.close()
+    page.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=6, help="of each measurement")
+    arguments = parser.parse_args()
+    data = subject.as_data(fastmlp.datasets.digits(30_000, 0) + fastmlp.datasets.digits(2_000, 1))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        for name, options in NETWORKS.items():
+            measure(browser, name, options, data, arguments.seconds)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

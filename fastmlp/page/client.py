@@ -1,0 +1,219 @@
+"""One tab: its drawing, which it alone has, and the updates that it gets, the latest only and one at a time."""
+
+import asyncio
+import time
+from dataclasses import asdict
+
+import numpy as np
+
+from ..activations import ACTIVATIONS
+from . import orders, protocol
+from .protocol import BadMessage, Refused
+
+ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
+MOST_LINES = 900
+DRAWN_NEURONS = 24  # a column of circles; wider layers are blocks
+UPDATE_EVERY, UPDATE_EVERY_DRAWING = 1 / 25, 1 / 8  # seconds
+UPDATE_SHARE = 10  # of the time: an update that takes long to make is followed by ten times as long without one
+MAP_SIDE, MOST_MAPS = 24, 200  # response maps over a plane of two inputs
+HASHED_EVERY = 1.0  # seconds, where hashing takes long
+
+
+class Client:
+    """What a tab sends and is sent, once it has shown the token."""
+
+    def __init__(self, connection, room, lock):
+        self.connection, self.room, self.lock = connection, room, lock
+        self.changed, self.acknowledged = asyncio.Event(), asyncio.Event()
+        self.input, self.sequence = None, 0
+        self.lines_by_product = True
+        self.last_pen = -1e9
+        self.sent = {}  # what of the room this tab has: names and versions
+
+    async def run(self):
+        """Until the tab goes."""
+        self.room.clients.add(self)
+        self.changed.set()
+        updates = asyncio.create_task(self._send_updates())
+        try:
+            async for message in self.connection:
+                await self._receive(message)
+        finally:
+            updates.cancel()
+            self.room.clients.discard(self)
+
+    async def _receive(self, message):
+        try:
+            if isinstance(message, bytes):
+                header, content = protocol.parse_frame(message)
+                if header["type"] == "input":
+                    return await self._draw(header, content)
+                if header["type"] != "load":
+                    raise BadMessage("a frame of an unknown type")
+                async with self.lock:
+                    return self.room.load(content)
+            order = protocol.parse_order(message)
+            if order["type"] == "ack":
+                self.acknowledged.set()
+            elif order["type"] == "lines":
+                self.lines_by_product = protocol.choice(order, "mode", ("products", "weights")) == "products"
+                self.sent.pop("lines", None)
+                self.changed.set()
+            elif order["type"] == "train":
+                orders.obey(self.room, order)  # pausing waits for no step
+            else:
+                async with self.lock:
+                    reply = orders.obey(self.room, order)
+                if reply is not None:
+                    await self.connection.send(reply)
+        except Refused as refusal:
+            await self.connection.send(protocol.to_json({"type": "refused", "text": str(refusal)}))
+
+    async def _draw(self, header, content):
+        """Another input: answered at once with every neuron's activation."""
+        net = self.room.net
+        sequence = protocol.integer(header, "sequence", 0, 2**53)
+        dtype = {"u1": np.dtype("u1"), "f8": np.dtype("<f8")}[protocol.choice(header, "dtype", ("u1", "f8"))]
+        if len(content) % dtype.itemsize or len(content) // dtype.itemsize > 2**20:
+            raise BadMessage("an input of another length than it says")
+        values = np.frombuffer(content, dtype)
+        if values.size != net.layer_sizes[0]:
+            if header.get("structure") == self.room.structure:
+                raise BadMessage("an input of another length than the network's")
+            return  # meant for the network before
+        if dtype != np.uint8:
+            with np.errstate(over="ignore"):
+                values = values.astype(net.dtype)
+            if not np.isfinite(values).all():
+                raise BadMessage("an input that is not finite")
+        self.input, self.sequence = values, sequence
+        self.last_pen = time.monotonic()
+        self.room.pen_moves()
+        await self.connection.send(protocol.frame("activations", [self._activations()], **self._stamp()))
+        if net.n_parameters > ALL_TRAVEL:
+            self.sent.pop("lines", None)
+            self.changed.set()
+
+    def _activations(self):
+        return "activations", np.concatenate(self.room.net.activations(self.input))
+
+    def _stamp(self):
+        return {"sequence": self.sequence, "version": self.room.version, "structure": self.room.structure}
+
+    # Updates
+
+    async def _send_updates(self):
+        last, took = -1e9, 0.0
+        while True:
+            await self.changed.wait()
+            now = time.monotonic()
+            every = max(UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY, UPDATE_SHARE * took)
+            if now < last + every:
+                await asyncio.sleep(last + every - now)
+            self.changed.clear()
+            self.acknowledged.clear()
+            last = time.monotonic()
+            update = self._update()
+            took = time.monotonic() - last
+            await self.connection.send(update)
+            await self.acknowledged.wait()
+
+    def _update(self):
+        """One frame with everything that this tab has not got yet."""
+        room, sent, arrays, fields = self.room, self.sent, [], {}
+        if self._is_new("structure", room.structure):
+            fields["network"] = describe(room)
+            self.sent = sent = {"structure": room.structure}
+            if self.input is not None and self.input.size != room.net.layer_sizes[0]:
+                self.input = None
+        new_parameters = self._is_new("parameters", room.version)
+        small = room.net.n_parameters <= ALL_TRAVEL
+        if new_parameters:
+            if small:
+                arrays.append(("parameters", room.net.parameters))
+            elif room.net.layer_sizes[1] <= DRAWN_NEURONS:
+                arrays.append(("first_weights", room.net.weights[0]))
+            if room.inputs["kind"] == "plane" and sum(room.net.layer_sizes[1:]) <= MOST_MAPS:
+                arrays.append(("maps", response_maps(room)))
+        if self.input is not None and self._is_new("activations", (room.version, self.sequence)):
+            arrays.append(self._activations())
+        if not small and self._is_new("lines", (room.version, self.sequence)):
+            arrays += strongest_lines(room.net, self.input if self.lines_by_product else None)
+        row = room.training.row
+        if row is not None and room.data is not None and self._is_new("learnt", row):
+            arrays.append(("learnt", orders._values(room.data.x[row])))
+            fields["learnt_label"] = orders._label(room.data.y[row])
+        if self._is_new("curves", (len(room.points), room.points[-1:])):
+            points = [[np.nan if value is None else value for value in point] for point in room.points]
+            arrays.append(("curves", np.array(points, np.float64).reshape(-1)))
+        test = room.test
+        if test.confusion is not None and self._is_new("confusion", test.version):
+            arrays.append(("confusion", test.confusion.reshape(-1)))
+        return protocol.frame("update", arrays, **self._stamp(), status=self._status(), **fields)
+
+    def _status(self):
+        room = self.room
+        training, position = room.training, room.position
+        big = room.net.n_parameters > ALL_TRAVEL
+        if not (big and training.running) or time.monotonic() > self.sent.get("hashed", -1e9) + HASHED_EVERY:
+            self.sent["hash"], self.sent["hashed"] = room.net.hash(), time.monotonic()
+        return {
+            **asdict(room.settings), **asdict(position),
+            "running": training.running, "diverged": training.diverged, "rate": training.rate, "loss": training.loss,
+            "test_loss": room.test.loss, "accuracy": room.test.accuracy, "hash": self.sent["hash"],
+            "undo": room.done[-1].label if room.done else None, "redo": room.undone[-1].label if room.undone else None,
+            "why_not": room.why_not, "tabs": len(room.clients),
+        }  # fmt: skip
+
+    def _is_new(self, name, version):
+        """Whether this tab has another version of it; from now on it has this one."""
+        known = name in self.sent and self.sent[name] == version
+        self.sent[name] = version
+        return not known
+
+
+def describe(room):
+    """What of the network does not change by training."""
+    net = room.net
+    return {
+        "layer_sizes": list(net.layer_sizes), "activations": [str(a) for a in net.layer_activations], "loss": net.loss,
+        "dtype": net.dtype.name, "n_parameters": net.n_parameters, "all_travel": net.n_parameters <= ALL_TRAVEL,
+        "outputs": room.output_kind, "inputs": room.inputs, "has_data": room.data is not None,
+        "n_rows": 0 if room.data is None else len(room.data.x), "n_test": 0 if room.data is None else len(room.data.x_test),
+        "choices": [name for name, row in ACTIVATIONS.items() if orders._hidden(name, row)]
+        + sorted({str(a) for a in net.layer_activations if not isinstance(a, str)}),
+    }  # fmt: skip
+
+
+def strongest_lines(net, x):
+    """Arrays of the strongest lines, as many from each layer: by weight, or with an input x by weight times activation.
+
+    Lines into the first layer are left out where the inputs are many: they are drawn as one bundle.
+    """
+    layers = [layer for layer, weights in enumerate(net.weights) if layer or weights.shape[0] <= DRAWN_NEURONS]
+    activations = None if x is None else net.activations(x)
+    found = []
+    for layer in layers:
+        weights = net.weights[layer]
+        strengths = weights if activations is None else weights * activations[layer][:, None]
+        magnitudes = np.abs(strengths).reshape(-1)
+        count = min(MOST_LINES // len(layers), magnitudes.size)
+        chosen = np.argpartition(magnitudes, -count)[-count:] if count < magnitudes.size else np.arange(count)
+        start, stop = np.divmod(chosen, weights.shape[1])
+        found.append((np.full(count, layer), start, stop, strengths.reshape(-1)[chosen]))
+    if not found:
+        return []
+    layer, start, stop, strength = map(np.concatenate, zip(*found))
+    return [
+        ("line_layers", layer.astype(np.int32)), ("line_starts", start.astype(np.int32)),
+        ("line_stops", stop.astype(np.int32)), ("line_strengths", strength.astype(np.float32)),
+    ]  # fmt: skip
+
+
+def response_maps(room):
+    """Each neuron's activation over the plane of both inputs: float32, neuron by neuron, MAP_SIDE rows from the top."""
+    (x_low, y_low), (x_high, y_high) = room.inputs["low"], room.inputs["high"]
+    places = (np.arange(MAP_SIDE) + 0.5) / MAP_SIDE
+    x, y = np.meshgrid(x_low + (x_high - x_low) * places, y_high - (y_high - y_low) * places)
+    layers = room.net.activations(np.column_stack([x.reshape(-1), y.reshape(-1)]))[1:]
+    return np.concatenate([a.T.reshape(-1) for a in layers]).astype(np.float32)

@@ -1,0 +1,124 @@
+"""When training runs: slices short enough for a pen to feel none of it, at the speed that was asked for."""
+
+import asyncio
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+SLICE = 0.002  # seconds of training while a pen may move
+LONG_SLICE = 0.008  # while none has moved for a second
+IN_THREAD = 0.010  # steps beyond this leave the event loop free
+EXAMINED_EVERY, EXAMINED_WITHIN = 0.03, 3.0  # seconds
+EXAMINATION_SHARE, FIRST_SHARE, FIRST = 30, 8, 20  # of the time at most a 30th; for the curves' first points an 8th
+RATE_WINDOW = 0.5
+IDLE = 0.2  # seconds between looks at whether an examination is due
+
+
+async def train(room, lock):
+    """Train room whenever it is running, until cancelled. lock: held while the network changes."""
+    pacer = _Pacer(room)
+    with ThreadPoolExecutor(1) as pool:
+        while True:
+            if not room.training.running:
+                pacer.rest()
+                await _examine(room, lock, pool, pacer)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(room.wake.wait(), IDLE)
+                room.wake.clear()
+                continue
+            steps, pause = pacer.next()
+            if steps:
+                async with lock:
+                    if room.training.running:
+                        await _slice(room, steps, pool, pacer)
+            await _examine(room, lock, pool, pacer)
+            await asyncio.sleep(pause)
+
+
+async def _slice(room, steps, pool, pacer):
+    rows = room.next_slice(steps)
+    began = time.perf_counter()
+    if pacer.step_seconds > IN_THREAD:
+        trained = await asyncio.get_running_loop().run_in_executor(pool, room.train, rows)
+    else:
+        trained = room.train(rows)
+    pacer.took(rows, time.perf_counter() - began)
+    room.take_over(trained)
+
+
+async def _examine(room, lock, pool, pacer):
+    """Keep the test result up to date, at a small share of the time."""
+    if not room.fits_data or room.test.version == room.version:
+        return
+    if room.training.running and time.monotonic() < pacer.next_examination:
+        return
+    async with lock:
+        began = time.perf_counter()
+        if pacer.examination_seconds > IN_THREAD:
+            test = await asyncio.get_running_loop().run_in_executor(pool, room.examine)
+        else:
+            test = room.examine()
+        pacer.examined(time.perf_counter() - began)
+        if not np.isfinite(room.net.parameters).all():
+            room.diverge()
+        room.record(test)
+
+
+class _Pacer:
+    """How many steps fit into the next slice, and how fast training has been."""
+
+    def __init__(self, room):
+        self.room = room
+        self.step_seconds = self.examination_seconds = 1.0  # unknown yet: in a thread
+        self.next_examination = 0.0
+        self.structure = -1
+        self.rest()
+
+    def rest(self):
+        self.begun, self.steps_done, self.speed = time.monotonic(), 0, None
+        self.recent = []
+
+    def next(self):
+        """(steps of the next slice, seconds to rest after it)."""
+        room, now = self.room, time.monotonic()
+        if self.structure != (key := (room.structure, room.settings.batch_size)):
+            self.structure, self.step_seconds = key, 1.0
+        pen = now - room.last_pen
+        length = SLICE if pen < 1 else LONG_SLICE
+        fitting = max(1, int(length / self.step_seconds))
+        # While a pen moves, training leaves two thirds of the time to it.
+        rest = 2 * min(length, 4 * self.step_seconds * fitting) if pen < 0.1 else 0.0
+        speed = room.settings.steps_per_second
+        if not speed:
+            return fitting, rest
+        if speed != self.speed:
+            self.begun, self.steps_done, self.speed = now, 0, speed
+            return 1, 0.0
+        due = int((now - self.begun) * speed) + 1 - self.steps_done
+        if due > speed:  # it cannot keep up: do not save the arrears
+            self.begun, self.steps_done, due = now, 0, 1
+        if due < 1:
+            return 0, min(0.05, max(0.0, self.begun + self.steps_done / speed - now))
+        return min(due, fitting), rest
+
+    def examined(self, seconds):
+        # The shorter of two: one that was held up puts the next one off for no long time.
+        pause = (FIRST_SHARE if len(self.room.points) < FIRST else EXAMINATION_SHARE) * min(seconds, self.examination_seconds)
+        self.next_examination = time.monotonic() + min(max(EXAMINED_EVERY, pause), EXAMINED_WITHIN)
+        self.examination_seconds = seconds
+
+    def took(self, rows, seconds):
+        batch = self.room.settings.batch_size
+        steps = -(-len(rows) // batch)
+        measured = seconds / steps
+        # Slices grow at most fourfold: one lucky measurement makes no long one.
+        self.step_seconds = max(measured, self.step_seconds / 4) if measured < self.step_seconds else measured
+        self.steps_done += steps
+        now = time.monotonic()
+        self.recent.append((now, len(rows), seconds))
+        while self.recent[0][0] < now - RATE_WINDOW and len(self.recent) > 2:
+            self.recent.pop(0)
+        elapsed = now - self.recent[0][0] + self.recent[0][2]
+        self.room.training.rate = sum(n for _, n, _ in self.recent) / max(elapsed, 1e-6)

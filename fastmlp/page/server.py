@@ -1,0 +1,159 @@
+"""The server: its own files and one socket, on 127.0.0.1 alone, for pages of its own origin that know its token."""
+
+import asyncio
+import errno
+import hmac
+import http
+import logging
+import secrets
+import sys
+from importlib import resources
+
+try:
+    from websockets.asyncio.server import serve
+    from websockets.datastructures import Headers
+    from websockets.exceptions import ConnectionClosed
+    from websockets.http11 import Response
+except ImportError as error:
+    raise ImportError('fastmlp.page needs websockets; install it with: pip install "fastmlp[page]"') from error
+
+from . import pacing, protocol
+from .client import Client
+from .protocol import BadMessage
+
+ADDRESS = "127.0.0.1"
+PORTS_TRIED = 50
+MOST_CLIENTS = 16
+HELLO_WITHIN = 5  # seconds
+LEFT_ALONE = 10  # seconds after the last tab has gone: training stops
+TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Connection": "close",
+}
+
+SILENT = logging.getLogger("fastmlp.page")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+
+def static_files():
+    """{path: (content type, bytes)}: all that can be fetched."""
+    files = {}
+    for file in resources.files(__package__).joinpath("static").iterdir():
+        kind = TYPES.get(file.name.rpartition(".")[2])
+        if kind:
+            files["/" if file.name == "index.html" else f"/{file.name}"] = f"{kind}; charset=utf-8", file.read_bytes()
+    return files
+
+
+class Server:
+    """Serves a room until closed."""
+
+    def __init__(self, room, token=None, left_alone=LEFT_ALONE):
+        self.room, self.left_alone = room, left_alone
+        self.token = token or secrets.token_urlsafe(24)
+        self.files = static_files()
+        self.lock = asyncio.Lock()
+        self.connections = 0
+
+    async def start(self, port):
+        """Listen at port, or at the next free one."""
+        for candidate in range(port, min(port + PORTS_TRIED, 65536)):
+            try:
+                self._listening = await serve(
+                    self._talk, ADDRESS, candidate, process_request=self._answer, compression=None, server_header=None,
+                    max_size=protocol.LARGEST_MESSAGE, max_queue=8, logger=SILENT, ping_interval=20, ping_timeout=20,
+                )  # fmt: skip
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or port == 0:
+                    raise
+        else:
+            raise OSError(errno.EADDRINUSE, f"the ports {port} to {port + PORTS_TRIED - 1} are all in use")
+        self.port = self._listening.sockets[0].getsockname()[1]
+        self.hosts = {f"{name}:{self.port}" for name in (ADDRESS, "localhost")}
+        self.origins = {f"http://{host}" for host in self.hosts}
+        self._training = asyncio.create_task(pacing.train(self.room, self.lock))
+        self._training.add_done_callback(_tell_of_failure)
+
+    @property
+    def url(self):
+        return f"http://{ADDRESS}:{self.port}/#token={self.token}"
+
+    async def close(self):
+        """End all connections, in order."""
+        self._training.cancel()
+        self._listening.close(code=1001, reason="the server has ended")
+        await self._listening.wait_closed()
+
+    def _answer(self, connection, request):
+        """The response to a request, or None where it may become a socket."""
+        if request.headers.get_all("Host") not in [[host] for host in self.hosts]:
+            return _response(http.HTTPStatus.FORBIDDEN, "this host is not served here")
+        if request.path == "/socket":
+            if request.headers.get_all("Origin") not in [[origin] for origin in self.origins]:
+                return _response(http.HTTPStatus.FORBIDDEN, "this origin may not connect")
+            return None
+        if getattr(request, "method", "GET") != "GET":  # older versions of websockets refuse other methods themselves
+            return _response(http.HTTPStatus.METHOD_NOT_ALLOWED, "files are only read")
+        if request.path not in self.files:
+            return _response(http.HTTPStatus.NOT_FOUND, "there is no such file")
+        kind, content = self.files[request.path]
+        return _response(http.HTTPStatus.OK, content, kind)
+
+    async def _talk(self, connection):
+        if self.connections >= MOST_CLIENTS:
+            return await connection.close(1013, "too many tabs")
+        self.connections += 1
+        try:
+            await self._admit(connection)
+            await Client(connection, self.room, self.lock).run()
+        except BadMessage as error:
+            await connection.close(1008, str(error)[:100])
+        except ConnectionClosed:
+            pass
+        except Exception as error:
+            print(f"fastmlp page: {type(error).__name__}: {error}", file=sys.stderr)
+            await connection.close(1011, "the server failed")
+        finally:
+            self.connections -= 1
+            if not self.room.clients:
+                asyncio.get_running_loop().call_later(self.left_alone, self._pause_if_alone)
+            self.room.notify()
+
+    async def _admit(self, connection):
+        """Read the first message, which must hold the token."""
+        try:
+            async with asyncio.timeout(HELLO_WITHIN):
+                message = await connection.recv()
+        except TimeoutError:
+            raise BadMessage("no token came") from None
+        if not isinstance(message, str) or len(message) > 1000:
+            raise BadMessage("the first message is no hello")
+        hello = protocol.parse_order(message)
+        token = protocol.text(hello, "token") if hello["type"] == "hello" else ""
+        if not hmac.compare_digest(token.encode(errors="replace"), self.token.encode()):
+            raise BadMessage("token")
+
+    def _pause_if_alone(self):
+        if not self.room.clients:
+            self.room.pause()
+
+
+def _response(status, content, kind="text/plain; charset=utf-8"):
+    body = content if isinstance(content, bytes) else f"{content}\n".encode()
+    return Response(
+        status.value, status.phrase, Headers({**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}), body
+    )
+
+
+def _tell_of_failure(task):
+    if not task.cancelled() and task.exception() is not None:
+        print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)

@@ -1,0 +1,111 @@
+"""What a network is about: its data, what its inputs look like, and what its outputs are called."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+SMALLEST_SIDE = 8  # of a square of inputs that is taken for an image
+MOST_SLIDERS = 64
+
+
+class Data(NamedTuple):
+    """Samples and targets to train on, and those that are held out."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def as_data(data):
+    """Data from (x, y), (x, y, x_test, y_test) or (x, y, (x_test, y_test)); held out is a tenth where none is given."""
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3, 4):
+        raise TypeError("data must be (x, y) or (x, y, x_test, y_test)")
+    x, y, *rest = data
+    if len(rest) == 1:
+        rest = rest[0]
+    x, y = np.asarray(x), np.asarray(y)
+    if len(x) != len(y) or len(x) < 2:
+        raise ValueError(f"data must hold two or more samples and as many targets, not {len(x)} and {len(y)}")
+    if not rest:
+        held_out = max(1, len(x) // 10)
+        x, y, rest = x[:-held_out], y[:-held_out], (x[-held_out:], y[-held_out:])
+    x_test, y_test = map(np.asarray, rest)
+    if len(x_test) != len(y_test) or not len(x_test):
+        raise ValueError(f"the held-out data have {len(x_test)} samples and {len(y_test)} targets")
+    return Data(x.reshape(len(x), -1), y, x_test.reshape(len(x_test), -1), y_test)
+
+
+def why_not_trainable(net, data, is_loading):
+    """Why net cannot be trained on data, in words for the user, or None."""
+    for activation in net.layer_activations:
+        if not isinstance(activation, str) and not activation.has_derivative:
+            return f"the activation {activation} has no derivative, which training needs"
+    if data is None:
+        return "the data are still being prepared" if is_loading else "there are no data to train on"
+    if data.x.shape[1] != net.layer_sizes[0]:
+        return f"the data have {data.x.shape[1]} numbers a row, and the network takes {net.layer_sizes[0]}"
+    try:  # the library itself says what is wrong with targets
+        net.evaluate(data.x[:1], data.y[:1])
+        if data.y.ndim == 1 and data.y.dtype.kind in "iu" and net.layer_sizes[-1] > 1:
+            net.evaluate(data.x[:1], data.y[[int(np.argmax(data.y))]])
+    except (ValueError, TypeError) as error:
+        return f"the data do not fit the network: {error}"
+    return None
+
+
+def output_kind(net, data):
+    """What the outputs are: "classes", "binary" (one of two classes), "labels" (several may be right) or "regression"."""
+    n_out, last = net.layer_sizes[-1], net.layer_activations[-1]
+    has_labels = data is not None and data.y.ndim == 1 and data.y.dtype.kind in "biu"
+    if n_out == 1:
+        zeros_and_ones = data is None or set(np.unique(data.y[:1000]).tolist()) <= {0, 1}
+        return "binary" if last == "sigmoid" and zeros_and_ones else "regression"
+    if last == "softmax" or net.is_classifier or has_labels:
+        return "classes"
+    if last == "sigmoid":
+        if data is None or data.y.ndim != 2:
+            return "classes"
+        sample = data.y[:1000]
+        if not np.isin(sample, (0, 1)).all():
+            return "regression"
+        return "classes" if (sample.sum(axis=1) == 1).all() else "labels"
+    return "regression"
+
+
+def inputs(net, data):
+    """How the inputs are shown and given: {"kind": "pad", "plane", "sliders" or "rows", ...}."""
+    n_in = net.layer_sizes[0]
+    fitting = data is not None and data.x.shape[1] == n_in
+    side = math.isqrt(n_in)
+    if side * side == n_in and side >= SMALLEST_SIDE:
+        return {"kind": "pad", "side": side, "pixels": not fitting or data.x.dtype == np.uint8}
+    kind = "plane" if n_in == 2 else "sliders" if n_in <= MOST_SLIDERS else "rows"
+    low, high = np.full(n_in, -1.0), np.ones(n_in)
+    if fitting:
+        sample = np.asarray(data.x[:5000], np.float64)
+        low, high = sample.min(axis=0), sample.max(axis=0)
+        low, high = np.where(low < high, low, low - 1), np.where(low < high, high, high + 1)
+        margin = 0.1 * (high - low)
+        low, high = low - margin, high + margin
+    described = {"kind": kind, "low": low.tolist() if kind != "rows" else [], "high": high.tolist() if kind != "rows" else []}
+    if kind == "plane" and fitting:
+        shown = slice(0, 400)
+        described["points"] = np.asarray(data.x[shown], np.float64).round(4).tolist()
+        described["labels"] = classes_of(data.y[shown]).tolist()
+    return described
+
+
+def classes_of(y):
+    """The class of each target: itself, or where one-hot its largest; for real targets whether they exceed 1/2."""
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        return np.argmax(y, axis=1)
+    y = y.reshape(len(y))
+    return y.astype(np.int64) if y.dtype.kind in "biu" else (y > 0.5).astype(np.int64)
+
+
+def answers(outputs):
+    """The class of each row of outputs, as MLP.predict of a classifier gives it."""
+    return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)

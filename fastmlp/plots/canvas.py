@@ -1,0 +1,64 @@
+"""What all pictures share: axes that show themselves in notebooks, the colours, and images laid out as tiles."""
+
+import io
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+POSITIVE, NEGATIVE, HIGHLIGHT = "#0b6fc2", "#d95f02", "#e8a90c"  # blue and orange: told apart by colour-blind people too
+MUTED = "#6b7280"
+SIGNED = LinearSegmentedColormap.from_list("fastmlp", ["#8a3a00", NEGATIVE, "#fbfaf8", POSITIVE, "#063d6e"])
+
+
+class Picture(Axes):
+    """Axes on a figure of their own, which a notebook shows as a PNG."""
+
+    def _repr_png_(self):
+        png = io.BytesIO()
+        self.figure.savefig(png, format="png", dpi=110)
+        return png.getvalue()
+
+
+def axes(ax, width, height):
+    """ax itself, or new axes on a figure of width x height inches."""
+    if ax is not None:
+        return ax
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure.add_subplot(axes_class=Picture)
+
+
+def symmetric(values):
+    """The scale from minus to plus the largest finite magnitude, so that zero is the palest."""
+    magnitudes = np.abs(values[np.isfinite(values)])
+    largest = float(magnitudes.max(initial=0)) or 1.0
+    return Normalize(-largest, largest)
+
+
+def side_of(size):
+    """The side of the square that size pixels make, or None."""
+    side = math.isqrt(size)
+    return side if side * side == size else None
+
+
+def bare(ax):
+    """Without ticks and frame."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def tiles(images, columns, gap=2):
+    """One image of all images (n, height, width), row by row, with gaps of NaN: and each tile's left upper corner."""
+    n, height, width = images.shape
+    rows = -(-n // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    corners = []
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+        corners.append((left, top))
+    return sheet, corners

@@ -1,0 +1,122 @@
+"""The drawing that learners know: columns of neurons, and the lines between them."""
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.patches import Circle
+
+from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, axes, bare, side_of
+
+MOST_DRAWN = 16  # neurons of a layer
+STEP = 0.75  # from layer to layer, of the height of a column
+BOTTOM, TOP = -0.6, 0.52
+
+
+def network(net, image, ax=None):
+    """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
+
+    net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the true
+    count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations other
+    than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange.
+    """
+    activations = [np.asarray(a, np.float64) for a in net.activations(np.asarray(image).reshape(-1))]
+    side = side_of(net.layer_sizes[0])
+    is_picture = side is not None and side >= 8
+    columns = [_Column(i, a, i == len(activations) - 1) for i, a in enumerate(activations)]
+    radius = min(column.radius for column in columns[is_picture:])
+    for column in columns:
+        column.radius = radius
+    left, right = -0.6 if is_picture else -0.15, columns[-1].x + 0.3
+    ax = bare(axes(ax, 3.6 * (right - left), 3.6 * (TOP - BOTTOM)))
+    ax.set_aspect("equal")
+    for before, after, weights in zip(columns, columns[1:], net.weights):
+        if not (before.layer == 0 and is_picture):
+            _draw_lines(ax, before, after, np.asarray(weights, np.float64))
+    if is_picture:
+        x = activations[0].reshape(side, side)
+        ax.imshow(x, "gray", vmin=0, vmax=1, extent=(-0.55, 0.05, -0.3, 0.3), interpolation="nearest", zorder=2)
+        _draw_bundle(ax, columns[1], np.asarray(net.weights[0], np.float64) * activations[0][:, None])
+        ax.text(-0.25, -0.36, f"{net.layer_sizes[0]} inputs", ha="center", va="top", fontsize=8, color=MUTED)
+    for column in columns[is_picture:]:
+        column.draw(ax, net.layer_activations[column.layer - 1] if column.layer else None)
+        title = "inputs" if not column.layer else "outputs" if column.is_last else "hidden"
+        ax.text(column.x, -0.53, f"{column.size} {title}", ha="center", va="top", fontsize=8, color=MUTED)
+    ax.set_xlim(left, right)
+    ax.set_ylim(BOTTOM, TOP)
+    return ax
+
+
+class _Column:
+    """Where the neurons of a layer stand, and how active they are."""
+
+    def __init__(self, layer, activations, is_last):
+        self.layer, self.activations, self.is_last, self.size = layer, activations, is_last, len(activations)
+        self.x = STEP * layer
+        half = MOST_DRAWN // 2
+        if self.size <= MOST_DRAWN:
+            self.drawn = list(range(self.size))
+            places = self.size
+            slots = self.drawn
+        else:  # the middle place is for the dots
+            self.drawn = list(range(half)) + list(range(self.size - half, self.size))
+            places = MOST_DRAWN + 1
+            slots = list(range(half)) + list(range(half + 1, places))
+        gap = 1 / max(places, 10)
+        self.radius = 0.36 * gap
+        self.y = [gap * ((places - 1) / 2 - slot) for slot in slots]
+
+    def draw(self, ax, activation):
+        bounded = activation in ("sigmoid", "softmax")
+        scale = 1.0 if bounded else np.abs(self.activations[np.isfinite(self.activations)]).max(initial=0) or 1.0
+        winner = int(np.argmax(self.activations)) if self.is_last and self.size > 1 else None
+        for neuron, y in zip(self.drawn, self.y):
+            share = float(np.clip(self.activations[neuron] / scale, -1, 1))
+            face = _mix("#000000", "#ffffff" if share >= 0 else NEGATIVE, abs(share)) if share == share else "#c026d3"
+            edge, width = (HIGHLIGHT, 2) if neuron == winner else (MUTED, 0.7)
+            ax.add_patch(Circle((self.x, y), self.radius, facecolor=face, edgecolor=edge, linewidth=width, zorder=3))
+            if self.is_last:
+                weight = "bold" if neuron == winner else "normal"
+                text = f"{neuron}   {self.activations[neuron]:.2f}".replace("-", "−")
+                ax.text(self.x + 0.05, y, text, va="center", fontsize=8, weight=weight)
+        if self.size > MOST_DRAWN:
+            ax.text(self.x, 0, "⋮", ha="center", va="center", fontsize=11, color=MUTED)
+
+
+def _draw_lines(ax, before, after, weights):
+    products = weights[np.ix_(before.drawn, after.drawn)] * before.activations[before.drawn][:, None]
+    products[~np.isfinite(products)] = 0
+    segments, strengths = [], []
+    for i, y_from in enumerate(before.y):
+        for j, y_to in enumerate(after.y):
+            segments.append([(before.x + before.radius, y_from), (after.x - after.radius, y_to)])
+            strengths.append(products[i, j])
+    _add(ax, segments, strengths)
+
+
+def _draw_bundle(ax, first, products):
+    """One curve from the image to each neuron, for the sum of its products."""
+    products[~np.isfinite(products)] = 0
+    t = np.linspace(0, 1, 30)
+    ease = t * t * (3 - 2 * t)
+    start, stop = 0.06, first.x - first.radius
+    segments = [np.column_stack([start + (stop - start) * t, y * ease]) for y in first.y]
+    _add(ax, segments, products.sum(axis=0)[first.drawn])
+
+
+def _add(ax, segments, strengths):
+    strengths = np.asarray(strengths)
+    share = np.abs(strengths) / (np.abs(strengths).max(initial=0) or 1)
+    order = np.argsort(share)
+    order = order[share[order] > 0.02]  # the fainter ones cannot be seen
+    colours = [(*_rgb(POSITIVE if strengths[k] > 0 else NEGATIVE), 0.06 + 0.94 * share[k] ** 0.8) for k in order]
+    lines = LineCollection(
+        [segments[k] for k in order], colors=colours, linewidths=0.3 + 2.4 * share[order], zorder=1, capstyle="round"
+    )
+    ax.add_collection(lines)
+
+
+def _rgb(colour):
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def _mix(dark, light, share):
+    return tuple(a + (b - a) * share for a, b in zip(_rgb(dark), _rgb(light)))

@@ -1,0 +1,39 @@
+"""All pictures of a network, written to a folder: what the command line's --plot does."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .canvas import side_of
+from .curves import learning_curves
+from .diagram import network
+from .mistakes import confusion_matrix, worst_mistakes
+from .weights import receptive_field, weights
+
+
+def save_network(net, folder, image=None):
+    """Write the weights of every layer, and with an image the network at work on it, as PNG files; returns their paths."""
+    pictures = {f"weights-{layer + 1}": weights(net, layer) for layer in range(len(net.weights))}
+    if image is not None:
+        pictures["network"] = network(net, image)
+        if side_of(net.layer_sizes[0]) is not None:
+            most_active = int(np.argmax(net.activations(image)[1]))
+            pictures["receptive-field"] = receptive_field(net, most_active, image)
+    return _save(pictures, folder)
+
+
+def save_training(net, history, x, y, folder):
+    """Write save_network's pictures, the learning curves, and how net does on images x with labels y; returns the paths."""
+    pictures = {"learning-curves": learning_curves(history)} if history.epochs else {}
+    pictures["confusion-matrix"] = confusion_matrix(net, x, y)
+    pictures["worst-mistakes"] = worst_mistakes(net, x, y)
+    return save_network(net, folder, x[0]) + _save(pictures, folder)
+
+
+def _save(pictures, folder):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.png" for name in pictures]
+    for path, ax in zip(paths, pictures.values()):
+        ax.figure.savefig(path, dpi=110)
+    return paths

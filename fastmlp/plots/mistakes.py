@@ -1,0 +1,77 @@
+"""What a network takes for what, and the images on which it is most wrong."""
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+from .canvas import MUTED, NEGATIVE, POSITIVE, axes, bare, side_of, tiles
+
+RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", POSITIVE])
+WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", NEGATIVE])
+
+
+def confusion_matrix(net, x, y, ax=None):
+    """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's share.
+
+    x, y: samples and their integer labels.
+    """
+    answers = _answers(net.forward(x))
+    y = np.asarray(y)
+    n = max(net.layer_sizes[-1], 2, int(y.max(initial=0)) + 1)
+    counts = np.zeros((n, n), np.int64)
+    np.add.at(counts, (y, answers), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax = axes(ax, max(3.6, 0.42 * n + 1), max(3.6, 0.42 * n + 0.9))
+    right = np.eye(n, dtype=bool)
+    most_wrong = max(float(shares[~right].max()), 1e-9)
+    colours = np.where(right[..., None], RIGHT(shares), WRONG(0.9 * shares / most_wrong))
+    ax.imshow(colours, interpolation="nearest")
+    if n <= 20:
+        for i, j in zip(*np.nonzero(counts)):
+            dark = shares[i, j] > 0.45 if i == j else shares[i, j] / most_wrong > 0.65
+            ax.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color="white" if dark else "#1f2937")
+        ax.set_xticks(range(n))
+        ax.set_yticks(range(n))
+    ax.tick_params(length=0)
+    ax.spines[:].set_color("#d1d5db")
+    ax.set_xlabel("what the network answers")
+    ax.set_ylabel("what it is")
+    ax.set_title(f"{np.trace(counts)} of {len(y)} right, {100 * np.trace(counts) / max(len(y), 1):.2f}%", fontsize=10)
+    return ax
+
+
+def worst_mistakes(net, x, y, n=20, ax=None):
+    """The n images whose right answer gets the least, of those that are answered wrongly.
+
+    x, y: images and their integer labels. Above each: what it is, what the network answers, and that output.
+    """
+    outputs = np.asarray(net.forward(x), np.float64)
+    answers = _answers(outputs)
+    y = np.asarray(y)
+    wrong = np.flatnonzero(answers != y)
+    if outputs.shape[1] == 1:
+        outputs = np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
+    margins = outputs[wrong, y[wrong]] - outputs[wrong, answers[wrong]]
+    worst = wrong[np.argsort(margins, kind="stable")[:n]]
+    ax = bare(axes(ax, 7.5, 1.5 * max(1, -(-len(worst) // 5)) + 0.4))
+    ax.set_title(f"the worst of {len(wrong)} mistakes among {len(y)}", fontsize=10)
+    if not len(worst):
+        ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes, color=MUTED)
+        return ax
+    images = np.asarray(x)[worst].reshape(len(worst), -1)
+    side = side_of(images.shape[1])
+    if side is None:
+        raise ValueError(f"the rows of x have {images.shape[1]} numbers, which make no square image")
+    sheet, corners = tiles(images.reshape(-1, side, side), min(len(worst), 5), gap=max(2, side // 3))
+    ax.imshow(sheet, "gray", interpolation="nearest")
+    for row, (left, top) in zip(worst, corners):
+        ax.text(left, top - 1.2, f"{y[row]} read as ", fontsize=8, va="bottom")
+        ax.text(left + side - 1, top - 1.2, f"{answers[row]}  {outputs[row, answers[row]]:.2f}", fontsize=8, va="bottom",
+                ha="right", color=NEGATIVE, weight="bold")  # fmt: skip
+    ax.set_ylim(sheet.shape[0], -side / 3.5)
+    return ax
+
+
+def _answers(outputs):
+    """The class of each row, as MLP.predict of a classifier gives it."""
+    outputs = np.asarray(outputs)
+    return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)

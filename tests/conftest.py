@@ -1,0 +1,159 @@
+"""What several test files use: backends and kernels, arrays and how they lie, programs in processes of their own."""
+
+import ctypes
+import ctypes.util
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from fastmlp.backends import kernels, numba_is_installed
+
+needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
+needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
+MODULES = [
+    pytest.param(module, id=module.__name__.rsplit(".", 1)[1])
+    for isa in (kernels().available() if kernels() else [])
+    for module in kernels().modules(isa).values()
+]
+
+
+@pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels), pytest.param("numba", marks=needs_numba)])
+def backend(request):
+    return request.param
+
+
+def run_program(program, folder=None, **environment):
+    """A Python program in a process of its own: its exit status, and what it wrote."""
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
+                          capture_output=True, timeout=120, cwd=folder)  # fmt: skip
+
+
+# Arrays.
+
+
+def rng_of(*key):
+    return np.random.RandomState(zlib.crc32(repr(key).encode()))
+
+
+def values(rng, shape, dtype, kind):
+    """Random numbers: of many sizes, or with many zeros of both signs, or with a few special or subnormal ones."""
+    x = rng.standard_normal(shape) * 2.0 ** rng.randint(-12, 12, shape)
+    info = np.finfo(dtype)
+    extremes = {
+        "zeros": [0.0, -0.0, 1.0, -1.0],
+        "special": [np.inf, -np.inf, np.nan, 0.0, -0.0, info.max, -info.max, info.tiny],
+        "subnormal": [info.smallest_subnormal, -info.tiny / 3, 3e-30, -1e-30, -0.0],
+    }
+    if kind != "ordinary":
+        share = 0.7 if kind == "zeros" else 0.02 if x.size > 20 else 0.2
+        x = np.where(rng.random_sample(shape) < share, rng.choice(extremes[kind], shape), x)
+    return x.astype(dtype)
+
+
+def assert_same_bits(actual, wanted, context):
+    """The same arrays, byte for byte; any NaN is equal to any other."""
+    assert len(actual) == len(wanted), context
+    for got, want in zip(actual, wanted):
+        got, want = np.asarray(got), np.asarray(want)
+        assert got.shape == want.shape and got.dtype == want.dtype, (context, got.shape, want.shape, got.dtype)
+        bits = f"u{want.dtype.itemsize}"
+        same = np.ascontiguousarray(got).view(bits) == np.ascontiguousarray(want).view(bits)
+        if want.dtype.kind == "f":
+            same |= (np.isnan(got) & np.isnan(want)).reshape(same.shape)
+        if not same.all():
+            where = tuple(np.argwhere(~same.reshape(want.shape))[0]) if want.ndim else ()
+            pytest.fail(
+                f"{context}: {np.count_nonzero(~same)} of {same.size} differ, first at "
+                f"{tuple(map(int, where))}: {float(got[where]).hex()}, expected {float(want[where]).hex()}"
+            )
+
+
+# How each layout holds an array; the values are the same.
+
+
+def filling(a):
+    """What lies between the elements, and must not be read."""
+    return np.nan if a.dtype.kind == "f" else 7
+
+
+def strided(a):
+    wide = np.full(tuple(2 * n + 3 for n in a.shape), filling(a), a.dtype)
+    view = wide[tuple(slice(1, 1 + 2 * n, 2) for n in a.shape)]
+    view[...] = a
+    return view
+
+
+def reversed_axes(a):
+    backwards = (slice(None, None, -1),) * a.ndim
+    return a[backwards].copy()[backwards]
+
+
+def at_byte(offset):
+    def laid(a):
+        raw = np.zeros(a.nbytes + 64, np.uint8)
+        view = raw[offset : offset + a.nbytes].view(a.dtype).reshape(a.shape)
+        view[...] = a
+        return view
+
+    return laid
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+def wide_rows(a):
+    wide = np.full((a.shape[0], a.shape[1] + 5), filling(a), a.dtype)
+    wide[:, 2 : 2 + a.shape[1]] = a
+    return wide[:, 2 : 2 + a.shape[1]]
+
+
+LAYOUTS = {
+    "as given": lambda a: a, "Fortran": np.asfortranarray, "strided": strided, "reversed": reversed_axes,
+    "at byte 8": at_byte(8), "at byte 1": at_byte(1), "read-only": read_only,
+}  # fmt: skip
+ROW_LAYOUTS = {"as given": lambda a: a, "wide rows": wide_rows, "at byte 8": at_byte(8), "read-only": read_only}
+
+
+# The floating-point environment, reached through the C library's fenv.
+
+UPWARD = 0x800  # FE_UPWARD on x86
+FLUSH = 0x8040  # flush to zero and denormals are zero, in MXCSR
+MXCSR = 7  # its place among the 32-bit words of glibc's fenv_t
+
+
+@contextmanager
+def environment(name):
+    if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+        pytest.skip("the floating-point environment is reached through glibc on x86-64 only")
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    before, changed = (ctypes.c_uint32 * 8)(), (ctypes.c_uint32 * 8)()
+    libm.fegetenv(before)
+    libm.fegetenv(changed)
+    if name == "flush to zero":
+        changed[MXCSR] |= FLUSH
+    else:
+        changed[MXCSR] |= UPWARD << 3
+    libm.fesetenv(changed)
+
+    def unchanged():
+        now = (ctypes.c_uint32 * 8)()
+        libm.fegetenv(now)
+        return now[MXCSR] & 0xFFC0 == changed[MXCSR] & 0xFFC0
+
+    try:
+        yield unchanged
+    finally:
+        libm.fesetenv(before)
+
+
+ENVIRONMENTS = ("flush to zero", "round upward")

@@ -1,0 +1,140 @@
+"""The page in Chromium for tests: one tab, what it shows and what it sent, and everything that must never happen there."""
+
+import shutil
+import time
+
+import numpy as np
+from page_client import parse
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+THREE = [(0.3, 0.2), (0.5, 0.13), (0.68, 0.22), (0.66, 0.38), (0.45, 0.48), (0.66, 0.56), (0.72, 0.72), (0.55, 0.86), (0.28, 0.8)]
+
+WATCH = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
+"""
+
+
+class BrowserTab:
+    """A tab of the page, open and connected."""
+
+    def __init__(self, context, page, fragment="", allow_errors=False, wait=True):
+        self.page, self.allow_errors = page, allow_errors
+        self.tab = context.new_page()
+        self.console, self.requests, self.sent, self.received = [], [], [], []
+        self.tab.add_init_script(WATCH)
+        self.tab.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+        self.tab.on("pageerror", lambda error: self.console.append(f"error: {error} {error.stack}"))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+        self.tab.on("websocket", self._listen)
+        self.tab.goto(page.url + fragment)
+        if wait:
+            self.until("document.body.dataset.version")
+
+    def _listen(self, socket):
+        socket.on("framesent", lambda frame: self.sent.append(frame))
+        socket.on("framereceived", lambda frame: self.received.append(frame))
+
+    def check(self):
+        """Nothing went wrong, and nothing went elsewhere."""
+        if self.tab.is_closed():
+            return
+        own = (f"http://127.0.0.1:{self.page.port}/", f"blob:http://127.0.0.1:{self.page.port}/")
+        assert [url for url in self.requests if not url.startswith(own)] == []
+        assert self.evaluate("violations") == [], self.console
+        if not self.allow_errors:
+            assert [text for text in self.console if "willReadFrequently" not in text] == []  # these tests read canvases
+
+    def evaluate(self, expression, argument=None):
+        return self.tab.evaluate(expression, argument)
+
+    def until(self, condition, seconds=30):
+        """Wait for a JavaScript expression, or a function here, to hold; its value."""
+        end = time.monotonic() + seconds
+        while not (value := condition() if callable(condition) else self.evaluate(condition)):
+            assert time.monotonic() < end, f"waited in vain for {condition}; the console says {self.console}"
+            self.tab.wait_for_timeout(10)
+        return value
+
+    def __getitem__(self, element_id):
+        return self.tab.locator(f"#{element_id}")
+
+    def text(self, element_id):
+        return self[element_id].text_content().strip()
+
+    @property
+    def hash(self):
+        return self["hash"].get_attribute("data-hash")
+
+    def until_hash(self, expected):
+        self.until(lambda: self.hash == expected)
+
+    # The network
+
+    @property
+    def drawn(self):
+        """{(layer, neuron): {"x", "y", "value", "colour"}} of what the canvas shows; NaN is null."""
+        found = self.evaluate("document.getElementById('neurons').drawn.map(n => ({...n, value: Number.isFinite(n.value) ? n.value : null}))")
+        return {(one["layer"], one["neuron"]): one for one in found}
+
+    def shows(self, activations):
+        """Whether every circle drawn has its number."""
+        drawn = self.drawn
+        return len(drawn) > 0 and all(
+            one["value"] == float(activations[layer][neuron]) for (layer, neuron), one in drawn.items() if layer > 0
+        )
+
+    def pixels(self, canvas, places):
+        """The colours [r, g, b] of a canvas at places in CSS pixels."""
+        script = """([id, places]) => {
+            const canvas = document.getElementById(id), context = canvas.getContext("2d"), ratio = canvas.width / canvas.clientWidth;
+            return places.map(([x, y]) => [...context.getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data].slice(0, 3));
+        }"""
+        return self.evaluate(script, [canvas, places])
+
+    def hover(self, layer, neuron):
+        one = self.drawn[layer, neuron]
+        self["diagram"].hover(position={"x": one["x"], "y": one["y"]})
+
+    def pick(self, layer, neuron):
+        one = self.drawn[layer, neuron]
+        self["diagram"].click(position={"x": one["x"], "y": one["y"]})
+
+    # The pad
+
+    def draw(self, points=THREE):
+        box = self["pad"].bounding_box()
+        places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in points]
+        self.tab.mouse.move(*places[0])
+        self.tab.mouse.down()
+        for place in places[1:]:
+            self.tab.mouse.move(*place)
+        self.tab.mouse.up()
+
+    def inputs(self):
+        """The inputs that were sent, as arrays, by their sequence numbers."""
+        frames = [parse_sent(frame) for frame in self.sent if isinstance(frame, bytes)]
+        return {header["sequence"]: values for header, values in frames if header["type"] == "input"}
+
+    def answers(self):
+        """The activations that came back at once, by their sequence numbers."""
+        frames = [parse(frame) for frame in self.received if isinstance(frame, bytes)]
+        return {frame["sequence"]: frame["activations"] for frame in frames if frame["type"] == "activations"}
+
+    def last_input(self):
+        """The last input, once it has been answered."""
+        self.until(lambda: self.inputs() and max(self.inputs()) in self.answers())
+        return self.inputs()[max(self.inputs())]
+
+
+def parse_sent(frame):
+    import json
+    import struct
+
+    (length,) = struct.unpack_from("<I", frame)
+    header = json.loads(frame[4 : 4 + length])
+    return header, np.frombuffer(frame[4 + length :], {"u1": "u1", "f8": "<f8"}.get(header.get("dtype"), "u1"))

@@ -1,0 +1,484 @@
+"""The page's server without a browser: what a tab is told is what the library computes, to the last bit."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+pytest.importorskip("websockets")
+
+from page_client import Tab, frame, request  # noqa: E402
+
+from fastmlp.page import Page, subject  # noqa: E402
+
+
+def digits_net(*hidden, **options):
+    return fastmlp.MLP([784, *(hidden or (6,)), 10], **{"output_activation": "sigmoid", "seed": 0, **options})
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return fastmlp.datasets.digits(300, 0) + fastmlp.datasets.digits(100, 1)
+
+
+@pytest.fixture
+def serve():
+    """Serves a page until the test's end."""
+    pages = []
+
+    def serve(net, data=None, **options):
+        options.setdefault("loader", None if data is not None else lambda: None)
+        pages.append(Page(net, None if data is None else subject.as_data(data), port=0, **options))
+        return pages[-1]
+
+    yield serve
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def tab(serve, digits):
+    with Tab(serve(digits_net(), digits)) as tab:
+        tab.until(lambda known: "network" in known)
+        yield tab
+
+
+def untouched_hash(net, data, epochs):
+    """What fit gives from this network's seed, as `fastmlp train` calls it."""
+    own = fastmlp.MLP(net.layer_sizes, output_activation="sigmoid", seed=net.seed)
+    own.fit(*data[:2], epochs=epochs, batch_size=10, learning_rate=3.0, verbose=0)
+    return own.hash()
+
+
+def test_a_drawing_is_answered_with_the_activations_byte_for_byte(serve, digits):
+    for dtype in ("float32", "float64"):
+        page = serve(digits_net(dtype=dtype), digits)
+        with Tab(page) as tab:
+            for image in (digits[0][0], digits[0][1] / 255):
+                answer = tab.draw(image)
+                expected = np.concatenate(page.net.activations(image))
+                assert answer["activations"].tobytes() == expected.tobytes()
+
+
+def test_a_tab_knows_all_parameters_and_the_hash(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        known = tab.until(lambda known: "parameters" in known)
+        assert known["parameters"].tobytes() == page.net.parameters.tobytes()
+        assert known["status"]["hash"] == page.net.hash()
+        assert known["network"]["layer_sizes"] == [784, 6, 10] and known["network"]["outputs"] == "classes"
+
+
+@pytest.mark.parametrize("speed", [0, 1000])
+def test_an_untouched_run_has_the_hash_of_fit(serve, digits, speed):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=3, steps_per_second=speed)
+        tab.order("train", running=True)
+        known = tab.until(lambda known: known["status"]["epoch"] == 3 and not known["status"]["running"])
+        assert known["status"]["hash"] == untouched_hash(page.net, digits, 3) == page.net.hash()
+        assert known["status"]["images_seen"] == 900 and known["status"]["rate"] == 0
+        known = tab.until(lambda known: known["status"]["accuracy"] == page.net.evaluate(*digits[2:]).accuracy)
+        assert known["confusion"].sum() == 100
+
+
+def test_steps_and_pauses_do_not_change_an_untouched_run(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        for step in range(1, 8):
+            tab.order("step")
+            tab.until(lambda known: known["status"]["images_seen"] == 10 * step)
+        tab.order("settings", pause_after=2)
+        for running in (True, False, True):
+            tab.order("train", running=running)
+        known = tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+        assert known["status"]["hash"] == untouched_hash(page.net, digits, 2)
+
+
+def test_a_last_batch_that_is_smaller_is_one_too(serve, digits):
+    x, y, *test = digits
+    data = x[:47], y[:47], *test
+    page = serve(digits_net(), data)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=4)
+        tab.order("train", running=True)
+        known = tab.until(lambda known: known["status"]["epoch"] == 4 and not known["status"]["running"])
+        assert known["status"]["hash"] == untouched_hash(page.net, data, 4)
+
+
+def test_steps_that_take_long_run_in_a_thread_and_answers_come_meanwhile(serve, digits, monkeypatch):
+    from fastmlp.page import pacing
+
+    monkeypatch.setattr(pacing, "IN_THREAD", 0.0)
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=6)
+        tab.order("train", running=True)
+        while tab.draw(digits[0][0]) and not (tab.known and tab.known["status"]["epoch"] == 6):
+            pass
+        assert page.net.hash() == untouched_hash(page.net, digits, 6)
+
+
+def test_undo_and_redo_go_over_everything(serve, digits):
+    page = serve(digits_net(), digits)
+    steps = [
+        ("turn", {"layer": 0, "neuron": 2, "bias": 1.5}),
+        ("turn", {"layer": 1, "neuron": 9, "inputs": [0, 5], "weights": [0.25, -3]}),
+        ("scale", {"layer": 0, "neuron": 1, "factor": -1}),
+        ("scale", {"layer": 0, "neuron": 1, "factor": 0}),
+        ("step", {}),
+        ("fresh", {"seed": 7}),
+        ("rebuild", {"hidden_sizes": [5, 4], "activation": "relu", "seed": 3}),
+        ("turn", {"layer": 2, "neuron": 0, "bias": -2}),
+    ]
+    with Tab(page) as tab:
+        hashes = [tab.until(lambda known: "status" in known)["status"]["hash"]]
+        for kind, fields in steps:
+            tab.order(kind, **fields)
+            hashes.append(tab.until(lambda known: known["status"]["hash"] != hashes[-1])["status"]["hash"])
+        assert len(set(hashes)) == len(hashes)
+        for expected in reversed(hashes[:-1]):
+            tab.order("undo")
+            tab.until(lambda known: known["status"]["hash"] == expected)
+        assert tab.known["status"]["undo"] is None and page.net.layer_sizes == (784, 6, 10)
+        for expected in hashes[1:]:
+            tab.order("redo")
+            tab.until(lambda known: known["status"]["hash"] == expected)
+        assert tab.known["status"]["redo"] is None and page.net.layer_sizes == (784, 5, 4, 10)
+
+
+def test_what_was_turned_is_what_was_asked(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.order("turn", layer=1, neuron=9, inputs=[0, 5], weights=[0.1, -3], bias=0.7)
+        tab.until(lambda known: known["status"]["undo"])
+        assert page.net.weights[1][0, 9] == np.float32(0.1) and page.net.weights[1][5, 9] == -3
+        assert page.net.biases[1][9] == np.float32(0.7)
+
+
+def test_a_gesture_is_undone_at_once_and_training_too(serve, digits):
+    page = serve(digits_net(), digits)
+    before = page.net.hash()
+    with Tab(page) as tab:
+        for bias in range(5):
+            tab.order("turn", layer=0, neuron=0, bias=bias, gesture=1)
+        tab.order("settings", pause_after=2)
+        tab.order("train", running=True)
+        tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+        tab.order("undo")
+        tab.until(lambda known: known["status"]["images_seen"] == 0)
+        assert page.net.biases[0][0] == 4
+        tab.order("undo")
+        tab.until(lambda known: known["status"]["hash"] == before)
+
+
+def test_training_again_after_undo_gives_the_same(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=2)
+        for _ in range(2):
+            tab.order("train", running=True)
+            tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+            assert page.net.hash() == untouched_hash(page.net, digits, 2)
+            tab.order("undo")
+            tab.until(lambda known: known["status"]["epoch"] == 0)
+
+
+def test_fresh_weights_are_those_of_the_seed_in_the_same_network(serve, digits):
+    net = digits_net()
+    page = serve(net, digits)
+    with Tab(page) as tab:
+        tab.order("fresh", seed=5)
+        tab.until(lambda known: known["status"]["seed"] == 5)
+        assert page.net is net and net.hash() == digits_net(seed=5).hash()
+
+
+def test_divergence_stops_training_and_undo_brings_it_back(serve, digits):
+    page = serve(fastmlp.MLP([784, 6, 10], activation="relu", output_activation="identity", seed=0), digits)
+    before = page.net.hash()
+    with Tab(page) as tab:
+        tab.order("settings", learning_rate=1e30)
+        tab.order("train", running=True)
+        known = tab.until(lambda known: known["status"]["diverged"])
+        assert not known["status"]["running"]
+        tab.order("undo")
+        tab.until(lambda known: known["status"]["hash"] == before and not known["status"]["diverged"])
+
+
+def test_without_a_derivative_training_is_off_and_says_why(serve, digits):
+    @fastmlp.activation
+    def step(z):
+        return 1.0 if z > 0 else 0.0
+
+    page = serve(digits_net(activation=step), digits)
+    with Tab(page) as tab:
+        known = tab.until(lambda known: "network" in known)
+        assert "no derivative" in known["status"]["why_not"] and known["network"]["activations"][0] == "step"
+        tab.order("train", running=True)
+        assert "no derivative" in tab.refusal()
+        answer = tab.draw(digits[0][0])
+        assert answer["activations"].tobytes() == np.concatenate(page.net.activations(digits[0][0])).tobytes()
+        tab.order("rebuild", hidden_sizes=[3], activation="relu", seed=0)
+        tab.until(lambda known: known["status"]["why_not"] is None)
+
+
+@pytest.mark.parametrize("net, data, expected", [
+    (fastmlp.MLP([784, 3, 10], loss="cross_entropy"), None, ("pad", "classes")),
+    (fastmlp.MLP([64, 3, 10], loss="cross_entropy"), None, ("pad", "classes")),
+    (fastmlp.MLP([2, 8, 2], loss="cross_entropy"), None, ("plane", "classes")),
+    (fastmlp.MLP([2, 8, 1], loss="binary_cross_entropy"), None, ("plane", "binary")),
+    (fastmlp.MLP([4, 3, 3]), None, ("sliders", "regression")),
+    (fastmlp.MLP([13, 3, 1]), (np.ones((20, 13)), np.linspace(0, 9, 20)), ("sliders", "regression")),
+    (fastmlp.MLP([65, 3, 2], loss="binary_cross_entropy"), (np.ones((20, 65)), np.ones((20, 2))), ("rows", "labels")),
+    (fastmlp.MLP([4, 3, 3], output_activation="sigmoid"), (np.ones((20, 4)), np.eye(4)[np.arange(20) % 3][:, :3]),
+     ("sliders", "classes")),
+])  # fmt: skip
+def test_inputs_and_outputs_get_the_names_that_fit(serve, net, data, expected):
+    with Tab(serve(net, data)) as tab:
+        known = tab.until(lambda known: "network" in known)
+        assert (known["network"]["inputs"]["kind"], known["network"]["outputs"]) == expected
+
+
+def test_of_a_large_network_only_what_is_drawn_travels(serve, digits):
+    page = serve(fastmlp.MLP([784, 300, 40, 10], activation="relu", loss="cross_entropy", seed=0), digits)
+    image = digits[0][0]
+    with Tab(page) as tab:
+        tab.draw(image)
+        known = tab.until(lambda known: "line_strengths" in known and known["sequence"] == 1)
+        assert "parameters" not in known and len(known["line_strengths"]) == 450 + 400
+        layer, start, stop = (known[f"line_{name}"] for name in ("layers", "starts", "stops"))
+        products = page.net.weights[1] * page.net.activations(image)[1][:, None]
+        ours = np.sort(np.abs(known["line_strengths"][layer == 1]))
+        assert np.array_equal(ours, np.sort(np.abs(products).reshape(-1))[-450:])
+        assert products[start[0], stop[0]] == known["line_strengths"][0]
+        tab.order("neuron", layer=0, neuron=299)
+        reply = tab.answer("neuron")
+        assert reply["weights"].tobytes() == page.net.weights[0][:, 299].tobytes()
+        assert reply["bias"][0] == page.net.biases[0][299]
+
+
+def test_response_maps_over_the_plane(serve):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 2))
+    page = serve(fastmlp.MLP([2, 8, 2], activation="tanh", loss="cross_entropy", seed=0), (x, (x[:, 0] > 0).astype(int)))
+    with Tab(page) as tab:
+        known = tab.until(lambda known: "maps" in known)
+        maps = known["maps"].reshape(10, 24, 24)
+        (x_low, _), (x_high, y_high) = known["network"]["inputs"]["low"], known["network"]["inputs"]["high"]
+        y_low = known["network"]["inputs"]["low"][1]
+        place = [x_low + (x_high - x_low) * 3.5 / 24, y_high - (y_high - y_low) * 0.5 / 24]
+        assert np.allclose(maps[:, 0, 3], np.concatenate(page.net.activations(place)[1:]), atol=1e-6)
+
+
+def test_examples_and_cells_are_the_held_out_images(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.order("example", index=3)
+        example = tab.answer("example")
+        assert example["values"].tobytes() == digits[2][3].tobytes() and example["label"] == digits[3][3]
+        known = tab.until(lambda known: "confusion" in known)
+        confusion = known["confusion"].reshape(10, 10)
+        row, column = np.argwhere(confusion)[0]
+        tab.order("cell", row=int(row), column=int(column))
+        cell = tab.answer("cell")
+        assert cell["count"] == confusion[row, column] == len(cell["indices"])
+        assert np.array_equal(cell["values"].reshape(-1, 784), digits[2][cell["indices"]])
+        assert (digits[3][cell["indices"]] == row).all()
+
+
+def test_a_network_is_saved_and_loaded_over_the_socket(serve, digits, tmp_path):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.until(lambda known: "network" in known)
+        tab.order("save")
+        content = tab.answer("file")["content"].tobytes()
+        (tmp_path / "saved.npz").write_bytes(content)
+        assert fastmlp.MLP.load(tmp_path / "saved.npz").hash() == page.net.hash()
+        other = fastmlp.MLP([784, 3, 10], loss="cross_entropy", seed=9)
+        other.save(tmp_path / "other.npz")
+        tab.socket.send(frame({"type": "load"}, (tmp_path / "other.npz").read_bytes()))
+        tab.until(lambda known: known["status"]["hash"] == other.hash())
+        assert tab.known["network"]["layer_sizes"] == [784, 3, 10]
+        before = page.net.hash()
+        for damaged in (b"", content[:-50], b"\x80\x04cos\nsystem\n", os.urandom(1000)):
+            tab.socket.send(frame({"type": "load"}, damaged))
+            assert "cannot be loaded" in tab.refusal() and "/" not in tab.refusals[-1].split(": ", 1)[1][:20]
+        pickled = io.BytesIO()
+        np.savez(pickled, header=np.array([{"a": 1}], object), parameters=np.zeros(3))
+        tab.socket.send(frame({"type": "load"}, pickled.getvalue()))
+        assert "cannot be loaded" in tab.refusal()
+        assert page.net.hash() == before
+
+
+def test_tabs_share_the_network_and_each_has_its_drawing(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as one, Tab(page) as other:
+        first, second = one.draw(digits[0][0]), other.draw(digits[0][1])
+        assert not np.array_equal(first["activations"], second["activations"])
+        one.order("turn", layer=0, neuron=0, bias=9)
+        for tab, image in ((one, digits[0][0]), (other, digits[0][1])):
+            tab.until(lambda known: known["status"]["undo"] and "activations" in known)
+            assert tab.known["activations"].tobytes() == np.concatenate(page.net.activations(image)).tobytes()
+
+
+def test_training_stops_when_the_last_tab_has_been_gone_for_a_while(serve, digits):
+    page = serve(digits_net(), digits, left_alone=0.1)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=10**6)
+        tab.order("train", running=True)
+        tab.until(lambda known: known["status"]["images_seen"] > 0)
+    wait_until(lambda: not page._room.training.running)
+    before = page.net.hash()
+    with Tab(page) as tab:
+        assert not tab.until(lambda known: "status" in known)["status"]["running"] and page.net.hash() == before
+
+
+def test_a_tab_that_comes_back_in_time_keeps_training_going(serve, digits):
+    page = serve(digits_net(), digits, left_alone=0.3)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=10**6)
+        tab.order("train", running=True)
+        tab.until(lambda known: known["status"]["images_seen"] > 0)
+    with Tab(page) as tab:
+        seen = tab.until(lambda known: "status" in known)["status"]["images_seen"]
+        began = time.monotonic()
+        tab.until(lambda known: time.monotonic() > began + 0.5)
+        assert tab.known["status"]["running"] and tab.known["status"]["images_seen"] > seen
+
+
+def test_a_client_that_never_reads_hinders_nobody(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as lazy, Tab(page) as tab:
+        for _ in range(300):  # more than the sockets' buffers hold is never sent to it
+            lazy.socket.send(json.dumps({"type": "save"}))
+        tab.order("settings", pause_after=3)
+        tab.order("train", running=True)
+        tab.until(lambda known: known["status"]["epoch"] == 3)
+        assert page.net.hash() == untouched_hash(page.net, digits, 3)
+
+
+def test_updates_wait_for_the_last_one_to_be_acknowledged(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.receive = lambda timeout=20: parse_without_ack(tab, timeout)
+        tab.until(lambda known: "network" in known)
+        for bias in range(20):
+            tab.order("turn", layer=0, neuron=0, bias=bias)
+        tab.order("neuron", layer=0, neuron=0)
+        assert tab.receive()["type"] == "neuron"
+        tab.order("ack")
+        assert tab.receive()["parameters"].tobytes() == page.net.parameters.tobytes()
+
+
+def parse_without_ack(tab, timeout):
+    from page_client import parse
+
+    parsed = parse(tab.socket.recv(timeout=timeout))
+    tab.known.update(parsed)
+    return parsed
+
+
+def test_rates_are_never_negative_and_settings_may_change_while_training(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.order("settings", pause_after=10**6)
+        tab.order("train", running=True)
+        for speed, batch in ((1, 10), (10, 3), (100, 50), (1000, 1), (0, 10)):
+            tab.order("settings", steps_per_second=speed, batch_size=batch)
+            seen = tab.known["status"]["images_seen"] if tab.known else 0
+            known = tab.until(
+                lambda known: known["status"]["batch_size"] == batch
+                and known["status"]["steps_per_second"] == speed
+                and known["status"]["images_seen"] > seen
+            )
+            assert known["status"]["rate"] >= 0
+        tab.order("fresh", seed=1)
+        known = tab.until(lambda known: known["status"]["seed"] == 1)
+        assert not known["status"]["running"] and known["status"]["images_seen"] == 0
+
+
+def test_a_network_too_large_is_refused_in_words(tab):
+    tab.order("rebuild", hidden_sizes=[8192, 8192], activation="relu", seed=0)
+    assert "parameters are more than" in tab.refusal()
+
+
+def test_scaling_out_of_range_is_refused_in_words(tab):
+    tab.order("scale", layer=0, neuron=0, factor=3e38)
+    tab.order("scale", layer=0, neuron=0, factor=3e38)
+    assert "not finite" in tab.refusal()
+
+
+def test_data_that_are_wrong_are_refused():
+    net = fastmlp.MLP([2, 2, 1], seed=0)
+    for data, error in (((1,), TypeError), (([[1, 2]], [1]), ValueError), (([[1, 2]] * 3, [1] * 2), ValueError)):
+        with pytest.raises(error, match="data"):
+            fastmlp.page.start(net, data, port=0, open_browser=False)
+
+
+def test_the_package_is_called_as_a_function(digits):
+    import asyncio
+
+    async def in_a_notebook():
+        return fastmlp.page(digits_net(), digits, port=0, open_browser=False)
+
+    page = asyncio.run(in_a_notebook())
+    try:
+        assert page.url in page._repr_html_()
+        with Tab(page) as tab:
+            tab.until(lambda known: "parameters" in known)
+            page.net.biases[0][0] = 3
+            page.refresh()
+            tab.until(lambda known: known["status"]["hash"] == page.net.hash())
+    finally:
+        page.close()
+    page.wait()
+
+
+def test_a_server_that_ends_says_so(serve, digits):
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.until(lambda known: "network" in known)
+        threading.Thread(target=page.close).start()
+        assert tab.closed() == (1001, "the server has ended")
+
+
+def test_the_command_serves_until_ctrl_c(tmp_path, digits):
+    net = digits_net()
+    net.save(tmp_path / "model.npz")
+    root = os.path.dirname(os.path.dirname(fastmlp.__file__))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastmlp", "page", "model.npz", "--json", "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": root},
+    )  # fmt: skip
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        address, _, token = url.partition("/#token=")
+
+        class Served:
+            port = int(address.rpartition(":")[2])
+
+        Served.token = token
+        assert request(Served)[0] == 200
+        with Tab(Served) as tab:
+            assert tab.until(lambda known: "status" in known)["status"]["hash"] == net.hash()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "Traceback" not in errors
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)

@@ -1,0 +1,720 @@
+"""The page in Chromium: what is drawn is what the library computes, everything works by pen, finger and keys, nothing leaks."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+pytest.importorskip("websockets")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from page_browser import ARGUMENTS, CHROMIUM, BrowserTab  # noqa: E402
+from page_client import Tab  # noqa: E402
+
+from fastmlp.page import Page, subject  # noqa: E402
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return fastmlp.datasets.digits(600, 0) + fastmlp.datasets.digits(200, 1)
+
+
+@pytest.fixture
+def show(browser):
+    """Opens pages: show(net, data, fragment="", **options of the context) -> BrowserTab; checks them at the end."""
+    tabs, contexts, pages = [], [], []
+
+    def show(net=None, data=None, page=None, fragment="", allow_errors=False, wait=True, server=None, **options):
+        if page is None:
+            page = Page(net, None if data is None else subject.as_data(data), port=0, loader=lambda: None, **(server or {}))
+            pages.append(page)
+        options.setdefault("viewport", {"width": 1366, "height": 768})
+        contexts.append(browser.new_context(**options))
+        tabs.append(BrowserTab(contexts[-1], page, fragment, allow_errors, wait))
+        return tabs[-1]
+
+    yield show
+    try:
+        for tab in tabs:
+            tab.check()
+    finally:
+        for context in contexts:
+            context.close()
+        for page in pages:
+            page.close()
+
+
+def digits_net(*hidden, **options):
+    return fastmlp.MLP([784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, **options})
+
+
+# Drawing
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_drawing_is_answered_with_the_networks_activations_and_drawn_so(show, digits, dtype):
+    tab = show(digits_net(dtype=dtype), digits)
+    tab.draw()
+    x = tab.last_input()
+    net = tab.page.net
+    assert x.dtype == np.uint8 and x.max() == 255
+    expected = np.concatenate(net.activations(x))
+    assert tab.answers()[max(tab.answers())].tobytes() == expected.tobytes()
+    tab.until(lambda: tab.shows(net.activations(x)))
+    drawn = list(tab.drawn.values())
+    assert len(drawn) == 16 + 16 + 10
+    for one, pixel in zip(drawn, tab.pixels("neurons", [(one["x"], one["y"]) for one in drawn])):
+        assert max(abs(channel - 255 * one["value"]) for channel in pixel) <= 1
+    winner = int(np.argmax(net.forward(x)))
+    assert tab["answer"].locator("strong").text_content() == str(winner)
+
+
+def test_the_pen_draws_as_the_training_digits_are_drawn(show, digits):
+    tab = show(digits_net(), digits)
+    tab.draw()
+    image = tab.last_input().reshape(28, 28).astype(float)
+    ys, xs = np.nonzero(image)
+    height, width = np.ptp(ys) + 1, np.ptp(xs) + 1
+    assert 18 <= max(height, width) <= 20
+    centre = [(image * (np.indices(image.shape)[k] + 0.5)).sum() / image.sum() for k in (0, 1)]
+    assert all(abs(c - 14) <= 0.51 for c in centre)
+    tab["centre"].uncheck()
+    tab.until(lambda: not np.array_equal(tab.last_input().reshape(28, 28), image))
+
+
+def test_strokes_are_cleared_undone_redone_moved_and_scaled(show, digits):
+    tab = show(digits_net(), digits)
+    tab["centre"].uncheck()
+    tab.draw()
+    three = tab.last_input()
+    tab.draw([(0.2, 0.5), (0.8, 0.5)])
+    both = tab.last_input()
+    assert not np.array_equal(three, both)
+    tab["stroke-undo"].click()
+    tab.until(lambda: np.array_equal(tab.last_input(), three))
+    tab["stroke-redo"].click()
+    tab.until(lambda: np.array_equal(tab.last_input(), both))
+    tab["pad"].press("Shift+ArrowRight")
+    tab.until(lambda: np.array_equal(tab.last_input().reshape(28, 28)[:, 1:], both.reshape(28, 28)[:, :-1]))
+    tab["pad"].press("-")
+    tab.until(lambda: tab.last_input().sum() < both.sum())
+    tab["clear"].click()
+    tab.until(lambda: not tab.last_input().any())
+    assert tab["answer"].locator("strong").text_content() == ""
+
+
+def test_a_test_digit_is_a_held_out_image(show, digits):
+    tab = show(digits_net(), digits)
+    tab["example"].click()
+    tab.until(lambda: tab.inputs() and (digits[2] == tab.last_input()).all(axis=1).any())
+    index = int(np.flatnonzero((digits[2] == tab.last_input()).all(axis=1))[0])
+    tab.until(lambda: f"(it is {digits[3][index]})" in tab.text("answer"))
+
+
+def test_touch_draws_and_does_not_scroll(show, digits):
+    tab = show(digits_net(), digits, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    box = tab["pad"].bounding_box()
+    devtools = tab.tab.context.new_cdp_session(tab.tab)
+
+    def touch(kind, *place):
+        points = [{"x": box["x"] + box["width"] * place[0], "y": box["y"] + box["height"] * place[1]}] if place else []
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.3, 0.8)
+    for k in range(8):
+        touch("touchMove", 0.3 + 0.05 * k, 0.8 - 0.08 * k)
+    touch("touchEnd")
+    tab.until(lambda: tab.inputs() and tab.last_input().any())
+    assert tab.evaluate("scrollY") == 0
+    assert np.ptp(np.nonzero(tab.last_input().reshape(28, 28))[0]) > 12
+    # A finger on the network picks a neuron.
+    one = tab.drawn[1, 3]
+    tab["diagram"].tap(position={"x": one["x"], "y": one["y"]})
+    tab.until(lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 3")
+
+
+# Neurons
+
+
+def test_pointing_shows_lines_alone_and_weights_times_the_drawing(show, digits):
+    tab = show(digits_net(), digits)
+    tab.draw()
+    net, x = tab.page.net, tab.last_input()
+    tab.until(lambda: tab.shows(net.activations(x)))
+    everything = tab.evaluate("[...document.getElementById('lines').getContext('2d').getImageData(0, 0, 9999, 400).data].filter(v => v).length")
+    tab.hover(1, 4)
+    products = (net.weights[0][:, 4].astype(float) * net.activations(x)[0]).reshape(28, 28)
+    strongest = np.unravel_index(np.argsort(np.abs(products).reshape(-1))[-8:], products.shape)
+    side = tab["pad"].bounding_box()["width"] - 2
+    places = [((column + 0.5) * side / 28, (row + 0.5) * side / 28) for row, column in zip(*strongest)]
+
+    def in_two_colours():
+        pixels = tab.pixels("pad", places)
+        return all((blue > red) == (products[row, column] > 0) and blue != red
+                   for (red, _, blue), row, column in zip(pixels, *strongest))  # fmt: skip
+
+    tab.until(in_two_colours)
+    alone = tab.evaluate("[...document.getElementById('lines').getContext('2d').getImageData(0, 0, 9999, 400).data].filter(v => v).length")
+    assert alone < everything / 3
+    tab.tab.mouse.move(2, 2)
+    tab.until(lambda: tab.pixels("pad", [(2, 2)]) == [[0, 0, 0]])
+
+
+def test_a_picked_neuron_says_its_sum_in_words(show, digits):
+    tab = show(digits_net(), digits)
+    tab.draw()
+    net, x = tab.page.net, tab.last_input()
+    tab.until(lambda: tab.shows(net.activations(x)))
+    for layer, neuron, title in ((1, 7, "Hidden layer 1, neuron 7"), (2, 0, "Hidden layer 2, neuron 0"), (3, 9, "Output 9")):
+        tab.pick(layer, neuron)
+        tab.until(lambda title=title: tab.text("neuron-title") == title)
+        activations = net.activations(x)
+        products = net.weights[layer - 1][:, neuron].astype(float) * activations[layer - 1]
+        bias = float(net.biases[layer - 1][neuron])
+        z = products.sum() + bias
+        expected = (
+            f"for +{products[products > 0].sum():.2f}, against −{-products[products < 0].sum():.2f}, bias {bias:+.2f}, "
+            f"z = {z:.3f}, sigmoid, a = {activations[layer][neuron]:.4f}"
+        )
+        assert tab.text("sum") == expected.replace("-", "−").replace("−0.00", "+0.00")
+
+
+def test_knobs_turn_weights_and_undo_and_redo_restore_the_hash(show, digits):
+    tab = show(digits_net(), digits)
+    net = tab.page.net
+    hashes = [net.hash()]
+    tab.until_hash(hashes[0])
+    tab.pick(1, 2)
+
+    def changed():
+        tab.until(lambda: tab.hash not in hashes)
+        assert tab.hash == net.hash()
+        hashes.append(tab.hash)
+
+    tab["bias-number"].fill("1.25")
+    tab["bias-number"].press("Enter")
+    changed()
+    assert net.biases[0][2] == 1.25
+    tab["bias"].focus()
+    tab.tab.keyboard.press("End")
+    changed()
+    assert net.biases[0][2] == 5
+    tab["weights"].click(position={"x": 100, "y": 100})
+    chosen = tab.text("weight-label").removeprefix("weight ").split(", ")
+    pixel = int(chosen[0]) * 28 + int(chosen[1])
+    tab["weight-number"].fill("-2.5")
+    tab["weight-number"].press("Enter")
+    changed()
+    assert net.weights[0][pixel, 2] == -2.5
+    before = net.weights[0][:, 2].copy()
+    tab["flip"].click()
+    changed()
+    assert np.array_equal(net.weights[0][:, 2], -before)
+    tab["factor"].fill("3")
+    tab["scale"].click()
+    changed()
+    assert np.array_equal(net.weights[0][:, 2], np.float32(3) * -before)
+    tab["zero"].click()
+    changed()
+    assert not net.weights[0][:, 2].any() and net.biases[0][2] == 0
+    tab["paint"].check()
+    tab["paint-value"].fill("1.5")
+    box = tab["weights"].bounding_box()
+    tab.tab.mouse.move(box["x"] + 40, box["y"] + 40)
+    tab.tab.mouse.down()
+    tab.tab.mouse.move(box["x"] + 120, box["y"] + 40, steps=12)
+    tab.tab.mouse.up()
+    tab.until(lambda: np.count_nonzero(net.weights[0][:, 2] == 1.5) >= 8)
+    tab.until(lambda: tab.hash == net.hash())
+    hashes.append(tab.hash)
+    for expected in reversed(hashes[:-1]):
+        tab["undo"].click()
+        tab.until_hash(expected)
+    assert tab["undo"].is_disabled()
+    tab["diagram"].focus()
+    for expected in hashes[1:]:
+        tab.tab.keyboard.press("Control+Shift+Z")
+        tab.until_hash(expected)
+    tab.tab.keyboard.press("Control+z")
+    tab.until_hash(hashes[-2])
+
+
+def test_a_replay_goes_layer_by_layer(show, digits):
+    tab = show(digits_net(6), digits)
+    tab.draw()
+    net, x = tab.page.net, tab.last_input()
+    tab.until(lambda: tab.shows(net.activations(x)))
+    tab["replay"].click()
+    tab.until(lambda: tab.drawn[1, 0]["value"] == 0 and tab.drawn[2, 0]["value"] == 0)
+    tab.until(lambda: tab.drawn[1, 0]["value"] > 0 and tab.drawn[2, 0]["value"] == 0)
+    tab.until(lambda: tab.shows(net.activations(x)))
+
+
+def test_lines_show_weights_or_what_flows(show, digits):
+    tab = show(digits_net(), digits)
+    picture = "document.getElementById('lines').toDataURL()"
+    tab.until("document.getElementById('neurons').drawn.length == 42")
+    flowing = tab.evaluate(picture)
+    tab.tab.get_by_label("weight", exact=True).first.check()
+    tab.until(lambda: tab.evaluate(picture) != flowing)
+
+
+# Training
+
+
+def test_an_untouched_run_shows_the_hash_of_fit(show, digits):
+    tab = show(digits_net(), digits)
+    own = digits_net()
+    own.fit(*digits[:2], epochs=3, batch_size=10, learning_rate=3.0, verbose=0)
+    tab["pause-after"].fill("3")
+    tab["pause-after"].press("Enter")
+    tab["start"].click()
+    tab.until_hash(own.hash())
+    tab.until(lambda: tab.text("start") == "Start")
+    assert tab.text("epoch") == "3 of 3" and tab.text("images-seen") == "1,800"
+    accuracy = own.evaluate(*digits[2:]).accuracy
+    tab.until(lambda: tab.text("accuracy") == f"{100 * accuracy:.2f}%")
+    tab["undo"].click()
+    tab.until_hash(digits_net().hash())
+
+
+def test_every_speed_steps_pauses_and_a_reset_while_running(show, digits):
+    tab = show(digits_net(), digits)
+    tab.evaluate("""() => {
+        window.rates = [];
+        new MutationObserver(() => rates.push(document.getElementById("rate").textContent))
+            .observe(document.getElementById("rate"), { childList: true, characterData: true, subtree: true });
+    }""")
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    tab["pause-after"].fill("100000")
+    tab["pause-after"].press("Enter")
+    tab["speed"].select_option("1")
+    tab["start"].click()
+    tab.until(lambda: tab.text("start") == "Pause")
+    for speed in ("1", "10", "100", "1000", "0"):
+        tab["speed"].select_option(speed)
+        seen = tab.text("images-seen")
+        tab.until(lambda seen=seen: tab.text("images-seen") != seen)
+    tab["fresh"].click()
+    tab.until(lambda: tab.text("start") == "Start" and tab.text("images-seen") == "0")
+    tab.until_hash(digits_net().hash())
+    tab["seed"].fill("4")
+    tab["seed"].press("Enter")
+    tab.until_hash(digits_net(seed=4).hash())
+    tab["start"].click()
+    tab.until(lambda: tab.text("images-seen") not in ("0", ""))
+    tab["start"].click()
+    tab.until(lambda: tab.text("start") == "Start")
+    rates = [float(rate.replace(",", "")) for rate in tab.evaluate("rates")]
+    assert rates and min(rates) >= 0 and max(rates) > 0
+
+
+def test_layers_and_activation_make_another_network_and_wrong_ones_are_marked(show, digits):
+    tab = show(digits_net(), digits)
+    tab["layers"].fill("12-8-6")
+    tab["layers"].press("Enter")
+    tab.until(lambda: tab.text("subtitle").startswith("784-12-8-6-10 "))
+    tab["activation"].select_option("tanh")
+    tab.until(lambda: tab.page.net.layer_activations[:3] == ("tanh",) * 3)
+    tab.until(lambda: tab.hash == tab.page.net.hash())
+    tab["layers"].fill("12-x")
+    tab["layers"].press("Enter")
+    assert tab["layers"].get_attribute("aria-invalid") == "true"
+    assert tab.page.net.layer_sizes == (784, 12, 8, 6, 10)
+    assert tab.evaluate("[...document.getElementById('activation').options].map(o => o.value)") == [
+        name for name, row in fastmlp.ACTIVATIONS.items() if name != "softmax" and getattr(row, "hidden", True)
+    ]
+
+
+def test_cells_of_the_confusion_matrix_open_their_images(show, digits):
+    tab = show(digits_net(), digits)
+    tab.until("document.getElementById('confusion').getContext('2d').getImageData(40, 40, 1, 1).data[3] > 0")
+    answers = np.argmax(tab.page.net.forward(digits[2]), axis=1)
+    row, column = int(digits[3][0]), int(answers[0])
+    cell = (152 - 14) / 10
+    tab["confusion"].click(position={"x": 14 + cell * (column + 0.5), "y": 14 + cell * (row + 0.5)})
+    buttons = tab["image-list"].locator("button")
+    tab.until(lambda: buttons.count() == min(60, np.sum((digits[3] == row) & (answers == column))))
+    buttons.first.click()
+    first = np.flatnonzero((digits[3] == row) & (answers == column))[0]
+    tab.until(lambda: tab.inputs() and np.array_equal(tab.last_input(), digits[2][first]))
+
+
+def test_divergence_is_told_and_undone(show, digits):
+    net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0)
+    before = net.hash()
+    tab = show(net, digits)
+    tab["learning-rate"].fill("1e30")
+    tab["learning-rate"].press("Enter")
+    tab["start"].click()
+    tab.until(lambda: "diverged" in tab.text("banner"))
+    tab["banner"].get_by_role("button", name="Undo").click()
+    tab.until_hash(before)
+    assert tab["banner"].is_hidden()
+
+
+# Other networks
+
+
+def moons():
+    rng = np.random.default_rng(0)
+    angle, half = rng.uniform(0, 3.1, 200), rng.integers(0, 2, 200)
+    x = np.column_stack([np.cos(angle) * (1 - 2 * half) + half, np.sin(angle) * (1 - 2 * half) + 0.3 * half])
+    return x, half
+
+
+@fastmlp.activation
+def steep(z):
+    return 1.0 if z > 0 else 0.0
+
+
+def random_data(n_in, targets):
+    return np.random.default_rng(0).normal(0, 1, (60, n_in)), targets
+
+
+SHAPES = {
+    "plane": lambda: (fastmlp.MLP([2, 8, 2], activation="tanh", loss="cross_entropy", seed=1), moons()),
+    "binary": lambda: (fastmlp.MLP([2, 4, 1], loss="binary_cross_entropy", seed=1), moons()),
+    "regression": lambda: (fastmlp.MLP([4, 6, 1], activation="tanh", seed=0), random_data(4, np.linspace(0, 9, 60))),
+    "labels": lambda: (fastmlp.MLP([5, 6, 3], loss="binary_cross_entropy", seed=0),
+                       random_data(5, np.random.default_rng(1).integers(0, 2, (60, 3)).astype(float))),
+    "rows": lambda: (fastmlp.MLP([300, 30, 3], loss="cross_entropy", seed=0), random_data(300, np.arange(60) % 3)),
+    "eight by eight": lambda: (fastmlp.MLP([64, 12, 10], loss="cross_entropy", seed=0), random_data(64, np.arange(60) % 10)),
+    "no hidden layer": lambda: (fastmlp.MLP([784, 10], loss="cross_entropy", seed=0), None),
+    "deep": lambda: (digits_net(24, 20, 16, 12, 8), None),
+    "blocks": lambda: (fastmlp.MLP([784, 100, 40, 10], activation="relu", loss="cross_entropy", seed=0), None),
+    "large": lambda: (fastmlp.MLP([784, 512, 512, 10], activation="relu", loss="cross_entropy", seed=0), None),
+    "heat map": lambda: (fastmlp.MLP([784, 4200, 10], activation="identity", loss="cross_entropy", seed=0), None),
+    "custom": lambda: (digits_net(6, activation=steep), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_other_networks_are_shown_as_they_are(show, shape):
+    net, data = SHAPES[shape]()
+    tab = show(net, data)
+    kind = subject.inputs(net, data and subject.as_data(data))["kind"]
+    if kind == "pad":
+        tab.draw([(0.3, 0.2), (0.7, 0.8)])
+    elif kind == "plane":
+        tab["pad"].click(position={"x": 60, "y": 90})
+    elif kind == "sliders":
+        tab["input-0"].press("End")
+    else:
+        tab["row-index"].fill("3")
+        tab["row-index"].press("Enter")
+    tab.until(lambda: tab.inputs() and tab.last_input().any() and tab.shows(net.activations(tab.last_input())))
+    words = tab.text("answer")
+    assert words and "undefined" not in words and "NaN" not in words
+    expected = {"binary": "for yes", "regression": "output", "labels": "above 50%", "plane": "then"}
+    assert expected.get(shape, "") in words
+    if shape in ("blocks", "large", "heat map"):
+        assert tab.text("lines-note").startswith("the strongest ")
+    last = len(net.layer_sizes) - 1
+    tab.pick(last, 0)
+    tab.until(lambda: tab.text("neuron-title") == "Output 0" and tab.text("sum").startswith("for "))
+    if shape == "large":
+        tab.pick(1, 100)
+        tab.until(lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 100" and tab["bias-number"].input_value() == "0")
+    if shape == "custom":
+        assert "no derivative" in tab.text("why-not") and tab["start"].is_disabled()
+
+
+def test_what_is_no_number_is_said_and_shown_in_its_colour(show, digits):
+    net = digits_net(6)
+    net.biases[0][2] = np.nan
+    tab = show(net, digits)
+    tab.draw()
+    tab.until(lambda: tab["answer"].locator("strong").text_content() == "NaN")
+    assert tab.drawn[1, 2]["value"] is None
+    (pixel,) = tab.pixels("neurons", [(tab.drawn[1, 2]["x"], tab.drawn[1, 2]["y"])])
+    assert pixel[0] > 150 and pixel[1] < 130 and pixel[2] > 150
+
+
+def test_negative_activations_are_orange_and_large_ones_scaled_by_their_layer(show, digits):
+    net = digits_net(6, activation="tanh")
+    tab = show(net, digits)
+    tab.draw()
+    x = tab.last_input()
+    tab.until(lambda: tab.shows(net.activations(x)))
+    values = net.activations(x)[1].astype(float)
+    for neuron, value in enumerate(values):
+        one = tab.drawn[1, neuron]
+        (pixel,) = tab.pixels("neurons", [(one["x"], one["y"])])
+        share = abs(value) / np.abs(values).max()
+        expected = np.array([255, 255, 255] if value >= 0 else [255, 138, 61]) * share
+        assert np.abs(np.array(pixel) - expected).max() <= 1.5
+
+
+# Tabs, connections, files
+
+
+def test_two_tabs_share_the_network_and_each_keeps_its_drawing(show, digits):
+    one = show(digits_net(), digits)
+    other = show(page=one.page)
+    one.draw()
+    other.draw([(0.5, 0.1), (0.5, 0.9)])
+    assert not np.array_equal(one.last_input(), other.last_input())
+    one.pick(1, 0)
+    one["bias-number"].fill("3")
+    one["bias-number"].press("Enter")
+    net = one.page.net
+    one.until_hash(net.hash()), other.until_hash(net.hash())
+    for tab in (one, other):
+        tab.until(lambda tab=tab: tab.shows(net.activations(tab.last_input())))
+
+
+def test_a_hidden_tab_is_sent_nothing_new_until_it_is_seen_again(show, digits):
+    tab = show(digits_net(), digits)
+    tab.evaluate("""() => {
+        window.waiting = [];
+        window.requestAnimationFrame = (act) => waiting.push(act);
+    }""")
+    with Tab(tab.page) as other:
+        other.order("settings", pause_after=4)
+        other.order("train", running=True)
+        other.until(lambda known: known["status"]["epoch"] == 4)
+        updates = [frame for frame in tab.received if isinstance(frame, bytes) and b'"update"' in frame[:40]]
+        shown = tab.evaluate("document.body.dataset.version")
+        assert tab.evaluate("waiting.length") <= 1 and len(updates) < 10
+        tab.evaluate("""() => {
+            window.requestAnimationFrame = (act) => setTimeout(act, 0);
+            waiting.splice(0).forEach((act) => act(0));
+        }""")
+        tab.until(lambda: tab.text("epoch") == "4 of 4" and tab.evaluate("document.body.dataset.version") != shown)
+        tab.until_hash(tab.page.net.hash())
+
+
+def test_training_stops_after_the_last_tab_has_closed(show, digits):
+    tab = show(digits_net(), digits, server={"left_alone": 0.1})
+    page = tab.page
+    tab["pause-after"].fill("1000000")
+    tab["pause-after"].press("Enter")
+    tab["start"].click()
+    tab.until(lambda: tab.text("images-seen") not in ("0", ""))
+    waiting = tab.tab.context.new_page()
+    tab.tab.close()
+    while page._room.training.running:
+        waiting.wait_for_timeout(10)
+    again = show(page=page)
+    assert again.text("start") == "Start"
+
+
+SERVER = """
+    import sys, fastmlp
+    from fastmlp.page import Page
+    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0)
+    page = Page(net, None, port=int(sys.argv[1]), loader=lambda: None, token=sys.argv[2])
+    print(page.port, flush=True)
+    page.wait()
+"""
+
+
+def test_a_server_that_is_killed_and_started_again_finds_the_drawing_kept(show):
+    class Served:
+        token = "t" * 32
+
+        def start(self, port, token=token):
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(SERVER), str(port), token], stdout=subprocess.PIPE, text=True
+            )
+            self.port = int(self.process.stdout.readline())
+            self.url = f"http://127.0.0.1:{self.port}/#token={self.token}"
+
+        def kill(self):
+            self.process.kill()
+            self.process.wait()
+
+    served = Served()
+    served.start(0)
+    try:
+        tab = show(page=served, allow_errors=True)
+        tab.draw()
+        drawing = tab.last_input()
+        served.kill()
+        tab.until(lambda: "lost" in tab.text("connection"))
+        assert tab.evaluate("getComputedStyle(document.getElementById('network')).filter") == "grayscale(1)"
+        inputs = len(tab.inputs())
+        served.start(served.port)
+        tab.until(lambda: tab.text("connection") == "connected")
+        tab.until(lambda: len(tab.inputs()) > inputs and np.array_equal(tab.last_input(), drawing))
+        assert tab["banner"].is_hidden()
+        served.kill()
+        served.start(served.port, token="u" * 32)
+        tab.until(lambda: "open the address that it printed" in tab.text("connection"))
+    finally:
+        served.kill()
+
+
+def test_a_server_that_ends_is_told_and_the_drawing_kept(show, digits):
+    tab = show(digits_net(), digits, allow_errors=True)
+    tab.draw()
+    tab.last_input()
+    tab.page.close()
+    tab.until(lambda: "ended" in tab.text("connection"))
+    assert tab.pixels("pad", [(0.45 * 236, 0.48 * 236)])[0] == [255, 255, 255]
+
+
+def test_a_wrong_token_is_told(show, digits):
+    page = show(digits_net(), digits).page
+
+    class WithoutToken:
+        port, url = page.port, f"http://127.0.0.1:{page.port}/"
+
+    tab = show(page=WithoutToken, wait=False)
+    tab.until(lambda: "open the address that it printed" in tab.text("connection"))
+
+
+def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digits, tmp_path):
+    tab = show(digits_net(), digits)
+    with tab.tab.expect_download() as download:
+        tab["save"].click()
+    assert download.value.suggested_filename == "fastmlp-784-16-16-10.npz"
+    download.value.save_as(tmp_path / "saved.npz")
+    assert fastmlp.MLP.load(tmp_path / "saved.npz").hash() == tab.page.net.hash()
+    other = fastmlp.MLP([784, 7, 10], loss="cross_entropy", seed=3)
+    other.save(tmp_path / "other.npz")
+    tab["file"].set_input_files(tmp_path / "other.npz")
+    tab.until_hash(other.hash())
+    assert tab.text("subtitle").startswith("784-7-10 ")
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-99])
+    tab["file"].set_input_files(tmp_path / "damaged.npz")
+    tab.until(lambda: "cannot be loaded" in tab.text("banner"))
+    assert str(tmp_path) not in tab.text("banner") and tab.hash == other.hash()
+    tab["undo"].click()
+    tab.until_hash(digits_net().hash())
+
+
+def test_a_link_carries_settings_and_hides_panels(show, digits):
+    tab = show(digits_net(), digits)
+    tab["learning-rate"].fill("0.5")
+    tab["learning-rate"].press("Enter")
+    tab["layers"].fill("9")
+    tab["layers"].press("Enter")
+    tab.until(lambda: tab.text("subtitle").startswith("784-9-10 "))
+    tab["link"].click()
+    tab.tab.get_by_label("neuron", exact=True).check()
+    link = tab["link-text"].input_value()
+    fragment = link.partition("#token=" + tab.page.token)[2]
+    other = show(digits_net(), digits, fragment=fragment)
+    other.until(lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5")
+    assert other["neuron"].is_hidden() and other["training"].is_visible()
+    # Where somebody has worked already, the link asks first.
+    other["step"].click()
+    other.until(lambda: other.text("images-seen") == "10")
+    asked = show(page=other.page, fragment=fragment.replace("hidden=9", "hidden=4"))
+    asked.until(lambda: "other settings" in asked.text("banner"))
+    assert other.page.net.layer_sizes == (784, 9, 10)
+    asked["banner"].get_by_role("button", name="Use them").click()
+    asked.until(lambda: asked.text("subtitle").startswith("784-4-10 "))
+
+
+# Keys, looks, accessibility
+
+
+def test_everything_by_keyboard_alone(show, digits):
+    tab = show(digits_net(), digits)
+    keyboard = tab.tab.keyboard
+
+    def tab_to(element_id):
+        for _ in range(60):
+            if tab.evaluate("document.activeElement.id") == element_id:
+                return
+            keyboard.press("Tab")
+        raise AssertionError(f"{element_id} is not reached by Tab")
+
+    tab_to("pad")
+    keyboard.press("Space")
+    for key in ["ArrowDown"] * 6 + ["ArrowRight"] * 4:
+        keyboard.press(key)
+    keyboard.press("Space")
+    tab.until(lambda: tab.inputs() and tab.last_input().any())
+    net, drawn = tab.page.net, tab.last_input()
+    tab.until(lambda: tab.shows(net.activations(tab.last_input())))
+    tab.until(lambda: tab.text("speak").startswith(tab["answer"].locator("strong").text_content() + ","))
+    keyboard.press("Control+z")
+    tab.until(lambda: not tab.last_input().any())
+    keyboard.press("Control+Shift+Z")
+    tab.until(lambda: np.array_equal(tab.last_input(), drawn))
+    tab_to("diagram")
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Home", "ArrowDown"):
+        keyboard.press(key)
+    tab.until(lambda: tab.text("speak-neuron").startswith("hidden layer 2, neuron 1:"))
+    keyboard.press("Enter")
+    assert tab.text("neuron-title") == "Hidden layer 2, neuron 1"
+    tab_to("weights")
+    keyboard.press("ArrowDown")
+    tab_to("bias")
+    keyboard.press("ArrowRight")
+    before = digits_net().hash()
+    tab.until(lambda: tab.hash != before and tab.hash == net.hash())
+    tab_to("step")
+    keyboard.press("Enter")
+    tab.until(lambda: tab.text("images-seen") == "10")
+    tab_to("confusion")
+    keyboard.press("ArrowRight")
+    keyboard.press("Enter")
+    tab.until("document.getElementById('images').open")
+    keyboard.press("Escape")
+    tab.until("!document.getElementById('images').open")
+
+
+def test_axe_finds_nothing_in_both_themes(show, digits):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    tab = show(digits_net(), digits, color_scheme="dark")
+    tab.draw()
+    tab.pick(1, 0)
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    for theme in ("dark", "light"):
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        assert axe.run(tab.tab).response["violations"] == []
+        for button in ("legend-button", "link"):
+            tab[button].click()
+            assert axe.run(tab.tab).response["violations"] == []
+            tab.tab.keyboard.press("Escape")
+        tab["theme"].click()
+
+
+@pytest.mark.parametrize("width, height, ratio", [(1366, 768, 1), (820, 1180, 1), (390, 844, 1), (683, 384, 2)])
+def test_it_fits_every_screen(show, digits, width, height, ratio):
+    tab = show(digits_net(), digits, viewport={"width": width, "height": height}, device_scale_factor=ratio)
+    tab.draw()
+    tab.pick(1, 0)
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
+    overflowing = """[...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body")]
+        .filter(e => e.clientWidth && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)).map(e => e.id || e.className)"""
+    assert tab.evaluate(overflowing) == []
+    tab.evaluate("scrollTo(0, 0)")
+    bottom = {name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"] for name in ("pad", "diagram", "training")}
+    if width == 1366:
+        assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and bottom["training"] <= height
+    if ratio == 1:  # pad and network are seen together
+        assert max(bottom["pad"], bottom["diagram"]) <= height
+
+
+def test_reduced_motion_replays_in_steps(show, digits):
+    tab = show(digits_net(6), digits, reduced_motion="reduce")
+    tab.draw()
+    net, x = tab.page.net, tab.last_input()
+    tab.until(lambda: tab.shows(net.activations(x)))
+    tab["replay"].click()
+    tab.until(lambda: tab.drawn[2, 0]["value"] == 0)
+    tab.until(lambda: tab.shows(net.activations(x)))
