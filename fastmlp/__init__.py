@@ -6,7 +6,7 @@ from . import backends, datasets, math, schedules
 from .activations import ACTIVATIONS
 from .config import config, show_config
 from .custom import activation
-from .losses import LOSSES
+from .losses import LOSSES, Huber, Quantile
 from .network import MLP, Gradients
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .training.history import History
@@ -14,8 +14,8 @@ from .training.metrics import Evaluation
 from .version import __version__
 
 __all__ = [
-    "ACTIVATIONS", "LOSSES", "MLP", "SGD", "Adam", "AdamW", "Evaluation", "Gradients", "History", "RMSprop", "__version__", "activation",
-    "config", "datasets", "math", "schedules", "show_config",
+    "ACTIVATIONS", "LOSSES", "MLP", "SGD", "Adam", "AdamW", "Evaluation", "Gradients", "History", "Huber", "Quantile", "RMSprop",
+    "__version__", "activation", "config", "datasets", "math", "schedules", "show_config",
 ]  # fmt: skip
 
 backends.warn_if_slow()

@@ -47,11 +47,13 @@ class MLP:
     """A multilayer perceptron: for each layer z = x W + b, a = f(z), the next layer's x.
 
     layer_sizes: integers, input first, such as [784, 16, 16, 10].
-    activation: of the hidden layers: "sigmoid", "relu", "tanh", "identity", or one of your own, made by
-        fastmlp.activation; one for all, or a list of one a layer.
-    output_activation: None is what the loss needs: identity for squared_error, softmax for cross_entropy, sigmoid
-        for binary_cross_entropy. squared_error also goes with relu, sigmoid, tanh and your own.
-    loss: "squared_error" (half the squared distance), "cross_entropy" or "binary_cross_entropy"; mean over rows.
+    activation: of the hidden layers: "sigmoid", "relu", "tanh", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu",
+        "gelu_tanh", "identity", or one of your own, made by fastmlp.activation; one for all, or a list of one a layer.
+    output_activation: None is what the loss needs: softmax for cross_entropy, sigmoid for binary_cross_entropy, exp for
+        poisson, identity for the others, which also go with all those of hidden layers.
+    loss: "squared_error" (half the squared distance), "absolute_error", "huber", "quantile", "poisson" (targets are counts),
+        "cross_entropy" or "binary_cross_entropy" (also of several labels at once): of a row the sum over outputs, then the
+        mean over rows. fastmlp.Huber(delta=1.0) and fastmlp.Quantile(q=0.5) stand for losses with another parameter.
     dtype: "float32" or "float64".
     seed: integer in [0, 2**32) that determines the initial weights and the shuffles; None draws one, kept as seed.
     backend: "reference", "compiled" or "numba"; None is FASTMLP_BACKEND, else the fastest that is there. Same bits.
@@ -62,9 +64,9 @@ class MLP:
         are for: classes with softmax, with a single sigmoid output, and with sigmoid outputs and squared_error; labels with
         several sigmoid outputs and binary_cross_entropy; else numbers.
 
-    Initial weights are Glorot uniform, He uniform for layers with relu or your own activation; biases are zero. Raises
-    ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or for an activation of
-    your own without Numba.
+    Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
+    biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
+    for an activation of your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
@@ -101,7 +103,7 @@ class MLP:
     layer_activations = property(
         attrgetter("_architecture.activations"), doc="The activation of each layer: its name, or your own."
     )
-    loss = property(attrgetter("_architecture.loss"), doc="The name of the loss.")
+    loss = property(attrgetter("_architecture.loss"), doc="The name of the loss, or a Huber or Quantile.")
     dtype = property(attrgetter("_architecture.dtype"), doc="float32 or float64, as a NumPy dtype.")
     input_scale = property(attrgetter("_architecture.input_scale"), doc="What inputs are divided by.")
     seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")
@@ -159,26 +161,29 @@ class MLP:
         return [a[0] for a in activations] if single else activations
 
     @_in_default_environment
-    def gradients(self, x, y):
+    def gradients(self, x, y, sample_weight=None, weight_mean="weights"):
         """(loss, gradients): the mean loss of the rows of x with targets y, and its Gradients.
 
         x: (rows, n_in) or as images, at least one row, or one sample with its target. y: where the network tells classes apart
         integer labels (rows,) or one-hot (rows, n_out), or probabilities with a loss for them; for labels zeros and ones
         (rows, n_out); else numbers (rows, n_out); with one output also (rows,). NaN and infinity pass as in IEEE arithmetic.
+        sample_weight, weight_mean: as for fit.
         """
         self._require_derivatives()
-        samples = self._samples(x, y)
+        samples = self._weighted(self._samples(x, y), sample_weight, None, weight_mean)
         flat, losses = _aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
         self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
-        return metrics.ordered_mean(losses), Gradients(flat, list(weights), list(biases))
+        return metrics.mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
 
-    def train_step(self, x, y, learning_rate=None, optimizer=None):
+    def train_step(self, x, y, learning_rate=None, optimizer=None, *, sample_weight=None, weight_mean="weights",
+                   label_smoothing=0.0):  # fmt: skip
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0; 0.1 unless given.
         optimizer: as for fit; None takes the plain step above. Its state is the network's and goes on with the next step; of
         averaged weights the average is net.state.arrays["average"], while the network holds the weights themselves.
+        sample_weight, weight_mean, label_smoothing: as for fit.
         Raises RuntimeError if the network is being trained by another thread.
         """
         state = self.state
@@ -188,21 +193,22 @@ class MLP:
             state.trainer = PROCESS.token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
             straight = state.step and optimizer is None and not self._without_derivative
+            straight = straight and sample_weight is None and weight_mean == "weights" and not label_smoothing
             if not (straight and self._engine.takes_samples(x, y) and y.ndim == self._straight):
-                return self._checked_step(x, y, learning_rate, optimizer)
+                return self._checked_step(x, y, learning_rate, optimizer, (sample_weight, None, weight_mean, label_smoothing))
             rate, update = self._last_update
             if type(learning_rate) is not float or learning_rate != rate:
                 update = self._plain_update(learning_rate)
-            loss = self._engine.train(_tuple(Samples, (x, y)), update)
+            loss = self._engine.train(_tuple(Samples, (x, y, None, False, 0.0)), update)
             state.step += 1
             return loss
         finally:
             state.trainer = None
 
     @_in_default_environment
-    def _checked_step(self, x, y, learning_rate, optimizer):
+    def _checked_step(self, x, y, learning_rate, optimizer, weighting):
         self._require_derivatives()
-        samples, state = self._samples(x, y, finite=True), self.state
+        samples, state = self._weighted(self._samples(x, y, finite=True), *weighting), self.state
         if not state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
         if optimizer is None:
@@ -228,7 +234,8 @@ class MLP:
 
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
-            optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True):  # fmt: skip
+            optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
+            weight_mean="weights", label_smoothing=0.0):  # fmt: skip
         """Train by stochastic gradient descent; returns the History, which is also the attribute history.
 
         x and y are as for gradients, but finite.
@@ -241,6 +248,12 @@ class MLP:
         keep_optimizer: False forgets the state of an earlier fit first.
         dropout: the share of each hidden layer's units to leave out in a step, at random: a number from 0 to below 1, or a
             list of one for each hidden layer. input_dropout: likewise of the inputs.
+        sample_weight: (rows,) numbers of at least 0, by which rows count: a weight of 2 is that row twice.
+        class_weight: weights of classes, by which a row's is multiplied: a dict {class: weight} (1 for those that it lacks),
+            one weight for each class, or "balanced", rows / (classes * rows of the class).
+        weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
+        label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
+            in training, where each output of binary_cross_entropy has two classes.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y) to evaluate after every epoch.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
@@ -252,6 +265,7 @@ class MLP:
         """
         self._require_derivatives()
         samples = self._samples(x, y, finite=True)
+        samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
         if not self.state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
         epochs = validation.integer("epochs", epochs, 0)
@@ -299,13 +313,14 @@ class MLP:
         return answers if outputs.ndim == 2 else answers[0]
 
     @_in_default_environment
-    def evaluate(self, x, y):
+    def evaluate(self, x, y, sample_weight=None):
         """Evaluation(loss, accuracy, n_correct, n, label_accuracy) on x with targets y, which are as for gradients.
 
+        sample_weight: (rows,) numbers of at least 0, by which rows count in the mean loss, and in it alone.
         The accuracy is the share of rows whose class, or all of whose labels, are the target's, and n_correct their number;
         label_accuracy the share of labels. They are None where the task is another.
         """
-        return metrics.evaluate(self._engine, self._samples(x, y), self.task)
+        return metrics.evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task)
 
     def hash(self):
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
@@ -350,6 +365,14 @@ class MLP:
             validation.finite(x_name, x, self._engine)
             validation.finite(y_name, y, self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
+
+    def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
+        """The Samples with the weights of their rows, and what else their losses depend on, checked."""
+        return samples._replace(
+            weights=validation.row_weights(sample_weight, class_weight, samples.y, self._architecture),
+            mean_over_rows=validation.mean_over_rows(weight_mean),
+            smoothing=validation.label_smoothing(label_smoothing, self._architecture),
+        )
 
     def _repr_html_(self):
         return notebook.network_html(self)

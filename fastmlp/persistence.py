@@ -21,6 +21,7 @@ import numpy as np
 from . import validation
 from .activations import ACTIVATIONS
 from .architecture import TASKS, Architecture, n_parameters
+from .losses import WITH_PARAMETER
 from .training.state import TrainingState
 
 FORMAT, VERSION = "fastmlp network", 2
@@ -61,7 +62,7 @@ def save(path, architecture, parameters, seed, state):
         "version": VERSION,
         "layer_sizes": architecture.layer_sizes,
         "activations": [str(activation) for activation in architecture.activations],
-        "loss": architecture.loss,
+        "loss": architecture.loss if isinstance(architecture.loss, str) else _described(architecture.loss),
         "dtype": architecture.dtype.name,
         "input_scale": architecture.input_scale,
         "seed": seed,
@@ -190,8 +191,24 @@ def _architecture(header, own):
     else:
         scale, task = header["input_scale"], validation.choice("task", header["task"], TASKS)
     return validation.architecture(
-        header["layer_sizes"], activations[:-1], activations[-1], header["loss"], dtype, scale, task
+        header["layer_sizes"], activations[:-1], activations[-1], _loss(header["loss"]), dtype, scale, task
     )
+
+
+def _described(loss):
+    """A loss with a parameter, for the header: {"name": "huber", "delta": 1.0}."""
+    return {"name": loss.name, **vars(loss)}
+
+
+def _loss(header):
+    """A name, or the loss that _described describes; what is neither is left for validation to refuse."""
+    if not isinstance(header, dict) or header.get("name") not in tuple(WITH_PARAMETER):
+        return header
+    loss = WITH_PARAMETER[header["name"]]()
+    parameters = {name: value for name, value in header.items() if name != "name"}
+    if parameters.keys() != vars(loss).keys():
+        raise ValueError(f"loss is {validation.describe(header)}")
+    return type(loss)(**parameters)
 
 
 @contextlib.contextmanager

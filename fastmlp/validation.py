@@ -9,14 +9,15 @@ import operator
 import struct
 import types
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .activations import ACTIVATIONS
 from .architecture import TASKS, Architecture
 from .custom import CustomActivation
-from .losses import LOSSES
+from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, Huber, Quantile, name_of
+from .reference import classes
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
 
@@ -45,17 +46,10 @@ def integer(name, value, low, high=None):
 
 def learning_rate(value, dtype):
     """value as a float that is finite and not negative, also once it is rounded to the network's dtype."""
-    expected = f"learning_rate must be a finite number of at least 0, not {describe(value)}"
-    if isinstance(value, (str, bytes, bool)):
-        raise TypeError(expected)
-    try:
-        rate = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(expected) from None
-    except OverflowError:
-        raise ValueError(expected) from None
+    expected = "learning_rate must be a finite number of at least 0"
+    rate = real(value, expected)
     if not (rate >= 0 and math.isfinite(rate)):
-        raise ValueError(expected)
+        raise ValueError(f"{expected}, not {describe(value)}")
     try:
         struct.pack("<" + dtype.char, rate)
     except OverflowError:
@@ -95,12 +89,41 @@ def choice(name, value, options):
 
 def architecture(sizes, activation, output_activation, loss, dtype, input_scale=1.0, task=None):
     """The Architecture of these arguments of MLP."""
-    sizes = layer_sizes(sizes)
-    loss = choice("loss", loss, LOSSES)
-    activations = layer_activations(activation, output_activation, loss, sizes)
-    dtype = network_dtype(dtype)
-    task = task_of(task, loss, activations[-1], sizes[-1])
+    sizes, dtype = layer_sizes(sizes), network_dtype(dtype)
+    loss = network_loss(loss, dtype)
+    activations = layer_activations(activation, output_activation, name_of(loss), sizes)
+    task = task_of(task, name_of(loss), activations[-1], sizes[-1])
     return Architecture(sizes, activations, loss, dtype, scale_of_inputs(input_scale, dtype), task)
+
+
+def network_loss(value, dtype):
+    """The loss: its name, or an object where it has a parameter, which is checked as the dtype rounds it."""
+    if not isinstance(value, (Huber, Quantile)):
+        name = choice("loss", value, LOSSES)
+        return WITH_PARAMETER[name]() if name in WITH_PARAMETER else name
+    ((name, given),) = vars(value).items()
+    expected, end = {
+        "delta": ("delta of the loss must be a finite number above 0", math.inf),
+        "q": ("q of the loss must be a number between 0 and 1", 1),
+    }[name]
+    parameter = real(given, expected)
+    with np.errstate(all="ignore"):
+        rounded = float(dtype.type(parameter))
+    if not 0 < rounded < end:
+        raise ValueError(f"{expected} in {dtype.name}, not {describe(given)}")
+    return type(value)(parameter)
+
+
+def real(value, expected):
+    """value as a float; expected: the beginning of the error message where it is no real number."""
+    if isinstance(value, (str, bytes, bool, np.bool_)):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{expected}, not {describe(value)}") from None
+    except OverflowError:
+        raise ValueError(f"{expected}, not {describe(value)}") from None
 
 
 def layer_sizes(value):
@@ -182,7 +205,9 @@ def layer_activations(activation, output_activation, loss, sizes):
     output = suited[0]
     if output_activation is not None:
         output = _layer_activation("output_activation", output_activation, ACTIVATIONS)
-    losses = [name for name in LOSSES if output in LOSSES[name].output_activations] or ["squared_error"]
+    own = not isinstance(output, str)
+    losses = [name for name, row in LOSSES.items()
+              if output in row.output_activations or own and row.output_activations == WITH_DERIVATIVE]  # fmt: skip
     if loss not in losses:
         raise ValueError(
             f"output_activation {output!r} does not go with loss {loss!r}: "
@@ -285,13 +310,85 @@ def targets(name, value, x_name, rows, architecture, single=False):
             f"not {describe(y)}"
         )
     y = _rows_in_line(_converted(y, architecture.dtype).reshape(rows, n_out))
-    if LOSSES[architecture.loss].compares_probabilities:
+    loss = LOSSES[name_of(architecture.loss)]
+    if loss.compares_probabilities:
         _check_probabilities(name, y, output)
     elif task != "numbers":
         _check_zeros_and_ones(name, y, task)
     if task == "classes" and n_out > 1 and output != "softmax":
         _check_one_class(name, y)
+    if loss.counts and (y < 0).any():
+        row, column = (int(i) for i in np.argwhere(y < 0)[0])
+        raise ValueError(f"{name} must be at least 0 for this loss, but row {row}, column {column} is {y[row, column]}")
     return y
+
+
+def label_smoothing(value, architecture):
+    """value as a float from 0 to 1, which must be 0 for losses that compare no probabilities."""
+    expected = "label_smoothing must be a number from 0 to 1"
+    smoothing = real(value, expected)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"{expected}, not {describe(value)}")
+    loss = name_of(architecture.loss)
+    if smoothing and not LOSSES[loss].compares_probabilities:
+        takes = " and ".join(row.name for row in LOSSES.values() if row.compares_probabilities)
+        raise ValueError(f"label_smoothing is for the losses {takes}, and this network has {loss}: leave it at 0")
+    return smoothing
+
+
+def row_weights(sample_weight, class_weight, y, architecture):
+    """The weights of rows in the network's dtype, of sample_weight times class_weight for converted targets y; or None."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weights, dtype = np.ones(len(y)), architecture.dtype
+    if sample_weight is not None:
+        weights = _nonnegative("sample_weight", sample_weight, (len(y),), "one weight for each row").astype(np.float64)
+    if class_weight is not None:
+        weights = weights * _class_weights(class_weight, y, architecture)
+    with np.errstate(over="ignore"):
+        rounded = weights.astype(dtype)
+    if not np.isfinite(rounded).all():
+        row = int(np.argmin(np.isfinite(rounded)))
+        raise ValueError(f"sample_weight times class_weight of row {row}, {weights[row]}, is too large for {dtype.name}")
+    return rounded
+
+
+def mean_over_rows(weight_mean):
+    """Whether weighted means divide by the number of rows: weight_mean is "rows", or "weights" for the sum of weights."""
+    return choice("weight_mean", weight_mean, ("weights", "rows")) == "rows"
+
+
+def _class_weights(class_weight, y, architecture):
+    """The weight of each row's class, float64."""
+    n_classes = max(architecture.layer_sizes[-1], 2)
+    if architecture.task != "classes" or y.ndim == 2 and not ((y == 0) | (y == 1)).all():
+        raise ValueError("class_weight needs targets that name classes: labels, or one-hot rows")
+    labels = classes(y) if y.ndim == 2 else y
+    if isinstance(class_weight, str):
+        choice("class_weight", class_weight, ("balanced",))
+        counts = np.bincount(labels, minlength=n_classes)
+        present = np.count_nonzero(counts)
+        return (len(y) / (present * np.maximum(counts, 1)))[labels]
+    if isinstance(class_weight, Mapping):
+        table = np.ones(n_classes)
+        for label, weight in class_weight.items():
+            index = integer("a class of class_weight", label, 0, n_classes)
+            table[index] = _nonnegative(f"class_weight[{index}]", weight, (), "a number")
+    else:
+        table = _nonnegative("class_weight", class_weight, (n_classes,), "\"balanced\", a dict, or one weight for each class")
+    return table.astype(np.float64)[labels]
+
+
+def _nonnegative(name, value, shape, what):
+    """value as an array of this shape of finite numbers of at least 0."""
+    array = _numbers(name, value)
+    if array.shape != shape:
+        raise ValueError(f"{name} must be {what}, of shape {shape}, not shape {array.shape}")
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        where = f", but row {int(np.argmax(bad))} is {array[bad][0]}" if array.ndim else f", not {array}"
+        raise ValueError(f"{name} must be finite and at least 0{where}")
+    return array
 
 
 def finite(name, array, engine):

@@ -12,12 +12,16 @@ import numpy as np
 
 from fastmlp.activations import ACTIVATIONS
 from fastmlp.backends import kernels
-from fastmlp.losses import LOSSES
+from fastmlp.losses import LOSSES, WITH_DERIVATIVE, Huber, Quantile, name_of
 from fastmlp.update_rules import LINES, RULES
 
 VECTOR_BYTES = {"avx512": 64, "avx2": 32, "portable": 16}
 HIDDEN = [row.name for row in ACTIVATIONS.values() if row.hidden]
-ENDS = [(loss.name, output) for loss in LOSSES.values() for output in loss.output_activations]
+# Each loss with some of its outputs, and one with all: the outputs' gradients know nothing of losses.
+SOME = ("identity", "tanh", "gelu")
+ENDS = [(loss.name, output) for loss in LOSSES.values() for output in loss.output_activations
+        if output in SOME or loss.output_activations != WITH_DERIVATIVE or loss.name == "squared_error"]  # fmt: skip
+ENDS += [(Huber(0.25), "identity"), (Quantile(0.1), "identity")]
 
 
 class Bent:
@@ -98,6 +102,10 @@ def rows_for(tiles):
     return [*_products(tiles), *_updates(tiles), *_layers(), *_engines(tiles)]
 
 
+def default_output(loss):
+    return LOSSES[name_of(loss)].output_activations[0]
+
+
 def _row(kernel, branch, threads=1, **shape):
     return Row(kernel, branch, tuple(shape.items()), threads)
 
@@ -171,8 +179,12 @@ def _layers():
     for loss, activation in ENDS:
         for rows, n in ((1, 2), (10, 10), (3, 300)):
             yield _row("output_gradient", None, rows=rows, n=n, loss=loss, activation=activation)
-            yield _row("row_losses", f"loss {loss}", rows=rows, n=n, loss=loss, activation=activation)
+            if activation not in SOME[1:]:
+                yield _row("row_losses", f"loss {name_of(loss)}", rows=rows, n=n, loss=loss, activation=activation)
         yield _row("output_gradient", None, rows=5, n=10, loss=loss, activation=activation, divisor=77)
+        if activation == default_output(loss):
+            for rows, n in ((1, 1), (5, 10), (33, 7)):
+                yield _row("output_gradient", "weighted rows", rows=rows, n=n, loss=loss, activation=activation, weighted=True)
     for n in (0, 1, 2, 255, 256, 257, 513):
         yield _row("ordered_sum", None, rows=3, n=n, columns=False)
         yield _row("ordered_sum", None, rows=3, n=n, columns=True)
@@ -250,10 +262,28 @@ def _engines(tiles):
     yield _row(train, "first chunk", sizes=deep, rows=256, labels=True)
     yield _row(train, "totals carried", sizes=deep, rows=300, batch=257, labels=True)
     yield _row(train, "totals carried", threads=2, sizes=(90, 40, 3), rows=700, shuffled=True)
-    for loss, activation in ENDS:
-        for hidden in HIDDEN:
-            yield _row(train, "short last batch", sizes=(5, 4, 3, 2), rows=7, batch=4, loss=loss,
-                       output=activation, hidden=hidden)  # fmt: skip
+    for hidden in HIDDEN:
+        yield _row(train, f"gradient of {hidden}", sizes=(5, 4, 3, 2), rows=7, batch=4, hidden=hidden)
+    for i, (loss, activation) in enumerate(ENDS):
+        yield _row(train, f"loss {name_of(loss)}", sizes=(5, 4, 3, 2), rows=7, batch=4, loss=loss, output=activation,
+                   hidden=HIDDEN[i % len(HIDDEN)])  # fmt: skip
+        if activation == default_output(loss):
+            yield _row(train, "weighted rows", sizes=(5, 4, 3), rows=7, batch=4, loss=loss, output=activation, weighted=True)
+    for mean_over_rows in (False, True):
+        weighted = dict(weighted=True, mean_over_rows=mean_over_rows)
+        yield _row(train, "weighted rows", sizes=deep, rows=23, batch=10, shuffled=True, labels=True, **weighted)
+        yield _row(train, "weighted rows", sizes=deep, rows=700, batch=600, **weighted)
+        yield _row(train, "weighted rows", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=20, shuffled=True, **weighted)
+        yield _row("Engine.gradients", "weighted rows", sizes=deep, rows=300, **weighted)
+        yield _row("Engine.gradients", "weighted rows", sizes=deep, rows=300, carry=256, **weighted)
+    for loss, output, sizes in (("cross_entropy", "softmax", deep), ("binary_cross_entropy", "sigmoid", deep),
+                                ("binary_cross_entropy", "sigmoid", (9, 4, 1))):  # fmt: skip
+        for labels in (False, True):
+            smoothed = dict(sizes=sizes, loss=loss, output=output, labels=labels, smoothing=0.1)
+            yield _row(train, "smoothed targets", rows=43, batch=20, **smoothed)
+            yield _row(train, "smoothed targets", rows=43, batch=20, weighted=True, shuffled=True, **smoothed)
+            yield _row("Engine.gradients", "smoothed targets", rows=43, **smoothed)
+            yield _row("Engine.evaluate", "smoothed targets", rows=43, **smoothed)
     for rule in RULES:
         branch = None if rule == "sgd" else "update of strips"
         yield _row(train, branch, sizes=deep, rows=23, batch=10, rule=rule)
@@ -274,7 +304,7 @@ def _engines(tiles):
         yield _row(train, "clipped by norm", sizes=deep, rows=300, batch=290, rule=rule, clip=True, labels=True)
         yield _row(train, "clipped by norm", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule, clip=True,
                    lines=tuple(LINES))  # fmt: skip
-    for hidden in ("relu", "sigmoid", BENT):
+    for hidden in (*HIDDEN, BENT):
         yield _row(train, "units dropped", sizes=deep, rows=23, batch=10, hidden=hidden, dropout=(0, 20_000, 65_535))
     for pixels in (False, True):
         yield _row(train, "inputs dropped", sizes=deep, rows=23, batch=10, pixels=pixels, shuffled=True,

@@ -102,7 +102,7 @@ def test_the_backend_gets_rows_that_ascend_and_are_aligned():
     labels = np.arange(7) % 4
     seen = []
     net._engine.forward = lambda x, out=None: seen.append(x)
-    net._engine.evaluate = lambda samples, losses, correct: seen.extend((*samples, losses.fill(0)))
+    net._engine.evaluate = lambda samples, losses, correct: seen.extend((samples.x, samples.y, losses.fill(0)))
     unaligned = np.frombuffer(b"?" + x.tobytes(), np.float32, offset=1).reshape(7, 6)
     for layout in (x[::-1], unaligned, x[:, ::-1], np.asfortranarray(x)):
         net(layout)

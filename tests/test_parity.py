@@ -16,7 +16,7 @@ from fastmlp import reference
 from fastmlp.activations import ACTIVATIONS
 from fastmlp.architecture import n_parameters
 from fastmlp.backends import kernels
-from fastmlp.losses import LOSSES
+from fastmlp.losses import LOSSES, name_of
 from fastmlp.update_rules import RULES
 from fastmlp.reference import Dropout, Samples, Steps, Update
 
@@ -65,12 +65,14 @@ def inputs(row, dtype, kind):
         return {"activation": shape["activation"], **arrays}
     if name in ("output_gradient", "row_losses"):
         size = shape["rows"], shape["n"]
-        y = probabilities(rng, size, dtype) if LOSSES[shape["loss"]].compares_probabilities else draw(*size)
+        y = targets(rng, shape["loss"], size, dtype, kind)
         arrays = {"a": draw(*size), "y": y}
         if name == "row_losses":
             return {"loss": shape["loss"], "z": draw(*size), **arrays}
         if keeps_z(shape["activation"]):
             arrays["z"] = draw(*size)
+        if shape.get("weighted"):
+            arrays["weights"] = weights_of(rng, shape["rows"], dtype)
         return {"loss": shape["loss"], "activation": shape["activation"], "divisor": shape.get("divisor"), **arrays}
     if name == "ordered_sum":
         return {"values": draw(shape["n"], shape["rows"]).T if shape["columns"] else draw(shape["rows"], shape["n"])}
@@ -82,6 +84,19 @@ def inputs(row, dtype, kind):
     if name.startswith("sum_of_"):
         return {"array": draw(shape["n"])}
     return engine_inputs(rng, dtype, kind, **shape)
+
+
+def targets(rng, loss, size, dtype, kind):
+    row = LOSSES[name_of(loss)]
+    if row.compares_probabilities:
+        return probabilities(rng, size, dtype)
+    y = values(rng, size, dtype, kind)
+    return np.abs(y) if row.counts else y
+
+
+def weights_of(rng, rows, dtype):
+    """Weights of rows, with some zeros and whole numbers."""
+    return (rng.random_sample(rows) * rng.choice([0, 1, 3], rows) + rng.choice([0, 1], rows)).astype(dtype)
 
 
 def keeps_z(activation):
@@ -101,15 +116,14 @@ def numbers_of(rng, rule, n_steps, dtype, lines=()):
 
 def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuffled=False, labels=False,
                   loss="squared_error", output="sigmoid", hidden="tanh", rule="sgd", carry=None, lines=(), clip=False,
-                  biases=False, penalties=False, dropout=None, scale=None, several=False):  # fmt: skip
+                  biases=False, penalties=False, dropout=None, scale=None, several=False, weighted=False,
+                  mean_over_rows=False, smoothing=0.0):  # fmt: skip
     size = rows, sizes[0]
     x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
     if labels:
         y = rng.randint(0, max(2, sizes[-1]), rows).astype(np.int64)
-    elif LOSSES[loss].compares_probabilities:
-        y = probabilities(rng, (rows, sizes[-1]), dtype)
     else:
-        y = values(rng, (rows, sizes[-1]), dtype, kind)
+        y = targets(rng, loss, (rows, sizes[-1]), dtype, kind)
     batch, rule = batch or rows, RULES[rule]
     n_steps = -(-rows // batch)
     update = Update(
@@ -123,6 +137,7 @@ def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuff
         "update": update, "carry": carry, "scale": 255.0 if scale is None and pixels else scale or 1.0,
         "counts": np.int32 if several else np.uint8, "dropout": dropout and Dropout(dropout, 77),
         "coefficients": rng.random_sample((n_steps, 2)) if penalties else None,
+        "weighting": (weights_of(rng, rows, dtype) if weighted else None, mean_over_rows, smoothing),
     }  # fmt: skip
 
 
@@ -152,16 +167,17 @@ def dense_update(implementation, x, weights, bias, grad_z):
 
 
 def run_engine(method, implementation, n_threads, sizes, activations, loss, parameters, x, y, order, batch, update, carry,
-               scale=1.0, counts=np.uint8, dropout=None, coefficients=None):  # fmt: skip
+               scale=1.0, counts=np.uint8, dropout=None, coefficients=None, weighting=(None, False, 0.0)):  # fmt: skip
     parameters, rows = parameters.copy(), len(x)
     engine = implementation.Engine(sizes, activations, loss, parameters, n_threads, scale)
     losses, correct = np.zeros(rows), np.zeros(rows, counts)
+    samples = Samples(x, y, *weighting)
     if method == "forward":
         out = np.empty((rows, sizes[-1]), parameters.dtype)
         assert engine.forward(x, out) is out
         return [out, engine.forward(x)]
     if method == "evaluate":
-        engine.evaluate(Samples(x, y), losses, correct)
+        engine.evaluate(samples, losses, correct)
         return [losses, correct]
     if method == "activations":
         return engine.activations(x)
@@ -169,7 +185,8 @@ def run_engine(method, implementation, n_threads, sizes, activations, loss, para
         gradients = np.full_like(parameters, np.nan)
         for start in range(0, rows, carry or rows):  # in blocks, from the totals of the rows before
             block = slice(start, start + (carry or rows))
-            engine.gradients(Samples(x[block], y[block]), gradients, losses[block], rows if carry else None, start > 0)
+            some = samples._replace(x=x[block], y=y[block], weights=None if weighting[0] is None else weighting[0][block])
+            engine.gradients(some, gradients, losses[block], rows if carry else None, start > 0)
         return [losses, gradients]
     update = update._replace(state=tuple(array.copy() for array in update.state))
     if method == "apply":
@@ -183,7 +200,7 @@ def run_engine(method, implementation, n_threads, sizes, activations, loss, para
         numbers = update.numbers[first:] if len(update.numbers) > 1 else update.numbers
         steps = Steps(start, stop, batch, order, before=2**32 - 1 + first)
         penalties = None if coefficients is None else (coefficients[first:].copy(), of_steps[first:])
-        means.append(engine.train(Samples(x, y), update._replace(numbers=numbers), steps, losses, correct, penalties, dropout))
+        means.append(engine.train(samples, update._replace(numbers=numbers), steps, losses, correct, penalties, dropout))
     return [parameters, losses, correct, np.array(means), of_steps, *update.state]
 
 

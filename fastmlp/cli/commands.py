@@ -234,7 +234,7 @@ def _facts(net):
     return {
         "layer_sizes": list(net.layer_sizes),
         "activations": list(net.layer_activations),
-        "loss_function": net.loss,
+        "loss_function": str(net.loss),
         "dtype": net.dtype.name,
         "input_scale": net.input_scale,
         "task": net.task,

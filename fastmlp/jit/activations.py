@@ -11,6 +11,7 @@ import numba
 from numba import types
 
 from ..activations import ACTIVATIONS
+from . import smooth
 from .compiling import compile_c_function, jit
 from .elementary import exp, sigmoid as sigmoid_of_number, tanh as tanh_of_number
 from .intrinsics import as_item, call, moved, where
@@ -74,12 +75,99 @@ def tanh_gradient(a, g, n):
         g[i] = g[i] * (one - a[i] * a[i])
 
 
+def leaky_relu(z, a, n):
+    zero, slope = as_item(a, 0), as_item(a, 0.01)
+    for i in range(n):
+        a[i] = where(a[i] > zero, a[i], slope * a[i])
+
+
+def leaky_relu_gradient(a, g, n):
+    zero, slope = as_item(a, 0), as_item(a, 0.01)
+    for i in range(n):
+        g[i] = where(a[i] > zero, g[i], slope * g[i])
+
+
+def elu(z, a, n):
+    for i in range(n):
+        a[i] = smooth.elu(a[i])
+
+
+def elu_gradient(a, g, n):
+    zero, one = as_item(a, 0), as_item(a, 1)
+    for i in range(n):
+        g[i] = where(a[i] > zero, g[i], g[i] * (a[i] + one))
+
+
+def selu(z, a, n):
+    for i in range(n):
+        a[i] = smooth.selu(a[i])
+
+
+def selu_gradient(a, g, n):
+    zero, scale, scale_alpha = as_item(a, 0), as_item(a, smooth.SELU_SCALE), as_item(a, smooth.SELU_SCALE_ALPHA)
+    for i in range(n):
+        g[i] = where(a[i] > zero, scale * g[i], g[i] * (a[i] + scale_alpha))
+
+
+def softplus(z, a, n):
+    for i in range(n):
+        a[i] = smooth.softplus(z[i])
+
+
+def softplus_gradient(z, g, n):
+    for i in range(n):
+        g[i] = g[i] * smooth.softplus_slope(z[i])
+
+
+def silu(z, a, n):
+    for i in range(n):
+        a[i] = smooth.silu(z[i])
+
+
+def silu_gradient(z, g, n):
+    for i in range(n):
+        g[i] = g[i] * smooth.silu_slope(z[i])
+
+
+def gelu(z, a, n):
+    for i in range(n):
+        a[i] = smooth.gelu(z[i])
+
+
+def gelu_gradient(z, g, n):
+    for i in range(n):
+        g[i] = g[i] * smooth.gelu_slope(z[i])
+
+
+def gelu_tanh(z, a, n):
+    for i in range(n):
+        a[i] = smooth.gelu_tanh(z[i])
+
+
+def gelu_tanh_gradient(z, g, n):
+    for i in range(n):
+        g[i] = g[i] * smooth.gelu_tanh_slope(z[i])
+
+
+def exponential(z, a, n):
+    for i in range(n):
+        a[i] = exp(a[i])
+
+
 FUNCTIONS = {
     "identity": (identity, identity_gradient),
     "relu": (relu, relu_gradient),
     "sigmoid": (sigmoid, sigmoid_gradient),
     "tanh": (tanh, tanh_gradient),
+    "leaky_relu": (leaky_relu, leaky_relu_gradient),
+    "elu": (elu, elu_gradient),
+    "selu": (selu, selu_gradient),
+    "softplus": (softplus, softplus_gradient),
+    "silu": (silu, silu_gradient),
+    "gelu": (gelu, gelu_gradient),
+    "gelu_tanh": (gelu_tanh, gelu_tanh_gradient),
     "softmax": (None, None),
+    "exp": (exponential, None),
 }
 
 

@@ -10,6 +10,7 @@ from numba.core import event
 
 from .. import reference
 from ..architecture import layer_views
+from ..reference.losses import batch_divisor
 from . import functions, network, updates
 from .activations import activation_of
 from .environment import check_environment
@@ -109,15 +110,17 @@ class Engine:
         """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         check_environment()
         x, y = samples.x, _rows_in_line(samples.y)
-        self._infer(EVALUATE, (x, y, losses, correct), **_targets(y, losses, correct))
+        self._infer(EVALUATE, (x, y, losses, correct), **self._targets(samples, y, losses, correct))
 
     def gradients(self, samples, gradients, losses, divisor=None, carry=False):
         """Write the gradients of the rows' losses into a flat array. See fastmlp.reference.Engine.gradients."""
         check_environment()
         x, y, rows = samples.x, _rows_in_line(samples.y), len(samples.x)
+        if divisor is None:
+            divisor = batch_divisor(samples.weights, rows, samples.mean_over_rows)
         plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, self._team(rows, rows, True))
-        self._run(plan, gradients, (x, y, losses), 0, rows, divisor=rows if divisor is None else divisor, carries=carry,
-                  **_targets(y, losses, None))  # fmt: skip
+        self._run(plan, gradients, (x, y, losses, samples), 0, rows, divisor=divisor, carries=carry,
+                  **self._targets(samples, y, losses, None))  # fmt: skip
 
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
@@ -141,15 +144,31 @@ class Engine:
         batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update)
         team = self._team(batch, stop - start, True)
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
-            self._run(plan, plan.totals, (x, y, order, losses, correct, update, description), start, stop,
+            self._run(plan, plan.totals, (x, y, order, losses, correct, update, description, samples), start, stop,
                       order=0 if order is None else address_of(order), update=address_of(description),
                       numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0,
-                      **_targets(y, losses, correct))  # fmt: skip
-        return functions.mean_in_order(losses, start, stop)
+                      **self._targets(samples, y, losses, correct))  # fmt: skip
+        if samples.weights is None:
+            return functions.mean_in_order(losses, start, stop)
+        rows = slice(start, stop)
+        return functions.weighted_mean(losses[rows], samples.weights[rows if order is None else order[rows]])
 
     def all_finite(self, array):
         """Whether neither NaN nor infinity is in an array (rows, columns)."""
         return functions.all_finite(array)
+
+    def _targets(self, samples, y, losses, correct):
+        """The fields of a Task about targets, weights and what is recorded of rows."""
+        fields = {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses)}
+        if correct is not None:
+            fields["n_right" if correct.dtype == np.int32 else "correct"] = address_of(correct)
+        if samples.weights is not None:
+            fields |= {"weights": address_of(samples.weights), "mean_over_rows": samples.mean_over_rows}
+        if samples.smoothing:
+            n_classes, T = self.sizes[-1] if self.functions[-1] == "softmax" else 2, self.dtype.type
+            scale, offset = T(1 - samples.smoothing), T(samples.smoothing / n_classes)
+            fields |= {"smooths": 1, "target_scale": float(scale), "target_offset": float(offset)}
+        return fields
 
     def _description(self, update):
         last, description = self.described
@@ -226,10 +245,3 @@ class _Prepared:
 def _rows_in_line(y):
     """y, or a copy whose rows are contiguous."""
     return np.ascontiguousarray(y) if y.ndim == 2 and y.strides[1] != y.itemsize else y
-
-
-def _targets(y, losses, correct):
-    fields = {"y": address_of(y), "y_row": y.strides[0], "labels": y.ndim == 1, "losses": address_of(losses)}
-    if correct is not None:
-        fields["n_right" if correct.dtype == np.int32 else "correct"] = address_of(correct)
-    return fields

@@ -6,7 +6,7 @@ where it takes their address.
 
 import numpy as np
 
-from ..losses import LOSSES
+from ..losses import LOSSES, name_of
 from . import elementary, losses, updates
 from .activations import SIDE, activate_block, activation_of, softmax, sum_in_order
 from .barrier import sync_words
@@ -130,37 +130,39 @@ def gradient_run(gradient, derived, g):
     call(gradient, (data(derived), data(g), len(g)))
 
 
-def output_gradient(loss, activation, a, y, z=None, divisor=None):
+def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     g = np.empty(np.shape(a), a.dtype)
-    through_activation = losses.loss_of(loss, g.dtype).through_activation
-    function = (_with_gradient if through_activation else activation_of)(activation, g.dtype)
-    start_backward(int(through_activation), function.gradient, _flat(z if function.keeps_z else a), _flat(a), _flat(y),
-                   g.reshape(-1), float(len(a) if divisor is None else divisor))  # fmt: skip
+    described = losses.loss_of(loss, g.dtype)
+    function = (_with_gradient if described.through_activation else activation_of)(activation, g.dtype)
+    start_backward(described, function.gradient, _flat(z if function.keeps_z else a), _flat(a), _flat(y), g.reshape(-1),
+                   len(a), int(weights is not None), _flat(np.empty(0) if weights is None else weights, g.dtype),
+                   float(len(a) if divisor is None else divisor))  # fmt: skip
     return g
 
 
 @entry
-def start_backward(through_activation, gradient, derived, a, y, g, divisor):
-    losses.output_gradient(through_activation, gradient, data(derived), data(a), data(y), data(g), len(g), divisor)
+def start_backward(loss, gradient, derived, a, y, g, rows, weighted, weights, divisor):
+    if rows > 0:
+        losses.output_gradient(loss, gradient, data(derived), data(a), data(y), data(g), rows, len(g) // rows, weighted,
+                               data(weights), divisor)  # fmt: skip
 
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64. See fastmlp.reference.row_losses."""
     rows, results, powers = len(z), np.empty(len(z)), np.array(z, order="C").reshape(-1)
-    function = losses.loss_of(loss, powers.dtype)
-    assess(function.terms, function.factor, "softmax" in LOSSES[loss].output_activations, _flat(z), _flat(a), _flat(y),
+    assess(losses.loss_of(loss, powers.dtype), "softmax" in LOSSES[name_of(loss)].output_activations, _flat(z), _flat(a), _flat(y),
            results, np.empty(powers.size), powers, *np.empty((2, rows), powers.dtype))  # fmt: skip
     return results
 
 
 @entry
-def assess(terms_of, factor, of_softmax, z, a, y, results, terms, powers, maxima, totals):
+def assess(loss, of_softmax, z, a, y, results, terms, powers, maxima, totals):
     rows = len(results)
     n = len(z) // rows
     if of_softmax:
         softmax(data(powers), rows, n, data(maxima), data(totals))
-    losses.row_losses(terms_of, factor, data(z), data(a), data(y), rows, n, data(maxima), data(totals), data(terms),
+    losses.row_losses(loss, data(z), data(a), data(y), rows, n, data(maxima), data(totals), data(terms),
                       data(results))  # fmt: skip
 
 
@@ -176,6 +178,12 @@ def ordered_sum(values):
 def sums(values, totals, n):
     for i in range(len(totals)):
         totals[i] = sum_in_order(moved(data(values), i * n), n)
+
+
+def weighted_mean(losses, weights):
+    """The mean of rows' losses by their weights. See fastmlp.reference.losses.weighted_mean."""
+    weights = weights.astype(np.float64)
+    return float(ordered_sum(weights * losses)) / (float(ordered_sum(weights)) or 1.0)
 
 
 @entry

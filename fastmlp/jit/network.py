@@ -52,9 +52,11 @@ class Plan(NamedTuple):
     scratch: int  # address
     own_scratch: int  # bytes of each thread
     multiply: int  # address of products.multiply
-    loss_terms: int  # see losses.Loss
-    loss_factor: float
+    terms: int  # from here on, see losses.Loss
+    error: int
+    factor: float
     through_activation: int
+    parameter: float
 
 
 class Task(NamedTuple):
@@ -74,6 +76,11 @@ class Task(NamedTuple):
     order: int = 0  # int64 row numbers, or 0: rows in their order
     divisor: float = 0.0  # GRADIENT: of the sum of the rows' losses
     carries: int = 0  # GRADIENT: whether the gradients hold totals of rows before these
+    weights: int = 0  # of rows
+    mean_over_rows: int = 0  # TRAIN: whether the mean divides by the number of rows, not by the sum of their weights
+    smooths: int = 0  # whether targets become y * target_scale + target_offset
+    target_scale: float = 0.0
+    target_offset: float = 0.0
     update: int = 0  # TRAIN: its description, see updates.py
     numbers: int = 0  # and the numbers of its first step
     numbers_step: int = 0  # from the numbers of one step to the next's
@@ -98,11 +105,12 @@ class Scratch(NamedTuple):
     y: object
     maxima: object  # (SIDE,)
     totals: object
+    weights: object
 
 
 def scratch_bytes(rows, n_out, itemsize):
     """The size of one thread's scratch for batches of so many rows, a multiple of 16."""
-    return 8 * (2 * rows + SIDE * n_out) + itemsize * (WIDEST + rows + BUFFER + 2 * SIDE * n_out + 2 * SIDE)
+    return 8 * (2 * rows + SIDE * n_out) + itemsize * (WIDEST + rows + BUFFER + 2 * SIDE * n_out + 3 * SIDE)
 
 
 @inline
@@ -119,7 +127,7 @@ def scratch_of(p, start, rows, n_out):
     for i in range(rows):
         ones[i] = 1
     return Scratch(words, moved(words, rows), pointer(np.float64, start + 16 * rows), zeros, ones, buffer, a, y, maxima,
-                   moved(maxima, SIDE))  # fmt: skip
+                   moved(maxima, SIDE), moved(maxima, 2 * SIDE))  # fmt: skip
 
 
 @entry
@@ -260,15 +268,13 @@ def finish_outputs(plan, task, layer, p, memory, space, first, rows, scratch, th
     """The output layer's a from its z, each row's loss and class, and dL/dz for the way back; rows shared out."""
     n, r1 = layer.n_out, rows * (thread + 1) // team
     a, y = scratch.a, scratch.y
-    divisor = task.divisor if plan.mode == GRADIENT else np.float64(rows)
+    divisor = task.divisor if plan.mode == GRADIENT else divisor_of(task, p, first, rows)
     for r in range(rows * thread // team, r1, SIDE):
         count = min(SIDE, r1 - r)
         z = moved(memory, space * layer.z + r * n)
         copy_run(z, a, count * n)
         activate_block(layer.forward, z, a, count, n, n, scratch.maxima, scratch.totals)
         targets(task, n, first + r, count, y)
-        row_losses(plan.loss_terms, plan.loss_factor, z, a, y, count, n, scratch.maxima, scratch.totals, scratch.terms,
-                   moved(pointer(np.float64, task.losses), first + r))  # fmt: skip
         if task.correct != 0:
             correct = moved(pointer(np.uint8, task.correct), first + r)
             for i in range(count):
@@ -278,9 +284,38 @@ def finish_outputs(plan, task, layer, p, memory, space, first, rows, scratch, th
             n_right = moved(pointer(np.int32, task.n_right), first + r)
             for i in range(count):
                 n_right[i] = n_right_labels(moved(a, i * n), moved(y, i * n), n)
+        if task.smooths:
+            smooth_targets(y, count * n, task.target_scale, task.target_offset)
+        row_losses(plan, z, a, y, count, n, scratch.maxima, scratch.totals, scratch.terms,
+                   moved(pointer(np.float64, task.losses), first + r))  # fmt: skip
         if plan.mode != EVALUATE:
-            output_gradient(plan.through_activation, layer.gradient, z if layer.keeps_z else a, a, y,
-                            moved(memory, space * layer.grad_z + r * n), count * n, divisor)  # fmt: skip
+            if task.weights != 0:
+                for i in range(count):
+                    scratch.weights[i] = pointer(p, task.weights)[row_number(task, first + r + i)]
+            output_gradient(plan, layer.gradient, z if layer.keeps_z else a, a, y, moved(memory, space * layer.grad_z + r * n),
+                            count, n, task.weights, scratch.weights, divisor)  # fmt: skip
+
+
+@jit
+def divisor_of(task, p, first, rows):
+    """What the mean of rows first, first + 1, ... divides by: the ordered sum of their weights, or their number."""
+    if task.weights == 0 or task.mean_over_rows != 0:
+        return np.float64(rows)
+    total = 0.0
+    for start in range(first, first + rows, CHUNK):
+        s = 0.0
+        for i in range(start, min(start + CHUNK, first + rows)):
+            s = s + np.float64(pointer(p, task.weights)[row_number(task, i)])
+        total = total + s
+    return where(total == 0.0, 1.0, total)
+
+
+@jit
+def smooth_targets(y, n, scale, offset):
+    """y (n,) drawn towards a number of its own for every class."""
+    scale, offset = as_item(y, scale), as_item(y, offset)
+    for i in range(n):
+        y[i] = y[i] * scale + offset
 
 
 @jit

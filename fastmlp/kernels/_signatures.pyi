@@ -7,11 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..losses import Huber, Quantile
 from ..reference import Dropout, Samples, Steps, Update
 
 dtype: np.dtype
 compiler: str
 openmp: bool
+
+_Loss = str | Huber | Quantile
 
 class _Custom(Protocol):
     def addresses(self, dtype: np.dtype) -> tuple[int, int]: ...
@@ -52,17 +55,18 @@ def activation_gradient(
     n_threads: int = 1,
 ) -> NDArray: ...
 def output_gradient(
-    loss: str,
+    loss: _Loss,
     activation: str | _Custom,
     a: ArrayLike,
     y: ArrayLike,
     z: ArrayLike | None = None,
     divisor: float | None = None,
+    weights: ArrayLike | None = None,
     out: NDArray | None = None,
     n_threads: int = 1,
 ) -> NDArray: ...
 def row_losses(
-    loss: str,
+    loss: _Loss,
     z: ArrayLike,
     a: ArrayLike,
     y: ArrayLike,
@@ -98,7 +102,7 @@ class Engine:
         self,
         layer_sizes: Sequence[int],
         activations: Sequence[str | _Custom],
-        loss: str,
+        loss: _Loss,
         parameters: NDArray,
         n_threads: int = 1,
         input_scale: float = 1.0,

@@ -33,6 +33,20 @@ cdef extern from *:
         return mean;
     }
 
+    static double weighted_mean_in_order(const double *values, const real *weights, const int64_t *order, ptrdiff_t n,
+                                         double sum_of_weights) {
+        const fp_environment old = fp_enter();
+        double total = 0;
+        for (ptrdiff_t start = 0; start < n; start += CHUNK) {
+            double s = 0;
+            for (ptrdiff_t k = start; k < n && k < start + CHUNK; k++) s = s + weights[order ? order[k] : k] * values[k];
+            total = total + s;
+        }
+        volatile double mean = total / sum_of_weights;
+        fp_leave(old);
+        return mean;
+    }
+
     static double quotient(double a, double b) {
         const fp_environment old = fp_enter();
         volatile double x = a, y = b, result = x / y;
@@ -51,6 +65,8 @@ cdef extern from *:
     double quotient(double a, double b) noexcept
     double norm_of(double squares, double eps) noexcept
     double mean_in_order(const double* values, Py_ssize_t n) noexcept
+    double weighted_mean_in_order(const double* values, const real* weights, const int64_t* order, Py_ssize_t n,
+                                  double sum_of_weights) noexcept
 
 
 cdef inline double scale_of(uint32_t threshold) noexcept:
@@ -64,6 +80,13 @@ cdef inline void forget_dropout(Job* job) noexcept:
         job.layers[i].drop.threshold = 0
 
 
+cdef double weight_of_rows(const Job* job, Py_ssize_t first, Py_ssize_t rows) noexcept:
+    cdef fp_environment environment = fp_enter()
+    cdef double total = sum_of_weights(job.weights, job.order, first, rows)
+    fp_leave(environment)
+    return total
+
+
 cdef inline object item(parts, Py_ssize_t i):
     # Of a named tuple, by position: Cython unpacks only plain tuples without an iterator.
     return <object>PyTuple_GET_ITEM(parts, i)
@@ -75,7 +98,7 @@ cdef class Engine:
     cdef Layer* layers
     cdef int n_layers, n_threads
     cdef Loss loss
-    cdef bint takes_any_targets         # whether targets need not be probabilities
+    cdef bint takes_any_targets         # whether targets may be any numbers
     cdef bint custom                    # whether a layer has a user's activation, which may take any time
     cdef real input_scale
     cdef Py_ssize_t products            # a forward pass's, for one row
@@ -98,7 +121,7 @@ cdef class Engine:
         self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
             raise MemoryError
-        self.loss, self.takes_any_targets = loss_of(loss), not LOSSES[loss].compares_probabilities
+        self.loss, self.takes_any_targets = loss_of(loss), LOSSES[_name_of(loss)].takes_any_targets
         self.n_threads = n_threads if has_openmp() else 1
         self.input_scale = rounded(input_scale)
         begin_trials(&self.trial)
@@ -164,7 +187,7 @@ cdef class Engine:
         """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         cdef Job job
         self.describe(&job, EVALUATE, item(samples, 0))
-        y = self.describe_targets(&job, item(samples, 1), losses, correct)
+        y = self.describe_targets(&job, samples, losses, correct)
         self.split_rows(&job)
 
     def gradients(self, samples, cnp.ndarray gradients, cnp.ndarray losses, divisor=None, bint carry=False):
@@ -176,11 +199,13 @@ cdef class Engine:
         cdef Layer* layers
         cdef void* memory
         self.describe(&job, GRADIENT, item(samples, 0))
-        y = self.describe_targets(&job, item(samples, 1), losses, None)
+        y = self.describe_targets(&job, samples, losses, None)
         rows = job.stop
         team = team_worth(self.n_threads, 3 * rows * self.products // SHARE_PAYS)
         job.batch_size, job.carries = rows, carry
-        job.divisor = rounded(rows if divisor is None else divisor)
+        if divisor is None:
+            divisor = rows if job.weights == NULL or job.mean_over_rows else weight_of_rows(&job, 0, rows)
+        job.divisor = rounded(divisor)
         layers = <Layer*>malloc(self.n_layers * sizeof(Layer))
         if layers == NULL:
             raise MemoryError
@@ -229,7 +254,7 @@ cdef class Engine:
             losses = cnp.PyArray_EMPTY(1, &length, cnp.NPY_FLOAT64, 0)
         products = 3 * batch_size * self.products
         team = team_worth(self.n_threads, products // STEP_MAY_PAY)
-        y = self.describe_targets(&job, item(samples, 1), losses, correct)
+        y = self.describe_targets(&job, samples, losses, correct)
         if update is not self.last_update:
             self.describe_update(update)
         job.update, job.numbers_step = self.update, self.numbers_step
@@ -251,7 +276,11 @@ cdef class Engine:
         self.trial.products = products
         run_jobs(<const char*>&job, 0, team, self.is_long(stop - start),
                  &self.trial if team > 1 and products < team * <Py_ssize_t>STEP_PAYS else NULL)
-        return mean_in_order(job.losses + start, stop - start)
+        if job.weights == NULL:
+            return mean_in_order(job.losses + start, stop - start)
+        return weighted_mean_in_order(job.losses + start, job.weights if job.order != NULL else job.weights + start,
+                                      job.order + start if job.order != NULL else NULL, stop - start,
+                                      weight_of_rows(&job, start, stop - start))
 
     def all_finite(self, cnp.ndarray values):
         """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
@@ -273,11 +302,20 @@ cdef class Engine:
         job.x.coded, job.input_scale = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8, self.input_scale
         job.stop = inputs.shape[0]
 
-    cdef describe_targets(self, Job* job, y, cnp.ndarray losses, correct):
+    cdef describe_targets(self, Job* job, samples, cnp.ndarray losses, correct):
         # Returns the array of targets that the job points into, for the caller to keep.
-        cdef cnp.ndarray targets = y
+        cdef cnp.ndarray targets = item(samples, 1)
+        cdef Py_ssize_t n_classes
         if targets.ndim == 2 and targets.strides[1] != sizeof(real):
-            targets = contiguous(y)
+            targets = contiguous(targets)
+        weights, smoothing = item(samples, 2), item(samples, 4)
+        if weights is not None:
+            job.weights = data_of(weights)
+            job.mean_over_rows = item(samples, 3)
+        if smoothing:
+            n_classes = self.layers[self.n_layers - 1].n_out if self.names[self.n_layers - 1] == "softmax" else 2
+            job.smooths = True
+            job.target_scale, job.target_offset = rounded(1 - smoothing), rounded(quotient(smoothing, n_classes))
         job.y.data, job.y.stride = <const char*>cnp.PyArray_DATA(targets), targets.strides[0]
         job.y.coded = targets.ndim == 1
         job.losses = <double*>cnp.PyArray_DATA(losses)

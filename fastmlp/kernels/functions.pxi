@@ -28,6 +28,7 @@ cdef struct Call:           # of one function, which a team shares: each functio
     real* out
     double* losses          # (rows,)
     real divisor
+    const real* weights     # (rows,), or NULL
     bint by_rows            # whether the loss is of softmax; whether sums run over rows
     real* scratch           # scratch_size for each thread
     Py_ssize_t scratch_size
@@ -238,14 +239,16 @@ cdef void activation_gradient_part(const Call* call, int part, int team) noexcep
     gradient_run(call.f, call.z + first, call.a + first, call.out + first, n)
 
 
-def output_gradient(loss, activation, a, y, z=None, divisor=None, out=None, int n_threads=1):
+def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None, out=None, int n_threads=1):
     """dL/dz at the output. See fastmlp.reference.output_gradient."""
     cdef Activation f = activation_of(activation)
     cdef Loss of_rows = loss_of(loss)
     cdef cnp.ndarray outputs = contiguous(a), targets = contiguous(y), sums = outputs if z is None else contiguous(z)
     cdef cnp.ndarray g = new_like(outputs) if out is None else out
     cdef Call call
-    call.f, call.loss, call.rows, call.n, call.n_threads = &f, &of_rows, g.size, 1, n_threads
+    cdef cnp.ndarray of_each_row = outputs if weights is None else contiguous(weights)
+    call.f, call.loss, call.rows, call.n, call.n_threads = &f, &of_rows, outputs.shape[0], outputs.shape[1], n_threads
+    call.weights = NULL if weights is None else data_of(of_each_row)
     call.z, call.a, call.y, call.out = data_of(sums), data_of(outputs), data_of(targets), data_of(g)
     call.divisor = rounded(outputs.shape[0] if divisor is None else divisor)
     run_elementwise(output_gradient_part, &call, 0)
@@ -253,8 +256,12 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None, out=None, int 
 
 
 cdef void output_gradient_part(const Call* call, int part, int team) noexcept nogil:
-    cdef Py_ssize_t first = call.rows * part // team, n = call.rows * (part + 1) // team - first
-    output_gradient_run(call.loss, call.f, call.z + first, call.a + first, call.y + first, call.out + first, n, call.divisor)
+    cdef Py_ssize_t r = call.rows * part // team, stop = call.rows * (part + 1) // team, n = call.n, rows
+    while r < stop:
+        rows = 1 if call.weights != NULL else stop - r
+        output_gradient_run(call.loss, call.f, call.z + r * n, call.a + r * n, call.y + r * n, call.out + r * n, rows * n, 1,
+                            call.weights + r if call.weights != NULL else NULL, call.divisor)
+        r += rows
 
 
 def row_losses(loss, z, a, y, out=None, int n_threads=1):
@@ -265,7 +272,7 @@ def row_losses(loss, z, a, y, out=None, int n_threads=1):
     cdef Call call
     call.f, call.loss, call.rows, call.n, call.n_threads = NULL, &of_rows, sums.shape[0], sums.shape[1], n_threads
     call.z, call.a, call.y = data_of(sums), data_of(outputs), data_of(targets)
-    call.losses, call.by_rows = <double*>cnp.PyArray_DATA(losses), "softmax" in LOSSES[loss].output_activations
+    call.losses, call.by_rows = <double*>cnp.PyArray_DATA(losses), "softmax" in LOSSES[_name_of(loss)].output_activations
     run_elementwise(row_losses_part, &call, 4 * call.n * SIDE)
     return losses
 

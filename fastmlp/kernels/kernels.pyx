@@ -40,6 +40,7 @@ from libc.string cimport memcpy, memset
 from .. import architecture
 from ..activations import ACTIVATIONS
 from ..losses import LOSSES
+from ..losses import name_of as _name_of, parameter_of as _parameter_of
 from ..update_rules import LINES
 
 cnp.import_array()

@@ -68,6 +68,10 @@ cdef struct Job:
     Update update           # TRAIN
     Py_ssize_t numbers_step # from the numbers of one step to the next's
     real divisor            # GRADIENT: of the sum of the rows' losses
+    const real* weights     # by which rows count, or NULL: all alike
+    bint mean_over_rows     # whether a batch's mean divides by the number of its rows, not by the sum of their weights
+    bint smooths            # whether targets become y * target_scale + target_offset
+    real target_scale, target_offset
     Py_ssize_t n_parameters
     real* gradients         # of all parameters, where the update waits for all of them: with clipping by the norm,
     double clip_norm, clip_eps  # above clip_norm, or infinity
@@ -276,6 +280,26 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
         drop_block(&layer.drop, step, layer.a, layer.onward, layer.n_out, s.r0, s.r1, s.c0, s.c1)
 
 
+cdef double sum_of_weights(const real* weights, const int64_t* order, Py_ssize_t first, Py_ssize_t rows) noexcept nogil:
+    # Of rows first, first + 1, ... of the order; at least something to divide by.
+    cdef double total = 0, s
+    cdef Py_ssize_t start, i, stop = first + rows
+    for start from first <= start < stop by CHUNK:
+        s = 0
+        for i in range(start, min(start + CHUNK, stop)):
+            s = s + <double>weights[order[i] if order != NULL else i]
+        total = total + s
+    return 1.0 if total == 0 else total
+
+
+cdef real divisor_of(const Job* job, Py_ssize_t first, Py_ssize_t rows) noexcept nogil:
+    if job.mode == GRADIENT:
+        return job.divisor
+    if job.mode == EVALUATE or job.weights == NULL or job.mean_over_rows:
+        return <real>rows
+    return <real>sum_of_weights(job.weights, job.order, first, rows)
+
+
 cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* panels, int thread,
                          int team) noexcept nogil:
     # The output layer's a from its z, each row's loss and class, and dL/dz for the way back; rows shared out.
@@ -289,8 +313,9 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
     cdef double totals[SIDE]
     cdef int classes[SIDE]
     cdef int wanted[SIDE]
+    cdef real weights[SIDE]
     cdef bint by_rows
-    cdef real divisor = job.divisor if job.mode == GRADIENT else <real>rows
+    cdef real divisor = divisor_of(job, first, rows)
     for r from rows * thread // team <= r < r1 by SIDE:
         count = min(SIDE, r1 - r)
         transpose(layer.z + r * n, n, count, n, z, count)
@@ -302,7 +327,6 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
         else:
             activate_run(&layer.activation, z, a, count * n)
         targets(job, first + r, count, n, y)
-        row_losses_of(&job.loss, z, a, y, n, count, maxima, totals if by_rows else NULL, job.losses + first + r)
         if job.correct != NULL:
             classes_of(a, n, count, classes)
             if job.y.coded:
@@ -312,9 +336,22 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
             compare(classes, wanted, count, job.correct + first + r)
         elif job.n_right != NULL:
             count_labels(a, y, n, count, job.n_right + first + r)
+        if job.smooths:
+            smooth_targets(y, count * n, job.target_scale, job.target_offset)
+        row_losses_of(&job.loss, z, a, y, n, count, maxima, totals if by_rows else NULL, job.losses + first + r)
         if job.mode != EVALUATE:
-            output_gradient_run(&job.loss, &layer.activation, z, a, y, g, count * n, divisor)
+            weights_of(job, first + r, count, weights)
+            output_gradient_run(&job.loss, &layer.activation, z, a, y, g, n, count, weights if job.weights != NULL else NULL,
+                                divisor)
             transpose(g, count, n, count, layer.grad_z + r * n, n)
+
+
+cdef inline void weights_of(const Job* job, Py_ssize_t first, Py_ssize_t rows, real* weights) noexcept nogil:
+    # OUT weights (rows,), of rows `first` and on, where there are any.
+    cdef Py_ssize_t r
+    if job.weights != NULL:
+        for r in range(first, first + rows):
+            weights[r - first] = job.weights[job.order[r] if job.order != NULL else r]
 
 
 cdef inline void compare(const int* classes, const int* wanted, Py_ssize_t n, uint8_t* correct) noexcept nogil:

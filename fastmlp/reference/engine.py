@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..architecture import layer_views
-from ..losses import LOSSES
+from ..losses import LOSSES, name_of
 from .activations import FUNCTIONS as ACTIVATION_FUNCTIONS
 from .activations import activate, activation_gradient
-from .arithmetic import CHUNK, check_environment, ordered_sum, sum_of_products
+from .arithmetic import CHUNK, check_environment, sum_of_products
 from .dropout import drop, kept_units, scale_of
 from .layers import dense_backward
 from .losses import FUNCTIONS as LOSS_FUNCTIONS
-from .losses import output_gradient, row_losses
+from .losses import batch_divisor, output_gradient, row_losses, smoothed, weighted_mean
 from .norms import clipping_scale, penalty
 from .tables import named
 from .updates import update as apply_rule
@@ -30,10 +30,26 @@ class Samples(NamedTuple):
     x: (rows, n_in) in the parameters' dtype or uint8, before it is divided by the engine's input_scale; rows contiguous.
     y: (rows, n_out) in the parameters' dtype, or int64 labels (rows,), which stand for their one-hot rows (with a single
         output: for 0 and 1).
+    weights: (rows,) in the parameters' dtype, of at least 0, by which rows count; None: all alike. Recorded losses are
+        without them.
+    mean_over_rows: whether a batch's mean divides by the number of its rows, not by the sum of their weights.
+    smoothing: from 0 to 1, how far targets are drawn towards 1 / classes, in losses and gradients alike.
     """
 
     x: np.ndarray
     y: np.ndarray
+    weights: np.ndarray | None = None
+    mean_over_rows: bool = False
+    smoothing: float = 0.0
+
+
+class Batch(NamedTuple):
+    """Rows taken together: Samples' as the arithmetic takes them, y also before smoothing, for its classes."""
+
+    x: np.ndarray
+    y: np.ndarray
+    given_y: np.ndarray
+    weights: np.ndarray | None
 
 
 class Steps(NamedTuple):
@@ -89,16 +105,17 @@ PENALTIES = ("l2", "l1", "decay")
 class Engine:
     """A network's computation over its flat parameter array.
 
-    layer_sizes: input first. activations: for each layer a name, or a user's own. parameters: the flat array, read, and
-    written in place by train and apply. input_scale: what inputs are divided by, both in the parameters' dtype, whatever type
-    they come in. Raises ValueError for an activation or a loss that the backend does not have.
+    layer_sizes: input first. activations: for each layer a name, or a user's own. loss: a name, or a Huber or Quantile.
+    parameters: the flat array, read, and written in place by train and apply. input_scale: what inputs are divided by, both in
+    the parameters' dtype, whatever type they come in. Raises ValueError for an activation or a loss that the backend does not
+    have.
     """
 
     def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
         for activation in activations:
             if isinstance(activation, str):
                 named(ACTIVATION_FUNCTIONS, "activation", activation)
-        named(LOSS_FUNCTIONS, "loss", loss)
+        named(LOSS_FUNCTIONS, "loss", name_of(loss))
         self.sizes = layer_sizes
         self.layers = layer_views(parameters, layer_sizes)
         self.functions = activations
@@ -124,7 +141,7 @@ class Engine:
         if not self.takes(x):
             return False
         if is_ready(y, self.dtype, 2):
-            suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and not LOSSES[self.loss].compares_probabilities
+            suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and LOSSES[name_of(self.loss)].takes_any_targets
         else:
             suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and 0 <= y.min() and y.max() < n_out
         apart = suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y))
@@ -150,26 +167,28 @@ class Engine:
         check_environment()
         for start in range(0, len(samples.x), BLOCK):
             rows = slice(start, min(start + BLOCK, len(samples.x)))
-            x, y = self._batch(samples, rows)
-            sums, activations, _ = self._forward(x)
-            self._assess(sums[-1], activations[-1], y, rows, losses, correct)
+            batch = self._batch(samples, rows)
+            sums, activations, _ = self._forward(batch.x)
+            self._assess(sums[-1], activations[-1], batch, rows, losses, correct)
 
     def gradients(self, samples, gradients, losses, divisor=None, carry=False):
         """Write d(sum of the rows' losses / divisor)/d(parameters) into the flat array gradients, and fill losses (rows,).
 
-        divisor: the number of rows unless given. carry: go on from the totals that gradients holds, of rows before these:
+        divisor: the sum of the rows' weights, or their number, unless given. carry: go on from the totals that gradients holds, of rows before these:
         a batch that is taken in blocks, all but the last multiples of 256 rows, gives the bits of the whole.
         """
         check_environment()
         if not carry:
             gradients[...] = 0
+        if divisor is None:
+            divisor = batch_divisor(samples.weights, len(samples.x), samples.mean_over_rows)
         totals = np.empty_like(gradients)
         for start in range(0, len(samples.x), CHUNK):
             rows = slice(start, min(start + CHUNK, len(samples.x)))
-            x, y = self._batch(samples, rows)
-            sums, activations, _ = self._forward(x)
-            losses[rows] = row_losses(self.loss, sums[-1], activations[-1], y)
-            self._backward(sums, activations, y, len(samples.x) if divisor is None else divisor, totals, activations)
+            batch = self._batch(samples, rows)
+            sums, activations, _ = self._forward(batch.x)
+            losses[rows] = row_losses(self.loss, sums[-1], activations[-1], batch.y)
+            self._backward(sums, activations, batch, divisor, totals, activations)
             with np.errstate(all="ignore"):
                 gradients[...] = gradients + totals
 
@@ -179,7 +198,7 @@ class Engine:
         self._apply(gradients, update, update.numbers[0])
 
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
-        """Take the steps, or one on all rows; return the mean loss of their rows.
+        """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
         losses (float64, one for each position of the order) receives at start:stop each row's loss, both before that step's
         update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32). dropout: a Dropout. penalties: (coefficients,
@@ -193,25 +212,30 @@ class Engine:
         gradients = np.empty_like(self.parameters)
         for i, first in enumerate(range(start, stop, batch_size)):
             step = slice(first, min(first + batch_size, stop))
-            x, y = self._batch(samples, step if order is None else order[step])
-            kept = self._kept_units(dropout, len(x), before + i)
-            sums, activations, dropped = self._forward(x, kept)
-            self._assess(sums[-1], activations[-1], y, step, losses, correct)
+            batch = self._batch(samples, step if order is None else order[step])
+            kept = self._kept_units(dropout, len(batch.x), before + i)
+            sums, activations, dropped = self._forward(batch.x, kept)
+            self._assess(sums[-1], activations[-1], batch, step, losses, correct)
             # All gradients use the weights from before the step, so nothing is updated until the last is known.
-            self._backward(sums, activations, y, len(x), gradients, dropped, kept)
+            divisor = batch_divisor(batch.weights, len(batch.x), samples.mean_over_rows)
+            self._backward(sums, activations, batch, divisor, gradients, dropped, kept)
             if penalties is not None:
                 coefficients, out = penalties
                 segments = [part for layer in self.layers for part in layer[: 1 + update.penalise_biases]]
                 out[i] = penalty(segments, *map(float, coefficients[i if len(coefficients) > 1 else 0]))
             self._apply(gradients, update, update.numbers[i if len(update.numbers) > 1 else 0])
-        return float(ordered_sum(losses[start:stop])) / (stop - start)
+        rows, weights = slice(start, stop), samples.weights
+        return weighted_mean(losses[rows], None if weights is None else weights[rows if order is None else order[rows]])
 
     def all_finite(self, array):
         """Whether neither NaN nor infinity is in an array (rows, columns)."""
         return all(np.isfinite(array[start : start + BLOCK]).all() for start in range(0, len(array), BLOCK))
 
     def _batch(self, samples, rows):
-        return self._inputs(samples.x[rows]), self._targets(samples.y[rows])
+        y, weights = self._targets(samples.y[rows]), None if samples.weights is None else samples.weights[rows]
+        n_classes = self.sizes[-1] if self.functions[-1] == "softmax" else 2
+        drawn = smoothed(y, samples.smoothing, n_classes) if samples.smoothing else y
+        return Batch(self._inputs(samples.x[rows]), drawn, y, weights)
 
     def _forward(self, x, kept=None):
         """([z of layer 1, ..., z of the output layer], [x, a of layer 1, ..., a of the output layer], what of these goes on:
@@ -223,10 +247,12 @@ class Engine:
             activations.append(activate(function, sums[-1]))
         return sums, activations, onward
 
-    def _backward(self, sums, activations, y, divisor, gradients, onward, kept=None):
+    def _backward(self, sums, activations, batch, divisor, gradients, onward, kept=None):
         """Write the gradients of all layers, the output layer's first, into the flat array."""
         views = layer_views(gradients, self.sizes)
-        grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], y, sums[-1], divisor)
+        grad_z = output_gradient(
+            self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights
+        )
         for i in reversed(range(len(self.layers))):
             grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b
@@ -257,10 +283,11 @@ class Engine:
                     mine = np.concatenate([numbers[:n_numbers], numbers[n_numbers:][on]])
                 apply_rule(update.rule, parameters, grads, state, mine, lines, scale)
 
-    def _assess(self, z, a, y, rows, losses, correct):
-        losses[rows] = row_losses(self.loss, z, a, y)
+    def _assess(self, z, a, batch, rows, losses, correct):
+        losses[rows] = row_losses(self.loss, z, a, batch.y)
         if correct is not None:
-            correct[rows] = n_right_labels(a, y) if correct.dtype == np.int32 else is_right_class(a, y)
+            right = n_right_labels if correct.dtype == np.int32 else is_right_class
+            correct[rows] = right(a, batch.given_y)
 
     def _inputs(self, x):
         with np.errstate(all="ignore"):

@@ -1,10 +1,13 @@
 """The losses: their value for each row, and their gradient with respect to the output's pre-activation.
 
-The rows of fastmlp.losses.LOSSES, by name.
+The rows of fastmlp.losses.LOSSES, by name; `loss` is a name, or a fastmlp.losses.Huber or Quantile. A loss is a function
+(z, a, y, parameter), float64, of what each output adds to its row, and one (a, y, parameter) of the error e, its derivative
+by a, in the network's dtype; parameter is of that dtype.
 """
 
 import numpy as np
 
+from ..losses import name_of, parameter_of
 from .activations import activation_gradient, softmax_parts
 from .arithmetic import ordered_sum
 from .elementary import exp, log, log1p
@@ -13,42 +16,121 @@ from .tables import named
 
 def row_losses(loss, z, a, y):
     """The loss of each row, (rows,) float64, from the network's own z, a and the targets y, all (rows, n_out)."""
+    terms, _, _, factor = named(FUNCTIONS, "loss", name_of(loss))
     with np.errstate(all="ignore"):
-        return named(FUNCTIONS, "loss", loss)[0](z, a, y)
+        return factor * ordered_sum(terms(z, *(array.astype(np.float64) for array in (a, y)), np.float64(_rounded(loss, a))))
 
 
-def output_gradient(loss, activation, a, y, z=None, divisor=None):
+def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None):
     """dL/dz at the output, for L the sum of the rows' losses over divisor (the number of rows unless given).
 
-    (a - y) / divisor, which is all for the losses that take logarithms, and goes through f' for the squared error.
-    z is for a user's activation, see activation_gradient.
+    The error e, times the row's weight (rows,) if there are weights, over divisor, which is all for the losses that take
+    logarithms, and goes through f' for the others. z is for activations that keep it, see activation_gradient.
     """
+    _, error, through_activation, _ = named(FUNCTIONS, "loss", name_of(loss))
     with np.errstate(all="ignore"):
-        e = (a - y) / a.dtype.type(a.shape[0] if divisor is None else divisor)
-    return activation_gradient(activation, a, e, z) if named(FUNCTIONS, "loss", loss)[1] else e
+        e = error(a, y, _rounded(loss, a))
+        if weights is not None:
+            e = e * weights[:, None]
+        e = e / a.dtype.type(a.shape[0] if divisor is None else divisor)
+    return activation_gradient(activation, a, e, z) if through_activation else e
 
 
-def squared_error(z, a, y):
-    """1/2 sum_j (a_j - y_j)^2."""
-    e = a.astype(np.float64) - y.astype(np.float64)
-    return 0.5 * ordered_sum(e * e)
+def batch_divisor(weights, rows, mean_over_rows):
+    """What a batch's mean divides by, float64: the ordered sum of its rows' weights, or their number; at least something."""
+    if weights is None or mean_over_rows:
+        return float(rows)
+    total = float(ordered_sum(weights.astype(np.float64)))
+    return 1.0 if total == 0 else total
 
 
-def cross_entropy(z, a, y):
-    """-sum_j y_j log p_j, with the logarithm taken of z, where it loses nothing: log p_j = (z_j - m) - log s."""
+def weighted_mean(losses, weights):
+    """The mean of rows' losses: their ordered sum over their number, or that of weight * loss over that of the weights."""
+    if weights is None:
+        return float(ordered_sum(losses)) / len(losses)
+    with np.errstate(all="ignore"):
+        return float(ordered_sum(weights.astype(np.float64) * losses)) / batch_divisor(weights, len(losses), False)
+
+
+def smoothed(y, smoothing, n_classes):
+    """Targets drawn towards 1 / n_classes: y (1 - smoothing) + smoothing / n_classes."""
+    T = y.dtype.type
+    with np.errstate(all="ignore"):
+        return (y * T(1 - smoothing)) + T(smoothing / n_classes)
+
+
+def _rounded(loss, a):
+    return a.dtype.type(parameter_of(loss))
+
+
+def squared_error(z, a, y, _):
+    """(a - y)^2."""
+    d = a - y
+    return d * d
+
+
+def difference(a, y, _):
+    return a - y
+
+
+def absolute_error(z, a, y, _):
+    """|a - y|."""
+    return np.abs(a - y)
+
+
+def absolute_error_gradient(a, y, _):
+    d, one = a - y, a.dtype.type(1)
+    return np.where(d > 0, one, np.where(d < 0, -one, d))
+
+
+def huber(z, a, y, delta):
+    """x^2 / 2 where x = |a - y| <= delta, else delta (x - delta / 2)."""
+    x = np.abs(a - y)
+    return np.where(x <= delta, 0.5 * (x * x), delta * (x - 0.5 * delta))
+
+
+def huber_gradient(a, y, delta):
+    d = a - y
+    return np.where(d > delta, delta, np.where(d < -delta, -delta, d))
+
+
+def quantile(z, a, y, q):
+    """(1 - q) d where d = a - y > 0, else -q d."""
+    d = a - y
+    return np.where(d > 0, (1.0 - q) * d, -(q * d))
+
+
+def quantile_gradient(a, y, q):
+    d = a - y
+    return np.where(d > 0, a.dtype.type(1) - q, np.where(d < 0, -q, d))
+
+
+def poisson(z, a, y, _):
+    """a - y log a, with z for log a, and what makes it 0 where a = y: y log y - y."""
+    z = z.astype(np.float64)
+    return (a - y * z) + (np.where(y == 0, 0.0, y * log(y)) - y)
+
+
+def cross_entropy(z, a, y, _):
+    """-y_j log p_j, with the logarithm taken of z, where it loses nothing: log p_j = (z_j - m) - log s."""
     m, _, s = softmax_parts(z)
     log_p = (z.astype(np.float64) - m.astype(np.float64)[:, None]) - log(s.astype(np.float64))[:, None]
-    return ordered_sum(np.where(y == 0, 0.0, -(y.astype(np.float64) * log_p)))
+    return np.where(y == 0, 0.0, -(y * log_p))
 
 
-def binary_cross_entropy(z, a, y):
-    """-sum_j y_j log a_j + (1 - y_j) log(1 - a_j), again of z: max(z, 0) - z y + log(1 + e^-|z|)."""
-    z, y = z.astype(np.float64), y.astype(np.float64)
-    return ordered_sum((np.where(z > 0, z, 0.0) - z * y) + log1p(exp(np.where(z > 0, -z, z))))
+def binary_cross_entropy(z, a, y, _):
+    """-(y_j log a_j + (1 - y_j) log(1 - a_j)), again of z: max(z, 0) - z y + log(1 + e^-|z|)."""
+    z = z.astype(np.float64)
+    return (np.where(z > 0, z, 0.0) - z * y) + log1p(exp(np.where(z > 0, -z, z)))
 
 
-FUNCTIONS = {  # the losses of rows, and whether the gradient goes through the output activation's derivative
-    "squared_error": (squared_error, True),
-    "cross_entropy": (cross_entropy, False),
-    "binary_cross_entropy": (binary_cross_entropy, False),
+# Terms and error; whether the gradient goes through the output activation's derivative; a factor of the sum of the terms.
+FUNCTIONS = {
+    "squared_error": (squared_error, difference, True, 0.5),
+    "absolute_error": (absolute_error, absolute_error_gradient, True, 1.0),
+    "huber": (huber, huber_gradient, True, 1.0),
+    "quantile": (quantile, quantile_gradient, True, 1.0),
+    "poisson": (poisson, difference, False, 1.0),
+    "cross_entropy": (cross_entropy, difference, False, 1.0),
+    "binary_cross_entropy": (binary_cross_entropy, difference, False, 1.0),
 }

@@ -52,7 +52,7 @@ def fit(engine, parameters, state, plan):
 
 def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     n_rows = len(plan.samples.x)
-    rows = Rows(plan.samples.y, plan.task)
+    rows = Rows(plan.samples, plan.task)
     penalties = Penalties(plan.optimizer, plan.batch_size, n_rows)
     order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
     for callback in plan.callbacks:
@@ -70,7 +70,7 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             raise KeyboardInterrupt
     seconds = time.perf_counter() - began
     state.epoch, state.row = state.epoch + 1, 0
-    trained, validation = rows.evaluation(), None
+    trained, validation = rows.evaluation(order), None
     if plan.validation:
         with plan.optimizer.averaged(state, parameters):
             validation = evaluate(engine, plan.validation, plan.task)

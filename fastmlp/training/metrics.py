@@ -13,7 +13,7 @@ CORRECT = {"classes": np.uint8, "labels": np.int32}  # as fastmlp.reference.Engi
 class Evaluation(NamedTuple):
     """How a network does on some data; accuracies are None where the network's task gives none."""
 
-    loss: float  # mean over the rows
+    loss: float  # mean over the rows, by their weights
     accuracy: float | None  # n_correct / n
     n_correct: int | None
     n: int
@@ -23,13 +23,16 @@ class Evaluation(NamedTuple):
 class Rows:
     """What is recorded of each row: its loss, and by the task whether its class, or how many of its labels, are right."""
 
-    def __init__(self, y, task):
+    def __init__(self, samples, task):
+        y, self.weights = samples.y, samples.weights
         self.losses = np.empty(len(y))
         self.correct = np.empty(len(y), CORRECT[task]) if task in CORRECT else None
         self.n_labels = y.shape[1] if task == "labels" else None
 
-    def evaluation(self):
-        n, loss = len(self.losses), ordered_mean(self.losses)
+    def evaluation(self, order=None):
+        """The Evaluation of all rows; order: in which they were recorded, if not their own."""
+        weights = self.weights if self.weights is None or order is None else self.weights[order]
+        n, loss = len(self.losses), mean_of(self.losses, weights)
         if self.correct is None:
             return Evaluation(loss, None, None, n)
         if self.n_labels is None:
@@ -63,18 +66,31 @@ class Penalties:
 
 def evaluate(engine, samples, task):
     """The Evaluation of an engine's network on checked samples."""
-    rows = Rows(samples.y, task)
+    rows = Rows(samples, task)
     engine.evaluate(samples, rows.losses, rows.correct)
     return rows.evaluation()
 
 
-def ordered_mean(losses):
-    """fastmlp.reference.ordered_sum(losses) / len(losses), with its bits: to accumulate is to add one by one."""
-    if len(losses) <= CHUNK:
-        return (0.0 + float(np.add.accumulate(losses)[-1])) / len(losses)
-    whole = len(losses) // CHUNK * CHUNK
+def mean_of(losses, weights):
+    """The mean of rows' losses, by their weights unless those are None; of fastmlp.reference.losses.weighted_mean's bits."""
+    if weights is None:
+        return ordered_mean(losses)
+    weights = weights.astype(np.float64)
     with np.errstate(all="ignore"):
-        chunks = np.add.accumulate(losses[:whole].reshape(-1, CHUNK), axis=1)[:, -1]
-        last = np.add.accumulate(losses[whole:])[-1:]
-        total = np.add.accumulate(np.concatenate([[0.0], chunks, last]))[-1]
-    return float(total) / len(losses)
+        return ordered_sum(weights * losses) / (ordered_sum(weights) or 1.0)
+
+
+def ordered_mean(losses):
+    """fastmlp.reference.ordered_sum(losses) / len(losses), with its bits."""
+    return ordered_sum(losses) / len(losses)
+
+
+def ordered_sum(values):
+    """fastmlp.reference.ordered_sum of float64 values, faster: to accumulate is to add one by one."""
+    with np.errstate(all="ignore"):
+        if len(values) <= CHUNK:
+            return 0.0 + float(np.add.accumulate(values)[-1])
+        whole = len(values) // CHUNK * CHUNK
+        chunks = np.add.accumulate(values[:whole].reshape(-1, CHUNK), axis=1)[:, -1]
+        last = np.add.accumulate(values[whole:])[-1:]
+        return float(np.add.accumulate(np.concatenate([[0.0], chunks, last]))[-1])
