@@ -1,6 +1,6 @@
 """fastmlp trains and runs multilayer perceptrons on CPUs, with the same bits on every one of them."""
 
-from . import backends, datasets, math
+from . import backends, datasets, functional, math
 from .activations import ACTIVATIONS
 from .config import config, show_config
 from .custom import activation
@@ -12,7 +12,7 @@ from .version import __version__
 
 __all__ = [
     "ACTIVATIONS", "LOSSES", "MLP", "Evaluation", "Gradients", "History", "__version__", "activation", "config", "datasets",
-    "math", "show_config",
+    "functional", "math", "show_config",
 ]  # fmt: skip
 
 backends.warn_if_slow()

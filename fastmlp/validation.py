@@ -44,17 +44,20 @@ def integer(name, value, low, high=None):
 
 def learning_rate(value, dtype):
     """value as a float that is finite and not negative, also once it is rounded to the network's dtype."""
-    expected = f"learning_rate must be a finite number of at least 0, not {describe(value)}"
+
+    def wrong(error):
+        return error(f"learning_rate must be a finite number of at least 0, not {describe(value)}")
+
     if isinstance(value, (str, bytes, bool)):
-        raise TypeError(expected)
+        raise wrong(TypeError)
     try:
         rate = float(value)
     except (TypeError, ValueError):
-        raise TypeError(expected) from None
+        raise wrong(TypeError) from None
     except OverflowError:
-        raise ValueError(expected) from None
+        raise wrong(ValueError) from None
     if not (rate >= 0 and math.isfinite(rate)):
-        raise ValueError(expected)
+        raise wrong(ValueError)
     try:
         struct.pack("<" + dtype.char, rate)
     except OverflowError:
@@ -64,6 +67,8 @@ def learning_rate(value, dtype):
 
 def choice(name, value, options):
     """value if it is one of the options, which are strings."""
+    if type(value) is str and value in options:
+        return value
     expected = f"{name} must be one of {', '.join(options)}, not {describe(value)}"
     if not isinstance(value, str):
         raise TypeError(expected)
@@ -110,7 +115,7 @@ def layer_activations(activation, output_activation, loss, sizes):
     hidden = len(sizes) - 2
     if isinstance(activation, (str, CustomActivation)):
         chosen = (activation,) * hidden
-        _layer_activation("activation", activation, ACTIVATIONS)
+        one_activation("activation", activation, ACTIVATIONS)
     elif isinstance(activation, Sequence):
         chosen = tuple(activation)
     else:
@@ -122,12 +127,12 @@ def layer_activations(activation, output_activation, loss, sizes):
         raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
     hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     for one in chosen:
-        _layer_activation("activation", one, hidden_options)
+        one_activation("activation", one, hidden_options)
 
     suited = LOSSES[loss].output_activations
     output = suited[0]
     if output_activation is not None:
-        output = _layer_activation("output_activation", output_activation, ACTIVATIONS)
+        output = one_activation("output_activation", output_activation, ACTIVATIONS)
     losses = [name for name in LOSSES if output in LOSSES[name].output_activations] or ["squared_error"]
     if loss not in losses:
         raise ValueError(
@@ -140,7 +145,7 @@ def layer_activations(activation, output_activation, loss, sizes):
     return (*chosen, output)
 
 
-def _layer_activation(name, value, options):
+def one_activation(name, value, options):
     """value if it is a user's own activation or one of the options, which are names."""
     if isinstance(value, CustomActivation):
         return value
@@ -175,7 +180,7 @@ def inputs(name, value, n_in, dtype):
     """
     if ready(value, 2, dtype) and value.shape[1] == n_in:
         return value, False
-    x = _numbers(name, value)
+    x = numbers(name, value)
     if x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
         single, rows = False, len(x)
     elif x.ndim >= 1 and x.size == n_in:
@@ -205,7 +210,7 @@ def batch(name, value, n_in, dtype):
 def targets(name, value, x_name, rows, architecture):
     """Targets for x: labels as int64 (rows,), other targets as (rows, n_out) in the network's dtype."""
     n_out, output = architecture.layer_sizes[-1], architecture.activations[-1]
-    y = value if ready(value, 1, np.int64) else _numbers(name, value)
+    y = value if ready(value, 1, np.int64) else numbers(name, value)
     if y.ndim == 0 or len(y) != rows:
         raise ValueError(f"{name} must have one entry for each of the {rows} rows of {x_name}, not shape {y.shape}")
     if y.ndim == 1 and y.dtype.kind in "iub" and (n_out > 1 or output == "sigmoid"):
@@ -243,16 +248,28 @@ def finite(name, array, engine):
         )
 
 
+def writable(name, value, shape, dtype):
+    """Check an array that is written into: its shape, its dtype, and whether it may be."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be an array of shape {shape} and dtype {dtype}, not {describe(value)}")
+    if value.dtype != dtype:
+        raise TypeError(f"{name} must have dtype {dtype}, not {value.dtype}")
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, not {value.shape}")
+    if not value.flags.writeable:
+        raise ValueError(f"{name} must be writable, but it is read-only")
+
+
+def apart(name, array, **others):
+    """Raise ValueError if an array that is written into shares memory with one of the others."""
+    for other, value in others.items():
+        if np.shares_memory(array, value):
+            raise ValueError(f"{name} must not share memory with {other}")
+
+
 def output(out, shape, dtype, x, parameters):
     """Check the array that results are to be written into."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an array of shape {shape} and dtype {dtype}, not {describe(out)}")
-    if out.dtype != dtype:
-        raise TypeError(f"out must have dtype {dtype}, not {out.dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out must have shape {shape}, not {out.shape}")
-    if not out.flags.writeable:
-        raise ValueError("out must be writable, but it is read-only")
+    writable("out", out, shape, dtype)
     if not (out.flags.c_contiguous and out.flags.aligned):
         raise ValueError(f"out must be C-contiguous and aligned, but its strides are {out.strides}")
     if isinstance(x, np.ndarray) and np.shares_memory(out, x):
@@ -261,7 +278,7 @@ def output(out, shape, dtype, x, parameters):
         raise ValueError("out must not share memory with the network's parameters")
 
 
-def _numbers(name, value):
+def numbers(name, value):
     """value as an array of real numbers."""
     try:
         array = np.asarray(value)

@@ -86,6 +86,15 @@ cdef cnp.ndarray new_matrix(Py_ssize_t m, Py_ssize_t n):
     return cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
 
 
+cdef cnp.ndarray filled(cnp.npy_intp n, number):
+    cdef cnp.ndarray array = cnp.PyArray_EMPTY(1, &n, REAL_TYPE, 0)
+    cdef real value = rounded(number)
+    cdef Py_ssize_t i
+    for i in range(n):
+        data_of(array)[i] = value
+    return array
+
+
 def takes_product(a, b, seed, out=None):
     """Whether these can be passed on to sum_of_products, or to dense_forward, as they are: nothing is left to check."""
     return (is_ready(a, 2, REAL_TYPE) and is_ready(b, 2, REAL_TYPE) and is_ready(seed, 1, REAL_TYPE)
@@ -95,6 +104,14 @@ def takes_product(a, b, seed, out=None):
                  and (<cnp.ndarray>out).shape[0] == (<cnp.ndarray>a).shape[0]
                  and (<cnp.ndarray>out).shape[1] == (<cnp.ndarray>b).shape[1]
                  and are_apart(out, a) and are_apart(out, b) and are_apart(out, seed)))
+
+
+def takes_update(parameters, gradients):
+    """Whether these can be passed on to sgd_update as they are, whatever their shape."""
+    if not (is_contiguous(parameters) and is_contiguous(gradients) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>parameters)
+            and cnp.PyArray_SAMESHAPE(<cnp.ndarray>parameters, <cnp.ndarray>gradients)):
+        return False
+    return bool(are_apart(parameters, gradients))
 
 
 def sum_of_products(a, b, seed, out=None, int n_threads=1):
@@ -134,7 +151,7 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     cdef Product* p = &call.product
     p.seed = NULL
     if seed is not None:
-        start = seed if is_ready(seed, 1, REAL_TYPE) else contiguous(np.broadcast_to(np.asarray(seed, dtype), (n,)))
+        start = seed if is_ready(seed, 1, REAL_TYPE) else filled(n, seed) if np.ndim(seed) == 0 else contiguous(seed)
         p.seed = data_of(start)
     p.terms, p.by_columns, p.step, p.lines = terms, by_columns, column, few
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
