@@ -14,6 +14,12 @@ cdef class DefaultEnvironment:
 
 cdef enum:
     ELEMENTS_PAY = 50_000   # numbers that a thread must have to put through a function, or to add up, before a team pays
+    STREAM_PAYS = 192       # columns from which two rows are multiplied along the lines of b, not down its columns
+
+
+cdef extern from "stream.h":
+    void stream(const real* const* a, Py_ssize_t step, Py_ssize_t terms, const real* b, Py_ssize_t b_row, const real* seed,
+                Py_ssize_t columns, real* c, Py_ssize_t c_row) noexcept nogil
 
 
 cdef struct Call:           # of one function, which a team shares: each function uses what it needs
@@ -176,7 +182,12 @@ cdef void multiply_part(const Call* call, int part, int team) noexcept nogil:
     cdef const Product* p = &call.product
     cdef Share s = share(call.rows, call.n, part, team)
     cdef Py_ssize_t first = s.r0 * call.n + s.c0
-    multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
+    if s.r1 - s.r0 == 2 and s.c1 - s.c0 >= STREAM_PAYS and p.b_col == 1 and p.terms > 0 and not p.by_columns:
+        mark(STREAMED)
+        stream(p.lines + s.r0, p.step, p.terms, p.b + s.c0, p.b_row, p.seed + s.c0 if p.seed else NULL, s.c1 - s.c0,
+               p.c + s.r0 * p.c_row + s.c0, p.c_row)
+    else:
+        multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
     if call.f != NULL and call.f.forward != NULL and s.r1 > s.r0 and s.c1 > s.c0:
         activate_block(call.f, p.c + first, call.out + first, s.r1 - s.r0, s.c1 - s.c0, call.n, NULL)
 
