@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
+from registry import BENT
 from test_parity import LAYOUTS, assert_same_bits, numbers_of, probabilities, rng_of, states_of, values
 
 import fastmlp
@@ -130,13 +132,13 @@ def test_empty_arrays(backend):
     assert F.dense_backward(np.ones((0, 2)), np.ones((2, 3)), np.ones((0, 3)), backend=backend)[0].tolist() == [[0.0] * 3] * 2
 
 
-LARGE = [(131, 260, 67), (2, 900, 801), (40, 700, 150), (1, 1024, 700), (2100, 90, 9)]
+LARGE = [(70, 40, 600), (2, 1300, 801), (40, 700, 150), (1, 1030, 1999), (2100, 90, 11)]
 
 
 @pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_on_every_number_of_threads(dtype):
-    """Teams of the kernels, on sizes that are worth one: the bytes of one thread, and that one's are the reference's."""
+    """Teams of the kernels, on sizes that are worth one, give the bytes of one thread."""
     module = kernels().modules(kernels().isa)[np.dtype(dtype)]
     module.branches_taken()
     for name, arrays, others in cases(dtype, LARGE):
@@ -147,12 +149,13 @@ def test_bits_on_every_number_of_threads(dtype):
             for out in (None, as_out(name, rooms(one, LAYOUTS["as given"]))):
                 context = f"{name} {others} {dtype} {threads} threads"
                 assert_same_bits(got(name, arrays, others, backend="compiled", n_threads=threads, out=out), one, context)
+    assert {"streamed", "columns apart", "transposed"} <= module.branches_taken()
 
 
 @pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
 def test_elementwise_teams_leave_nothing_out():
     """More numbers than the reference takes in a moment: a part of them beside the reference, and all beside one thread."""
-    z = values(rng_of("teams"), (1103, 301), "float32", "ordinary")
+    z = values(rng_of("teams"), (1103, 701), "float32", "ordinary")
     y = probabilities(rng_of("teams"), z.shape, "float32")
     for name, arguments in {
         "activate": ("tanh", z), "softmax": (z,), "activation_gradient": ("sigmoid", z, y), "ordered_sum": (z,),
@@ -397,6 +400,40 @@ def test_the_environment_chooses(backend):
     text = run(code, FASTMLP_BACKEND=backend, OMP_NUM_THREADS="3").stdout
     assert {"reference": "fastmlp.reference", "compiled": "kernels", "numba": "fastmlp.jit"}[backend] in text
     assert text.split()[-1] == "3"
+
+
+@pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
+def test_a_team_runs_where_it_pays():
+    """A user's activation sees the threads: one for a small layer, two for a large one."""
+    seen = set()
+
+    class Watch(type(BENT)):
+        def __call__(self, z):
+            seen.add(threading.get_ident())
+            return z
+
+    module = kernels().modules(kernels().isa)[np.dtype(np.float32)]
+    for rows, teams in ((10, 1), (2000, 2)):
+        seen.clear()
+        module.dense_forward(np.ones((rows, 100), np.float32), np.ones((100, 10), np.float32), np.ones(10, np.float32),
+                             Watch(), n_threads=2)  # fmt: skip
+        assert len(seen) == (teams if module.openmp else 1)
+
+
+def test_the_program_of_the_readme_replaces_numpy_bit_by_bit():
+    """Each stage learns what NumPy's does, and the last one has the bits of MLP.train_step."""
+    from benchmarks.replacing import Training, stages
+
+    trainings = [Training((20, 9, 8, 4), 12, functions, batches=5) for functions in (*stages().values(), None)]
+    for training in trainings:
+        for _ in range(30):
+            training.step()
+    for training in trainings[1:-1]:
+        for ours, theirs in zip(training.weights + training.biases, trainings[0].weights + trainings[0].biases):
+            np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    net = trainings[-1].net
+    assert_same_bits([*trainings[-2].weights, *trainings[-2].biases], [*net.weights, *net.biases], "the last stage")
+    assert not np.array_equal(net.weights[0], fastmlp.MLP((20, 9, 8, 4), "relu", loss="cross_entropy", seed=0).weights[0])
 
 
 def test_importing_it_imports_no_backend_but_the_reference():

@@ -13,7 +13,8 @@ cdef class DefaultEnvironment:
 
 
 cdef enum:
-    ELEMENTS_PAY = 50_000   # numbers that a thread must have to put through a function, or to add up, before a team pays
+    PRODUCTS_PAY = 400_000  # products a thread must have of its own in one function before a team pays, which has slept,
+    ELEMENTS_PAY = 100_000  # or numbers to put through a function, or to add up
     STREAM_PAYS = 192       # columns from which two rows are multiplied along the lines of b, not down its columns
 
 
@@ -151,7 +152,7 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     cdef cnp.ndarray z = new_matrix(m, n) if f != NULL and f.keeps_z else total
     cdef bint by_columns = row == 1 and column != 1
     cdef Py_ssize_t lines = terms if by_columns else m
-    cdef int team = team_worth(n_threads, products // SHARE_PAYS)
+    cdef int team = team_worth(n_threads, products // PRODUCTS_PAY)
     cdef const real* few[CHUNK]
     cdef Call call
     cdef Product* p = &call.product
