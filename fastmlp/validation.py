@@ -79,6 +79,8 @@ def dropout_rates(input_dropout, dropout, n_hidden):
 
 def choice(name, value, options):
     """value if it is one of the options, which are strings."""
+    if type(value) is str and value in options:
+        return value
     expected = f"{name} must be one of {', '.join(options)}, not {describe(value)}"
     if not isinstance(value, str):
         raise TypeError(expected)
@@ -187,7 +189,7 @@ def layer_activations(activation, output_activation, loss, sizes):
     hidden = len(sizes) - 2
     if isinstance(activation, (str, CustomActivation)):
         chosen = (activation,) * hidden
-        _layer_activation("activation", activation, ACTIVATIONS)
+        one_activation("activation", activation, ACTIVATIONS)
     elif isinstance(activation, Sequence):
         chosen = tuple(activation)
     else:
@@ -199,12 +201,12 @@ def layer_activations(activation, output_activation, loss, sizes):
         raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
     hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     for one in chosen:
-        _layer_activation("activation", one, hidden_options)
+        one_activation("activation", one, hidden_options)
 
     suited = LOSSES[loss].output_activations
     output = suited[0]
     if output_activation is not None:
-        output = _layer_activation("output_activation", output_activation, ACTIVATIONS)
+        output = one_activation("output_activation", output_activation, ACTIVATIONS)
     own = not isinstance(output, str)
     losses = [name for name, row in LOSSES.items()
               if output in row.output_activations or own and row.output_activations == WITH_DERIVATIVE]  # fmt: skip
@@ -219,7 +221,7 @@ def layer_activations(activation, output_activation, loss, sizes):
     return (*chosen, output)
 
 
-def _layer_activation(name, value, options):
+def one_activation(name, value, options):
     """value if it is a user's own activation or one of the options, which are names."""
     if isinstance(value, CustomActivation):
         return value
@@ -255,7 +257,7 @@ def inputs(name, value, n_in, dtype):
     """
     if ready(value, 2, dtype) and value.shape[1] == n_in:
         return value, False
-    x = _numbers(name, value)
+    x = numbers(name, value)
     if n_in == 1 and x.ndim <= 1:
         single, rows = x.ndim == 0, x.size
     elif x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
@@ -290,7 +292,7 @@ def targets(name, value, x_name, rows, architecture, single=False):
     single: whether value is the target of one sample, without an axis of rows.
     """
     n_out, output, task = architecture.layer_sizes[-1], architecture.activations[-1], architecture.task
-    y = value if ready(value, 1, np.int64) else _numbers(name, value)
+    y = value if ready(value, 1, np.int64) else numbers(name, value)
     if single:
         y = y[None]
     if y.ndim == 3 and y.shape[2] == 1:
@@ -381,7 +383,7 @@ def _class_weights(class_weight, y, architecture):
 
 def _nonnegative(name, value, shape, what):
     """value as an array of this shape of finite numbers of at least 0."""
-    array = _numbers(name, value)
+    array = numbers(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must be {what}, of shape {shape}, not shape {array.shape}")
     bad = ~(np.isfinite(array) & (array >= 0))
@@ -421,14 +423,7 @@ def warn_of_large_inputs(x, input_scale):
 
 def output(out, shape, dtype, x, parameters):
     """Check the array that results are to be written into."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an array of shape {shape} and dtype {dtype}, not {describe(out)}")
-    if out.dtype != dtype:
-        raise TypeError(f"out must have dtype {dtype}, not {out.dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out must have shape {shape}, not {out.shape}")
-    if not out.flags.writeable:
-        raise ValueError("out must be writable, but it is read-only")
+    writable("out", out, shape, dtype)
     if not (out.flags.c_contiguous and out.flags.aligned):
         raise ValueError(f"out must be C-contiguous and aligned, but its strides are {out.strides}")
     if isinstance(x, np.ndarray) and np.shares_memory(out, x):
@@ -437,7 +432,7 @@ def output(out, shape, dtype, x, parameters):
         raise ValueError("out must not share memory with the network's parameters")
 
 
-def _numbers(name, value):
+def numbers(name, value):
     """value as an array of real numbers."""
     try:
         array = np.asarray(value)
