@@ -86,6 +86,7 @@ class MLP:
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
         self._last_update = None, None
         self.state = TrainingState()
+        self._breakdown_told = False
         self._straight = {"classes": 1, "numbers": 2}.get(task)  # the axes of targets that need no further look
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
@@ -175,7 +176,8 @@ class MLP:
     def train_step(self, x, y, learning_rate):
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
-        x and y are as for gradients, but finite. learning_rate: a finite number >= 0.
+        x and y are as for gradients, but finite. learning_rate: a finite number >= 0. The first loss that is not finite is told
+        in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
         state = self.state
@@ -192,6 +194,8 @@ class MLP:
                 update = self._plain_update(learning_rate)
             loss = self._engine.train(_tuple(Samples, (x, y)), update)
             state.step += 1
+            if loss - loss != 0:
+                self._warn_of_breakdown(learning_rate)
             return loss
         finally:
             state.trainer = None
@@ -205,7 +209,15 @@ class MLP:
         with self._undone_by_errors():
             loss = self._engine.train(samples, update)
             self.state.step += 1
+            if loss - loss != 0:
+                self._warn_of_breakdown(learning_rate)
             return loss
+
+    def _warn_of_breakdown(self, learning_rate):
+        """Say that a step's loss was not finite, once for a network."""
+        if not self._breakdown_told:
+            self._breakdown_told = True
+            loop.breakdown(f"step {self.state.step}", learning_rate)
 
     @_in_default_environment
     def _plain_update(self, learning_rate):
@@ -231,6 +243,8 @@ class MLP:
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals; 2 prints the lines anywhere.
 
+        Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
+        last epoch before, and history.ended says what happened.
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
         Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
         has no derivative; where one fails (on the reference), the network is left as it was.
@@ -257,7 +271,7 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                return loop.fit(self._engine, state, plan)
+                return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
 

@@ -296,7 +296,7 @@ class InterruptingEngine:
         self.slices -= 1
         if self.slices == 0:
             signal.raise_signal(signal.SIGINT)
-        self.engine.train(*arguments)
+        return self.engine.train(*arguments)
 
     def __getattr__(self, name):
         return getattr(self.engine, name)
@@ -363,7 +363,7 @@ def test_two_trainers_of_one_network(data):
                     again()
                 except RuntimeError as error:
                     errors.append(str(error))
-            self.engine.train(*arguments)
+            return self.engine.train(*arguments)
 
     net._engine = Reentrant(net._engine, 0)
     net.fit(*data, epochs=1, batch_size=50, verbose=0)

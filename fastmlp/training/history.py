@@ -12,6 +12,7 @@ class History:
     label_accuracy: the share of labels that were right; empty where the task is another.
     val_loss, val_accuracy, val_label_accuracy: the same on the validation data after the epoch; empty without it.
     seconds: the time for training on the epoch, without validation.
+    ended: None, or why training ended before its last epoch.
     interrupted_rows: None, or how many rows of a further epoch had been trained on when Ctrl-C ended it.
     """
 
@@ -22,6 +23,7 @@ class History:
     val_accuracy: list = field(default_factory=list)
     val_label_accuracy: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
+    ended: str | None = None
     interrupted_rows: int | None = None
 
     @property
@@ -30,7 +32,7 @@ class History:
         return len(self.loss)
 
     def keys(self):
-        return [f.name for f in fields(self) if f.name != "interrupted_rows"]
+        return [f.name for f in fields(self) if f.name not in ("ended", "interrupted_rows")]
 
     def __getitem__(self, key):
         if key not in self.keys():

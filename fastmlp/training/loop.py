@@ -3,7 +3,9 @@
 A slice takes about 50 ms in the backend, without Python; between slices there is time for progress and for Ctrl-C.
 """
 
+import math
 import time
+import warnings
 from typing import NamedTuple
 
 from ..optimizers import Optimizer
@@ -31,21 +33,29 @@ class Plan(NamedTuple):
     callbacks: list[Callback]
 
 
-def fit(engine, state, plan):
-    """Train an engine's network; returns the History, which is the state's from the beginning on."""
+def fit(engine, parameters, state, plan):
+    """Train an engine's network, whose parameters these are; returns the History, which is the state's from the beginning on.
+
+    An epoch whose loss or parameters are not finite is undone, and the last.
+    """
     state.history = History()
     slices = Slices(plan.batch_size)
     with deferred_interrupt() as interrupted:
         try:
             for epoch in range(1, plan.epochs + 1):
-                _take_epoch(engine, state, plan, slices, epoch, interrupted)
+                go_back = state.kept(parameters)
+                if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+                    go_back()
+                    state.history.ended = breakdown(f"epoch {epoch}", plan.optimizer.learning_rate)
+                    break
         finally:
             for callback in plan.callbacks:
                 callback.on_train_end()
     return state.history
 
 
-def _take_epoch(engine, state, plan, slices, epoch, interrupted):
+def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+    """Train for an epoch; whether all numbers stayed finite."""
     n_rows = len(plan.samples.x)
     rows = Rows(plan.samples.y, plan.task)
     order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
@@ -54,7 +64,8 @@ def _take_epoch(engine, state, plan, slices, epoch, interrupted):
     began = time.perf_counter()
     for steps in slices.of(n_rows, order):
         update = plan.optimizer.update(state, steps.count, engine.dtype)
-        engine.train(plan.samples, update, steps, rows.losses, rows.correct)
+        if not math.isfinite(engine.train(plan.samples, update, steps, rows.losses, rows.correct)):
+            return False
         state.step, state.row = state.step + steps.count, steps.stop
         for callback in plan.callbacks:
             callback.on_rows_end(steps.stop - steps.start)
@@ -62,6 +73,8 @@ def _take_epoch(engine, state, plan, slices, epoch, interrupted):
             state.history.interrupted_rows = steps.stop
             raise KeyboardInterrupt
     seconds = time.perf_counter() - began
+    if not engine.all_finite(parameters[None]):
+        return False
     state.epoch, state.row = state.epoch + 1, 0
     trained = rows.evaluation()
     validation = evaluate(engine, plan.validation, plan.task) if plan.validation else None
@@ -70,6 +83,17 @@ def _take_epoch(engine, state, plan, slices, epoch, interrupted):
         callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
     if interrupted():
         raise KeyboardInterrupt
+    return True
+
+
+def breakdown(when, learning_rate):
+    """Warn that training broke down; returns what happened, in a line."""
+    rate = f"{learning_rate:g}" if isinstance(learning_rate, float) else str(learning_rate)
+    what = f"training broke down in {when}, with learning rate {rate}: the loss or a parameter was not finite"
+    warnings.warn(
+        f"{what}. Try a learning rate ten times smaller, and inputs and targets of about unit size", RuntimeWarning, stacklevel=5
+    )
+    return what
 
 
 class Slices:
