@@ -17,6 +17,7 @@ from .optimizers import SGD
 from .reference import Samples, classes, labels
 from .threads import default_threads
 from .training import callbacks, loop, metrics
+from .training.interrupts import deferred_interrupt
 from .training.state import PROCESS, TrainingState, busy
 
 
@@ -91,6 +92,7 @@ class MLP:
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
         # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
+        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._may_fail = bool(own) and chosen.name == "reference"
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
@@ -180,6 +182,12 @@ class MLP:
         in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
+        if self._at_once:
+            return self._step(x, y, learning_rate)
+        with deferred_interrupt():
+            return self._step(x, y, learning_rate)
+
+    def _step(self, x, y, learning_rate):
         state = self.state
         if state.trainer is PROCESS.token:
             raise busy()
@@ -188,12 +196,18 @@ class MLP:
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
             straight = state.step and not self._without_derivative and self._engine.takes_samples(x, y)
             if not straight or y.ndim != self._straight:
-                return self._checked_step(x, y, learning_rate)
+                with deferred_interrupt():
+                    return self._checked_step(x, y, learning_rate)
             rate, update = self._last_update
             if type(learning_rate) is not float or learning_rate != rate:
                 update = self._plain_update(learning_rate)
-            loss = self._engine.train(_tuple(Samples, (x, y)), update)
-            state.step += 1
+            samples = _tuple(Samples, (x, y))
+            state.step += 1  # before: after the kernels' call an interrupt may come first
+            try:
+                loss = self._engine.train(samples, update)
+            except Exception:
+                state.step -= 1
+                raise
             if loss - loss != 0:
                 self._warn_of_breakdown(learning_rate)
             return loss
