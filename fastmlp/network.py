@@ -255,7 +255,7 @@ class MLP:
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y) to evaluate after every epoch.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
-            terminals; 2 prints the lines anywhere.
+            terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.

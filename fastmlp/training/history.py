@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field, fields
 
+SHOWN = 10  # lines of the table that a history prints as
 
-@dataclass
+
+@dataclass(repr=False)
 class History:
     """What a fit recorded: lists with one entry a completed epoch, also as history["loss"] and so on.
 
@@ -25,6 +27,19 @@ class History:
     seconds: list = field(default_factory=list)
     ended: str | None = None
     interrupted_rows: int | None = None
+
+    def __repr__(self):
+        """A table with a line an epoch: all of them, or SHOWN from the first to the last."""
+        columns = [name for name in self.keys() if self[name]]
+        step = max(1, -(-(self.epochs - 1) // (SHOWN - 1)))
+        shown = sorted({*range(0, self.epochs, step), self.epochs - 1} - {-1})
+        rows = [[str(epoch + 1), *(f"{self[name][epoch]:.6g}" for name in columns)] for epoch in shown]
+        table = [["epoch", *columns], *rows]
+        widths = [max(map(len, column)) for column in zip(*table)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in table]
+        if self.interrupted_rows is not None:
+            lines.append(f"interrupted after {self.interrupted_rows} rows of epoch {self.epochs + 1}")
+        return "\n".join(lines + ([self.ended] if self.ended else []))
 
     @property
     def epochs(self):
