@@ -62,6 +62,9 @@ class MLP:
         are for: classes with softmax, with a single sigmoid output, and with sigmoid outputs and squared_error; labels with
         several sigmoid outputs and binary_cross_entropy; else numbers.
 
+    copy.copy, copy.deepcopy and pickle make networks with parameters, history and training of their own, that keep the attributes
+    which you add. They and load call no __init__ but __setstate__, as Python does: what a subclass needs beside, it sets there.
+
     Initial weights are Glorot uniform, He uniform for layers with relu or your own activation; biases are zero. Raises
     ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or for an activation of
     your own without Numba.
@@ -77,6 +80,7 @@ class MLP:
 
     def _assemble(self, architecture, seed, backend, n_threads):
         """Lay out everything but the parameters' values."""
+        of_subclass = set(vars(self))
         threads = default_threads() if n_threads is None else validation.integer("n_threads", n_threads, 1, 2**31)
         chosen = backends.load(backend)
         self._architecture, self._seed = architecture, seed
@@ -98,6 +102,7 @@ class MLP:
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
     layer_activations = property(
@@ -363,12 +368,14 @@ class MLP:
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
             "parameters": self._parameters, "state": self.state,
+            "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state):
         self._assemble(state["architecture"], state["seed"], **state["asked"])
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
+        vars(self).update(state.get("attributes", {}))
 
 
 def _aligned_zeros(size, dtype):
