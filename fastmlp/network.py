@@ -15,7 +15,7 @@ from .architecture import layer_views, n_parameters
 from .initializers import initialize
 from .optimizers import SGD
 from .reference import Samples, classes, labels
-from .threads import default_threads
+from .threads import default_threads, threads_asked_for
 from .training import callbacks, loop, metrics
 from .training.interrupts import deferred_interrupt
 from .training.state import PROCESS, TrainingState, busy
@@ -81,7 +81,10 @@ class MLP:
     def _assemble(self, architecture, seed, backend, n_threads):
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
-        threads = default_threads() if n_threads is None else validation.integer("n_threads", n_threads, 1, 2**31)
+        if n_threads is None:
+            threads = default_threads()
+        else:
+            threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
         self._architecture, self._seed = architecture, seed
         self._asked = {"backend": backend, "n_threads": n_threads}
