@@ -4,6 +4,7 @@ Every error names the argument, what it was and what was expected. Converted inp
 fastmlp.reference.Engine asks for; arrays that already are so pass without a copy.
 """
 
+import difflib
 import math
 import operator
 import struct
@@ -15,19 +16,12 @@ import numpy as np
 
 from .activations import ACTIVATIONS
 from .architecture import TASKS, Architecture
+from .containers import describe, numbers
 from .custom import CustomActivation
 from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, Huber, Quantile, name_of
 from .reference import classes
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
-
-
-def describe(value):
-    """A value as an error message shows it: an array by its shape and dtype."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def integer(name, value, low, high=None):
@@ -85,7 +79,8 @@ def choice(name, value, options):
     if not isinstance(value, str):
         raise TypeError(expected)
     if value not in options:
-        raise ValueError(expected)
+        meant = difflib.get_close_matches(value.lower().replace(" ", "_").replace("-", "_"), list(options), 1)
+        raise ValueError(expected + (f": did you mean {meant[0]!r}?" if meant else ""))
     return value
 
 
@@ -187,9 +182,10 @@ def layer_activations(activation, output_activation, loss, sizes):
     Each is a name, or a user's own activation.
     """
     hidden = len(sizes) - 2
+    hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     if isinstance(activation, (str, CustomActivation)):
         chosen = (activation,) * hidden
-        one_activation("activation", activation, ACTIVATIONS)
+        one_activation("activation", activation, hidden_options)
     elif isinstance(activation, Sequence):
         chosen = tuple(activation)
     else:
@@ -199,7 +195,6 @@ def layer_activations(activation, output_activation, loss, sizes):
         )
     if len(chosen) != hidden:
         raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
-    hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     for one in chosen:
         one_activation("activation", one, hidden_options)
 
@@ -267,9 +262,15 @@ def inputs(name, value, n_in, dtype):
     else:
         raise ValueError(
             f"{name} must have shape (rows, {n_in}) or ({n_in},), or hold images of {n_in} values, "
-            f"not shape {x.shape}"
+            f"not shape {x.shape}{_of_colours(name, x.shape, n_in)}"
         )
     return _rows_in_line(_converted(x, dtype, bytes_pass=True).reshape(rows, n_in)), single
+
+
+def _of_colours(name, shape, n_in):
+    """What to write where pictures have three or four values a pixel and the network has inputs for one."""
+    colours = len(shape) > 2 and shape[-1] in (3, 4) and n_in in (math.prod(shape[:-1]), math.prod(shape[1:-1]))
+    return f": of colours take one number a pixel, such as {name}[..., :3].mean(axis=-1)" if colours else ""
 
 
 def ready(value, ndim, dtype):
@@ -430,17 +431,6 @@ def output(out, shape, dtype, x, parameters):
         raise ValueError("out must not share memory with x")
     if np.shares_memory(out, parameters):
         raise ValueError("out must not share memory with the network's parameters")
-
-
-def numbers(name, value):
-    """value as an array of real numbers."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array of numbers, not {describe(value)}: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, not dtype {array.dtype}: {describe(value)}")
-    return array
 
 
 def _converted(array, dtype, bytes_pass=False):
