@@ -155,7 +155,13 @@ def test_pointing_shows_lines_alone_and_weights_times_the_drawing(show, digits):
     tab.draw()
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
-    everything = tab.evaluate("[...document.getElementById('lines').getContext('2d').getImageData(0, 0, 9999, 400).data].filter(v => v).length")
+    inked = """() => {
+        const canvas = document.getElementById("lines"), { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let i = 3; i < data.length; i += 4) count += data[i] > 0;
+        return count;
+    }"""
+    everything = tab.evaluate(inked)
     tab.hover(1, 4)
     products = (net.weights[0][:, 4].astype(float) * net.activations(x)[0]).reshape(28, 28)
     strongest = np.unravel_index(np.argsort(np.abs(products).reshape(-1))[-8:], products.shape)
@@ -168,8 +174,7 @@ def test_pointing_shows_lines_alone_and_weights_times_the_drawing(show, digits):
                    for (red, _, blue), row, column in zip(pixels, *strongest))  # fmt: skip
 
     tab.until(in_two_colours)
-    alone = tab.evaluate("[...document.getElementById('lines').getContext('2d').getImageData(0, 0, 9999, 400).data].filter(v => v).length")
-    assert alone < everything / 3
+    assert tab.evaluate(inked) < everything / 3
     tab.tab.mouse.move(2, 2)
     tab.until(lambda: tab.pixels("pad", [(2, 2)]) == [[0, 0, 0]])
 
