@@ -679,6 +679,20 @@ def test_everything_by_keyboard_alone(show, digits):
     tab.until("!document.getElementById('images').open")
 
 
+def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):
+    tab = show(digits_net(), digits)
+    tab.evaluate("""() => {
+        window.heard = [];
+        const speak = document.getElementById("speak");
+        new MutationObserver(() => heard.push([performance.now(), speak.textContent])).observe(speak, { childList: true });
+    }""")
+    rng = np.random.default_rng(0)
+    while len(tab.evaluate("heard")) < 3:
+        tab.draw(rng.uniform(0.2, 0.8, (3, 2)))
+    times = [time for time, _ in tab.evaluate("heard")]
+    assert min(np.diff(times)) > 950
+
+
 def test_axe_finds_nothing_in_both_themes(show, digits):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     tab = show(digits_net(), digits, color_scheme="dark")
