@@ -2,7 +2,7 @@
 
 import importlib
 
-from . import backends, datasets, math, schedules
+from . import backends, datasets, functional, math, schedules
 from .activations import ACTIVATIONS
 from .config import config, show_config
 from .custom import activation
@@ -15,7 +15,7 @@ from .version import __version__
 
 __all__ = [
     "ACTIVATIONS", "LOSSES", "MLP", "SGD", "Adam", "AdamW", "Evaluation", "Gradients", "History", "Huber", "Quantile", "RMSprop",
-    "__version__", "activation", "config", "datasets", "math", "schedules", "show_config",
+    "__version__", "activation", "config", "datasets", "functional", "math", "schedules", "show_config",
 ]  # fmt: skip
 
 backends.warn_if_slow()

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 HOW_TO_COMPILE = (
     "install a C compiler (for example `apt install gcc`) and then reinstall fastmlp, or install a wheel, "
     "which needs no compiler"
@@ -46,6 +48,17 @@ def load(name=None):
     if name not in BACKENDS:
         raise ValueError(f"{asked_by} must be one of {', '.join(BACKENDS)}, not {name!r}")
     return Backend(name, *BACKENDS[name]())
+
+
+def functions(name):
+    """{dtype: the module or package with fastmlp.reference's functions for its arrays} of a backend that load has found."""
+    if name == "compiled":
+        return kernels().modules(kernels().isa)
+    if name == "numba":
+        from . import jit as package
+    else:
+        from . import reference as package
+    return dict.fromkeys((np.dtype(np.float32), np.dtype(np.float64)), package)
 
 
 def kernels():

@@ -16,8 +16,9 @@ from .initializers import initialize
 from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update, classes, labels
 from .reference.dropout import threshold
-from .threads import default_threads
+from .threads import default_threads, threads_asked_for
 from .training import callbacks, loop, metrics
+from .training.interrupts import deferred_interrupt
 from .training.state import PROCESS, TrainingState, busy
 
 
@@ -64,6 +65,9 @@ class MLP:
         are for: classes with softmax, with a single sigmoid output, and with sigmoid outputs and squared_error; labels with
         several sigmoid outputs and binary_cross_entropy; else numbers.
 
+    copy.copy, copy.deepcopy and pickle make networks with parameters, history and training of their own, that keep the attributes
+    which you add. They and load call no __init__ but __setstate__, as Python does: what a subclass needs beside, it sets there.
+
     Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
     biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
@@ -79,7 +83,11 @@ class MLP:
 
     def _assemble(self, architecture, seed, backend, n_threads):
         """Lay out everything but the parameters' values."""
-        threads = default_threads() if n_threads is None else validation.integer("n_threads", n_threads, 1, 2**31)
+        of_subclass = set(vars(self))
+        if n_threads is None:
+            threads = default_threads()
+        else:
+            threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
         self._architecture, self._seed = architecture, seed
         self._asked = {"backend": backend, "n_threads": n_threads}
@@ -89,15 +97,18 @@ class MLP:
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
         self._last_update = None, None
         self.state = TrainingState()
+        self._breakdown_told = False
         self._straight = {"classes": 1, "numbers": 2}.get(task)  # the axes of targets that need no further look
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
         # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
+        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._may_fail = bool(own) and chosen.name == "reference"
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
     layer_activations = property(
@@ -184,8 +195,16 @@ class MLP:
         optimizer: as for fit; None takes the plain step above. Its state is the network's and goes on with the next step; of
         averaged weights the average is net.state.arrays["average"], while the network holds the weights themselves.
         sample_weight, weight_mean, label_smoothing: as for fit.
+        The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
+        options = optimizer, sample_weight, weight_mean, label_smoothing
+        if self._at_once:
+            return self._step(x, y, learning_rate, *options)
+        with deferred_interrupt():
+            return self._step(x, y, learning_rate, *options)
+
+    def _step(self, x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing):
         state = self.state
         if state.trainer is PROCESS.token:
             raise busy()
@@ -195,12 +214,21 @@ class MLP:
             straight = state.step and optimizer is None and not self._without_derivative
             straight = straight and sample_weight is None and weight_mean == "weights" and not label_smoothing
             if not (straight and self._engine.takes_samples(x, y) and y.ndim == self._straight):
-                return self._checked_step(x, y, learning_rate, optimizer, (sample_weight, None, weight_mean, label_smoothing))
+                weighting = sample_weight, None, weight_mean, label_smoothing
+                with deferred_interrupt():
+                    return self._checked_step(x, y, learning_rate, optimizer, weighting)
             rate, update = self._last_update
             if type(learning_rate) is not float or learning_rate != rate:
                 update = self._plain_update(learning_rate)
-            loss = self._engine.train(_tuple(Samples, (x, y, None, False, 0.0)), update)
-            state.step += 1
+            samples = _tuple(Samples, (x, y, None, False, 0.0))
+            state.step += 1  # before: after the kernels' call an interrupt may come first
+            try:
+                loss = self._engine.train(samples, update)
+            except Exception:
+                state.step -= 1
+                raise
+            if loss - loss != 0:
+                self._warn_of_breakdown(learning_rate)
             return loss
         finally:
             state.trainer = None
@@ -220,7 +248,15 @@ class MLP:
         with self._undone_by_errors():
             loss = self._engine.train(samples, update)
             state.step += 1
+            if loss - loss != 0:
+                self._warn_of_breakdown(learning_rate)
             return loss
+
+    def _warn_of_breakdown(self, learning_rate):
+        """Say that a step's loss was not finite, once for a network."""
+        if not self._breakdown_told:
+            self._breakdown_told = True
+            loop.breakdown(f"step {self.state.step}", learning_rate)
 
     @_in_default_environment
     def _plain_update(self, learning_rate):
@@ -257,8 +293,10 @@ class MLP:
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y) to evaluate after every epoch.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
-            terminals; 2 prints the lines anywhere.
+            terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
+        Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
+        last epoch before, and history.ended says what happened.
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
         Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
         has no derivative; where one fails (on the reference), the network is left as it was.
@@ -381,12 +419,14 @@ class MLP:
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
             "parameters": self._parameters, "state": self.state,
+            "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state):
         self._assemble(state["architecture"], state["seed"], **state["asked"])
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
+        vars(self).update(state.get("attributes", {}))
 
 
 def _aligned_zeros(size, dtype):

@@ -214,7 +214,12 @@ def _loss(header):
 @contextlib.contextmanager
 def _replacing(path):
     """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
-    target = os.path.realpath(_path(path))  # a symbolic link stays, and what it names is replaced
+    path = _path(path)
+    target = os.path.realpath(path)  # a symbolic link stays, and what it names is replaced
+    if not path or os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "a network is saved in a file, and this is a folder", path)
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to save a network in", os.path.dirname(path))
     beside = os.path.join(os.path.dirname(target), f".fastmlp-{secrets.token_hex(8)}.tmp")
     try:
         with open(beside, "xb") as file:
@@ -222,7 +227,9 @@ def _replacing(path):
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == beside:  # which nobody has heard of
+            error.filename = path
         with contextlib.suppress(FileNotFoundError):
             os.remove(beside)
         raise

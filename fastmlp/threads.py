@@ -2,22 +2,46 @@
 
 import math
 import os
+import warnings
 from pathlib import Path
 
 
 def default_threads():
-    """OMP_NUM_THREADS if it holds a positive integer, else the processors that this process may use.
+    """OMP_NUM_THREADS if it holds a positive integer, but at most most_threads(), else the processors that this process may use.
 
     Those are the ones in its affinity mask, or fewer where a container's CPU quota allows less.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if asked.isdecimal() and int(asked) >= 1:
-        return int(asked)
+        return min(int(asked), most_threads())
     return max(1, math.ceil(min(_processors(), cpu_quota())))
 
 
-def _processors():
+def most_threads():
+    """As many threads as any work here can use: more than the processors only wait for each other."""
+    return max(64, os.cpu_count() or 1)
+
+
+def threads_asked_for(n_threads):
+    """n_threads, or most_threads() with a warning where that is less."""
+    most = most_threads()
+    if n_threads > most:
+        warnings.warn(
+            f"n_threads={n_threads} is more than {os.cpu_count()} processors can use: {most} are taken", stacklevel=4
+        )
+    return min(n_threads, most)
+
+
+def _affinity():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+AT_IMPORT = _affinity()  # before OpenMP's library binds this thread to one processor, where these ask it to
+BINDING = "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"
+
+
+def _processors():
+    return AT_IMPORT if any(os.environ.get(name) for name in BINDING) else _affinity()
 
 
 def cpu_quota(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):

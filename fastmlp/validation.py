@@ -4,6 +4,7 @@ Every error names the argument, what it was and what was expected. Converted inp
 fastmlp.reference.Engine asks for; arrays that already are so pass without a copy.
 """
 
+import difflib
 import math
 import operator
 import struct
@@ -15,19 +16,12 @@ import numpy as np
 
 from .activations import ACTIVATIONS
 from .architecture import TASKS, Architecture
+from .containers import describe, numbers
 from .custom import CustomActivation
 from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, Huber, Quantile, name_of
 from .reference import classes
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
-
-
-def describe(value):
-    """A value as an error message shows it: an array by its shape and dtype."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def integer(name, value, low, high=None):
@@ -79,11 +73,14 @@ def dropout_rates(input_dropout, dropout, n_hidden):
 
 def choice(name, value, options):
     """value if it is one of the options, which are strings."""
+    if type(value) is str and value in options:
+        return value
     expected = f"{name} must be one of {', '.join(options)}, not {describe(value)}"
     if not isinstance(value, str):
         raise TypeError(expected)
     if value not in options:
-        raise ValueError(expected)
+        meant = difflib.get_close_matches(value.lower().replace(" ", "_").replace("-", "_"), list(options), 1)
+        raise ValueError(expected + (f": did you mean {meant[0]!r}?" if meant else ""))
     return value
 
 
@@ -185,9 +182,10 @@ def layer_activations(activation, output_activation, loss, sizes):
     Each is a name, or a user's own activation.
     """
     hidden = len(sizes) - 2
+    hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     if isinstance(activation, (str, CustomActivation)):
         chosen = (activation,) * hidden
-        _layer_activation("activation", activation, ACTIVATIONS)
+        one_activation("activation", activation, hidden_options)
     elif isinstance(activation, Sequence):
         chosen = tuple(activation)
     else:
@@ -197,14 +195,13 @@ def layer_activations(activation, output_activation, loss, sizes):
         )
     if len(chosen) != hidden:
         raise ValueError(f"activation must be one name, or {hidden}, one a hidden layer, not {describe(activation)}")
-    hidden_options = [row.name for row in ACTIVATIONS.values() if row.hidden]
     for one in chosen:
-        _layer_activation("activation", one, hidden_options)
+        one_activation("activation", one, hidden_options)
 
     suited = LOSSES[loss].output_activations
     output = suited[0]
     if output_activation is not None:
-        output = _layer_activation("output_activation", output_activation, ACTIVATIONS)
+        output = one_activation("output_activation", output_activation, ACTIVATIONS)
     own = not isinstance(output, str)
     losses = [name for name, row in LOSSES.items()
               if output in row.output_activations or own and row.output_activations == WITH_DERIVATIVE]  # fmt: skip
@@ -219,7 +216,7 @@ def layer_activations(activation, output_activation, loss, sizes):
     return (*chosen, output)
 
 
-def _layer_activation(name, value, options):
+def one_activation(name, value, options):
     """value if it is a user's own activation or one of the options, which are names."""
     if isinstance(value, CustomActivation):
         return value
@@ -255,7 +252,7 @@ def inputs(name, value, n_in, dtype):
     """
     if ready(value, 2, dtype) and value.shape[1] == n_in:
         return value, False
-    x = _numbers(name, value)
+    x = numbers(name, value)
     if n_in == 1 and x.ndim <= 1:
         single, rows = x.ndim == 0, x.size
     elif x.ndim >= 2 and math.prod(x.shape[1:]) == n_in:
@@ -265,9 +262,15 @@ def inputs(name, value, n_in, dtype):
     else:
         raise ValueError(
             f"{name} must have shape (rows, {n_in}) or ({n_in},), or hold images of {n_in} values, "
-            f"not shape {x.shape}"
+            f"not shape {x.shape}{_of_colours(name, x.shape, n_in)}"
         )
     return _rows_in_line(_converted(x, dtype, bytes_pass=True).reshape(rows, n_in)), single
+
+
+def _of_colours(name, shape, n_in):
+    """What to write where pictures have three or four values a pixel and the network has inputs for one."""
+    colours = len(shape) > 2 and shape[-1] in (3, 4) and n_in in (math.prod(shape[:-1]), math.prod(shape[1:-1]))
+    return f": of colours take one number a pixel, such as {name}[..., :3].mean(axis=-1)" if colours else ""
 
 
 def ready(value, ndim, dtype):
@@ -290,7 +293,7 @@ def targets(name, value, x_name, rows, architecture, single=False):
     single: whether value is the target of one sample, without an axis of rows.
     """
     n_out, output, task = architecture.layer_sizes[-1], architecture.activations[-1], architecture.task
-    y = value if ready(value, 1, np.int64) else _numbers(name, value)
+    y = value if ready(value, 1, np.int64) else numbers(name, value)
     if single:
         y = y[None]
     if y.ndim == 3 and y.shape[2] == 1:
@@ -381,7 +384,7 @@ def _class_weights(class_weight, y, architecture):
 
 def _nonnegative(name, value, shape, what):
     """value as an array of this shape of finite numbers of at least 0."""
-    array = _numbers(name, value)
+    array = numbers(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must be {what}, of shape {shape}, not shape {array.shape}")
     bad = ~(np.isfinite(array) & (array >= 0))
@@ -421,31 +424,13 @@ def warn_of_large_inputs(x, input_scale):
 
 def output(out, shape, dtype, x, parameters):
     """Check the array that results are to be written into."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an array of shape {shape} and dtype {dtype}, not {describe(out)}")
-    if out.dtype != dtype:
-        raise TypeError(f"out must have dtype {dtype}, not {out.dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out must have shape {shape}, not {out.shape}")
-    if not out.flags.writeable:
-        raise ValueError("out must be writable, but it is read-only")
+    writable("out", out, shape, dtype)
     if not (out.flags.c_contiguous and out.flags.aligned):
         raise ValueError(f"out must be C-contiguous and aligned, but its strides are {out.strides}")
     if isinstance(x, np.ndarray) and np.shares_memory(out, x):
         raise ValueError("out must not share memory with x")
     if np.shares_memory(out, parameters):
         raise ValueError("out must not share memory with the network's parameters")
-
-
-def _numbers(name, value):
-    """value as an array of real numbers."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array of numbers, not {describe(value)}: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, not dtype {array.dtype}: {describe(value)}")
-    return array
 
 
 def _converted(array, dtype, bytes_pass=False):

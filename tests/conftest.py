@@ -4,6 +4,7 @@ import ctypes
 import ctypes.util
 import os
 import platform
+import signal
 import subprocess
 import sys
 import textwrap
@@ -27,6 +28,12 @@ MODULES = [
 @pytest.fixture(params=["reference", pytest.param("compiled", marks=needs_kernels), pytest.param("numba", marks=needs_numba)])
 def backend(request):
     return request.param
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts():
+    """SIGINT interrupts, also where the shell that started the tests in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run_program(program, folder=None, **environment):

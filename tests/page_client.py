@@ -20,6 +20,8 @@ def request(page, path="/", method="GET", headers=None):
             received += chunk
             if received.startswith(b"HTTP/1.1 101"):
                 break
+    if not received:  # closed without a word
+        return None, [], b""
     head, _, body = received.partition(b"\r\n\r\n")
     status, *fields = head.decode().split("\r\n")
     return int(status.split()[1]), [(n.lower(), v.strip()) for n, _, v in (f.partition(":") for f in fields)], body

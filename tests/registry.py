@@ -138,6 +138,8 @@ def _products(tiles):
     for m in (384, 385, 400, 769):
         yield _row(name, "later row block" if m > 384 else "first row block", m=m, terms=259, n=5)
         yield _row(name, "packed", m=m, terms=3, n=5 * lanes + 3)
+    for terms, n in ((1, 192), (7, 299), (8, 1025), (259, 1100), (521, 207)):
+        yield _row(name, "streamed", m=2, terms=terms, n=n)
     yield _row(name, "partial vector", m=2, terms=3, n=lanes + 1)
     yield _row(name, "full vector", m=2, terms=3, n=lanes)
     yield _row(name, "first chunk", m=5, terms=256, n=3)

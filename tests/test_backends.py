@@ -6,6 +6,7 @@ import os
 import sys
 import types
 
+import numpy as np
 import pytest
 from conftest import needs_kernels, run_program
 
@@ -156,9 +157,36 @@ def test_threads_by_processors_and_quota(monkeypatch, processors, quota, expecte
     assert threads.default_threads() == expected
 
 
+@pytest.mark.parametrize("backend", ["reference", pytest.param("compiled", marks=needs_kernels)])
+def test_more_threads_than_any_work_can_use(backend, monkeypatch):
+    most = threads.most_threads()
+    with pytest.warns(UserWarning, match=f"n_threads=100000 is more than .*: {most} are taken"):
+        net = MLP([300, 100, 10], loss="cross_entropy", seed=0, n_threads=100_000, backend=backend)
+    assert net.n_threads == most
+    x, y = np.random.RandomState(0).random_sample((500, 300)), np.arange(500) % 10
+    twin = MLP([300, 100, 10], loss="cross_entropy", seed=0, n_threads=1, backend=backend)
+    assert net.train_step(x, y, 0.1) == twin.train_step(x, y, 0.1) and net(x).tobytes() == twin(x).tobytes()
+    monkeypatch.setenv("OMP_NUM_THREADS", "40000")
+    assert threads.default_threads() == most
+
+
+@needs_kernels
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity masks here")
+@pytest.mark.parametrize("setting", ["OMP_PROC_BIND=true", "OMP_PLACES=cores", "GOMP_CPU_AFFINITY=0-1023"])
+def test_a_thread_that_openmp_bound_counts_all_processors(setting):
+    name, value = setting.split("=")
+    environment = {**os.environ, name: value, "OMP_NUM_THREADS": ""}
+    program = "import os; n = len(os.sched_getaffinity(0)); import fastmlp; print(fastmlp.config()['threads'], n)"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    n_threads, processors = map(int, done.stdout.split())
+    assert n_threads == max(1, math.ceil(min(processors, threads.cpu_quota())))
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity masks here")
 def test_the_affinity_mask_counts(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 6})
+    for name in threads.BINDING:
+        monkeypatch.delenv(name, raising=False)
     assert threads._processors() == 3
 
 

@@ -112,6 +112,22 @@ def test_the_default_learning_rate_follows_the_loss(run):
     assert rates == [3.0, 0.1]
 
 
+def test_training_that_breaks_down_is_told(run):
+    status, out, err = run("train", "--layers", "784-5-10", "--loss", "cross_entropy", "--learning-rate", "1e38")
+    assert status == 0 and "ended     training broke down in epoch 1, with learning rate 1e+38" in out
+    assert "\nfastmlp: warning: training broke down in epoch 1" in err and "Traceback" not in err
+
+
+def test_a_network_of_nan_has_no_answers(run, model):
+    model.parameters[:] = np.nan
+    model.save("model.npz")
+    document = json.loads(run("evaluate", "model.npz", "--json")[1])
+    assert document["n_correct"] == 0 and not np.any(document["confusion"])
+    pytest.importorskip("PIL.Image", reason="needs the extra fastmlp[image]")
+    draw("light.png")
+    assert "no answer: an output is not a number" in run("predict", "model.npz", "light.png")[1]
+
+
 def test_the_slow_reference_is_announced(run):
     _, out, err = run("train", "--layers", "784-10", "--epochs", "0", "--backend", "reference")
     assert "slow reference" in err and "slow" not in out

@@ -67,12 +67,12 @@ def around(offset):
 
 
 @fastmlp.activation
-def gelu(z):
+def tanh_gelu(z):
     return 0.5 * z * (1 + fm.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z * z * z)))
 
 
 @fastmlp.activation
-def softplus(z):
+def own_softplus(z):
     return z + fm.log1p(fm.exp(-z)) if z > 0 else fm.log1p(fm.exp(z))
 
 
@@ -139,7 +139,7 @@ def all_of_math(z):
     return fm.sqrt(abs(z)) + fm.log(abs(z)) - fm.expm1(z) * fm.sigmoid(-z) + np.pi * product
 
 
-OWN = [mish, leaky, own_relu, around(0.2), gelu, softplus, steps, series, clipped, through_others,
+OWN = [mish, leaky, own_relu, around(0.2), tanh_gelu, own_softplus, steps, series, clipped, through_others,
        by_all_ways_to_a_function, all_of_math]  # fmt: skip
 MODULES = {isa: kernels.modules(isa) for isa in kernels.available()} if kernels else {}
 if "numba" in BACKENDS:
@@ -733,7 +733,7 @@ def saved(tmp_path):
 
 
 def test_a_saved_network_asks_for_its_activations(saved, capsys):
-    net = MLP.load(saved, backend="reference", activations=[leaky, mish, gelu])
+    net = MLP.load(saved, backend="reference", activations=[leaky, mish, tanh_gelu])
     assert net.layer_activations == (mish, leaky)
     assert net.hash() == MLP([6, 5, 4], mish, leaky, seed=1, backend="reference").hash()
     with pytest.raises(ValueError, match=r"own.npz' holds a network with the activation mish.*activations=\[mish\]\)"):

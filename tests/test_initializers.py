@@ -2,11 +2,12 @@
 
 import hashlib
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from fastmlp import MLP
+from fastmlp import MLP, initializers
 from fastmlp.random_streams import shuffled_rows
 
 # SHA-256 of a shuffle and of initial weights. They change only with the rule that draws them.
@@ -27,6 +28,19 @@ def test_weights_are_uniform_within_the_limit_of_their_layer(activation, fan, dt
     u = np.random.RandomState([3, 0, 1]).random_sample(600).reshape(30, 20)
     assert net.weights[1].tobytes() == ((2 * u - 1) * math.sqrt(6 / 50)).astype(dtype).tobytes()
     assert all(b.tobytes() == bytes(b.nbytes) for b in net.biases)
+
+
+def test_weights_are_drawn_in_blocks_with_the_same_numbers(monkeypatch):
+    whole = network()
+    monkeypatch.setattr(initializers, "BLOCK", 77)
+    assert network().hash() == whole.hash()
+    tracemalloc.start()
+    try:
+        monkeypatch.undo()
+        net = network(sizes=(2000, 1000), dtype="float32")
+        assert tracemalloc.get_traced_memory()[1] < net.parameters.nbytes + 4e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_layer_does_not_depend_on_the_layers_after_it():

@@ -22,8 +22,8 @@ from registry import Tiles, rows_for
 import fastmlp
 from fastmlp import MLP, reference
 from fastmlp.architecture import n_parameters
-from fastmlp.optimizers import RULES
-from fastmlp.reference import Samples, Steps, Update
+from fastmlp.reference import Dropout, Samples, Steps, Update
+from fastmlp.update_rules import RULES
 
 numba = pytest.importorskip("numba")
 
@@ -196,6 +196,20 @@ def test_a_training_run_has_the_references_hash(dtype, eager_teams):
         assert trained("numba", n_threads, dtype) == expected
 
 
+@pytest.mark.parametrize("asked, around", [
+    ({"lines": ("l2", "average")}, {}), ({"clip_norm": (1.0, 0.0)}, {}), ({}, {"dropout": Dropout((0, 100), 0)}),
+    ({}, {"penalties": (np.ones((1, 2)), np.empty(1))}),
+], ids=str)  # fmt: skip
+def test_what_the_backend_lacks_is_refused_not_left_out(asked, around):
+    net = jit.Engine((3, 4, 2), ("relu", "identity"), "squared_error", np.ones(26, np.float32))
+    update, lacking = Update("sgd", np.ones((1, 3), np.float32), (), **asked), [*asked.get("lines", ()), *around, "clip_norm"][0]
+    with pytest.raises(ValueError, match=f"the Numba backend has no {lacking}"):
+        net.train(Samples(np.ones((5, 3), np.float32), np.zeros(5, np.int64)), update, **around)
+    if asked:
+        with pytest.raises(ValueError, match=f"the Numba backend has no {lacking}"):
+            net.apply(np.ones(26, np.float32), update)
+
+
 def test_several_python_threads_at_once(eager_teams):
     """Each trains a network of its own, and all read one; one of them has the team at a time."""
     expected, shared = trained("numba"), MLP([30, 70, 4], seed=1, backend="numba", n_threads=2)
@@ -362,7 +376,7 @@ def test_a_second_process_compiles_nothing(tmp_path):
         from numba.core import event
         from fastmlp import MLP, jit
         from fastmlp.activations import ACTIVATIONS
-        from fastmlp.optimizers import RULES
+        from fastmlp.update_rules import RULES
 
         x = np.ones((2, 3), np.float32)
         with event.install_recorder("numba:compile") as compiled:

@@ -304,6 +304,46 @@ def test_copies_are_independent_and_alive(backend, duplicate):
     assert np.shares_memory(twin.weights[0], twin.parameters)
 
 
+class Named(MLP):
+    """A subclass with attributes of its own, and a default where none is kept."""
+
+    def __init__(self, *arguments, names, **options):
+        self.names = names
+        super().__init__(*arguments, **options)
+
+    def __setstate__(self, state):
+        self.names = []
+        super().__setstate__(state)
+
+    def answer(self, x):
+        return [self.names[i] for i in self.predict(x)]
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_keep_what_users_add(backend, duplicate, tmp_path):
+    x, y = data()
+    net = Named([6, 5, 4], loss="cross_entropy", seed=1, backend=backend, names=list("abcd"))
+    net.note = {"made": "today"}
+    net.train_step(x, y, 0.1)
+    twin = duplicate(net)
+    assert type(twin) is Named and twin.answer(x) == net.answer(x) and twin.note == net.note
+    assert (twin.note is net.note) == (duplicate is copy.copy)
+    assert set(vars(twin)) == set(vars(net)) and twin._engine is not net._engine
+    again = duplicate(twin)
+    assert again.note == net.note and again.hash() == net.hash()
+    net.save(tmp_path / "net.npz")
+    loaded = Named.load(tmp_path / "net.npz", backend=backend)
+    assert type(loaded) is Named and loaded.names == [] and loaded.hash() == net.hash()
+
+
+def test_a_copy_has_a_history_of_its_own(backend):
+    net = small(backend)
+    net.fit(*data(), epochs=2, verbose=0)
+    twin = copy.copy(net)
+    twin.history.loss.append(0.0)
+    assert net.history.epochs == 2 and twin.history is not net.history
+
+
 @needs_kernels
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("hidden, output, loss", COMBINATIONS)

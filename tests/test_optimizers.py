@@ -2,18 +2,16 @@
 
 import numpy as np
 import pytest
+from conftest import needs_kernels, needs_numba
 
 import fastmlp
 from fastmlp import MLP, SGD, Adam, AdamW, RMSprop, reference
-from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.reference import norms
 from fastmlp.schedules import Cosine
 from fastmlp.training.state import TrainingState
 from fastmlp.update_rules import RULES
 
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
-needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
 BACKENDS = ["reference", pytest.param("compiled", marks=needs_kernels), pytest.param("numba", marks=needs_numba)]
 
 OPTIMIZERS = [
@@ -31,6 +29,7 @@ OPTIMIZERS = [
     RMSprop(learning_rate=0.01, momentum=0.5, l2=1e-2, l1=1e-2, weight_decay=0.1, average=0.5, clip_norm=0.05),
     RMSprop(learning_rate=0.01, momentum=0.5, form="keras"),
 ]
+NAMES = [f"{i}-{type(optimizer).__name__}" for i, optimizer in enumerate(OPTIMIZERS)]
 random = np.random.RandomState(0)
 X, Y = random.random_sample((50, 6)).astype(np.float32), random.randint(0, 4, 50)
 
@@ -65,7 +64,7 @@ def by_hand(net, optimizer, epochs, batch_size):
     return state
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=NAMES)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_fit_is_the_gradients_and_the_update_by_hand(backend, optimizer):
     net, twin = network(backend), network()
@@ -78,7 +77,7 @@ def test_fit_is_the_gradients_and_the_update_by_hand(backend, optimizer):
     assert net.state.step == net.state.rule_steps == 14
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=NAMES)
 def test_fits_continue_one_another(optimizer):
     whole, parts = network(), network()
     losses = whole.fit(X, Y, epochs=5, batch_size=8, optimizer=optimizer, verbose=0).loss
@@ -87,7 +86,7 @@ def test_fits_continue_one_another(optimizer):
     assert whole.hash() == parts.hash()
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=NAMES)
 def test_steps_are_those_of_fit(optimizer):
     net, stepped = network(), network()
     net.fit(X, Y, epochs=1, batch_size=8, shuffle=False, optimizer=optimizer, verbose=0)
@@ -190,7 +189,7 @@ PEERS = [
 
 
 @pytest.mark.parametrize("dtype, unit", [("float32", 2.0**-24), ("float64", 2.0**-53)])
-@pytest.mark.parametrize("optimizer, theirs, options", PEERS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("optimizer, theirs, options", PEERS, ids=[f"{i}-{peer[1]}" for i, peer in enumerate(PEERS)])
 def test_twenty_steps_are_pytorchs(optimizer, theirs, options, dtype, unit):
     torch = pytest.importorskip("torch")
     draw = np.random.RandomState(5)

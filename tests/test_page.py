@@ -477,6 +477,15 @@ def test_the_command_serves_until_ctrl_c(tmp_path, digits):
     assert process.returncode == 130 and "Traceback" not in errors
 
 
+def test_the_command_refuses_what_is_not_there(tmp_path, capsys):
+    from fastmlp.cli import main
+
+    assert main(["page", "--data", str(tmp_path / "nowhere"), "--no-browser"]) == 1
+    assert main(["page", str(tmp_path / "nothing.npz"), "--no-browser"]) == 1
+    errors = capsys.readouterr().err
+    assert "nowhere" in errors and "nothing.npz" in errors and errors.count("\n") == 2
+
+
 def wait_until(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():

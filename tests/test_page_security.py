@@ -86,7 +86,7 @@ def test_an_origin_is_not_compared_with_the_host(page):
 @pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "HEAD"])
 def test_other_methods_are_refused(page, method):
     status, _, body = request(page, method=method)
-    assert status >= 400 and b"Traceback" not in body
+    assert (status is None or status >= 400) and b"Traceback" not in body
 
 
 @pytest.mark.parametrize("first", [
@@ -107,7 +107,7 @@ def test_a_binary_first_message_is_refused(page):
 
 
 BAD = [
-    "", "{", "null", "[]", '"text"', "{}", '{"type": 1}', '{"type": "nothing"}', '{"type": "__class__"}', "[" * 100_000,
+    "", "{", "null", "[]", '"text"', "{}", '{"type": 1}', '{"type": "nothing"}', '{"type": "__class__"}', "[" * 100_000, '{"type": "undo", "x": NaN}',
     '{"type": "turn", "layer": 0, "neuron": 0, "bias": NaN}', '{"type": "turn", "layer": 0, "neuron": 0, "bias": Infinity}',
     '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1e300}', '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1e999}',
     '{"type": "turn", "layer": 0, "neuron": 0, "bias": true}', '{"type": "turn", "layer": 0, "neuron": 0, "bias": "1"}',

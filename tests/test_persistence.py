@@ -91,8 +91,31 @@ def test_paths(tmp_path):
     for call in (trained().save, load):
         with pytest.raises(TypeError, match="path must be"):
             call(3)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no such folder to save a network in") as missing:
         trained().save(tmp_path / "no folder" / "net.npz")
+    assert missing.value.filename == str(tmp_path / "no folder")
+    for folder in (tmp_path, ""):
+        with pytest.raises(IsADirectoryError, match="saved in a file, and this is a folder") as error:
+            trained().save(folder)
+        assert error.value.filename == str(folder)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a folder that cannot be written to")
+def test_an_error_names_the_path_that_was_given(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError) as error:
+        trained().save(tmp_path / "net.npz")
+    assert error.value.filename == str(tmp_path / "net.npz")
+
+
+def test_an_error_of_the_file_beside_names_the_path(tmp_path, monkeypatch):
+    def full(path, *_):
+        raise OSError(28, "the disk is full", path)
+
+    monkeypatch.setattr(persistence, "open", full, raising=False)
+    with pytest.raises(OSError, match="the disk is full") as error:
+        trained().save(tmp_path / "net.npz")
+    assert error.value.filename == str(tmp_path / "net.npz")
 
 
 def refuses(path, contents, *words):

@@ -18,12 +18,11 @@ import pytest
 from test_arithmetic import FAMILIES, assert_same_bits, triples
 from test_elementary import arguments
 
-import fastmlp
 from fastmlp import reference
 from fastmlp.backends import kernels
 
-PACKAGE = Path(fastmlp.__file__).parent
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PACKAGE, README = ROOT / "fastmlp", ROOT / "README.md"
 SOURCES = {
     "fma": ["reference/arithmetic.py", "kernels/simd.h", "kernels/softfma.h"],
     "elementary functions": ["reference/elementary.py", "kernels/elementary.pxi"],

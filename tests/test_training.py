@@ -1,8 +1,10 @@
 """fit: the same bits however it is cut up, what it records and prints, and how Ctrl-C ends it."""
 
+import io
 import signal
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -266,6 +268,82 @@ def test_progress_goes_to_a_terminal_on_standard_error(data, monkeypatch):
     assert "epoch 1/1" in sys.stderr.text
 
 
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+class Broken(Terminal):
+    """A terminal whose reader has gone."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+STREAMS = {"none": lambda: None, "closed": closed, "broken": Broken, "without isatty": object}
+
+
+@pytest.mark.parametrize("make", STREAMS.values(), ids=STREAMS)
+@pytest.mark.parametrize("verbose", [0, 1, 2])
+def test_what_is_printed_never_ends_training(data, monkeypatch, make, verbose):
+    net, twin = network(), network()
+    twin.fit(*data, epochs=3, verbose=0)
+    monkeypatch.setattr(sys, "stdout", make())
+    monkeypatch.setattr(sys, "stderr", make())
+    assert net.fit(*data, epochs=3, verbose=verbose).epochs == 3 and net.hash() == twin.hash()
+
+
+class Notebook:
+    """IPython as its kernel has it, or as a terminal does."""
+
+    def __init__(self, shell):
+        self.get_ipython = lambda: shell
+
+
+class Shell:
+    kernel = None
+
+
+def test_lines_in_a_notebook_without_its_bar(data, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    for shell, lines in ((Shell(), 3), (object(), 0), (None, 0)):
+        monkeypatch.setitem(sys.modules, "IPython", Notebook(shell))
+        network().fit(*data, epochs=3)
+        assert len(capsys.readouterr().out.splitlines()) == lines
+
+
+def test_the_bar_of_a_notebook(data, monkeypatch, capsys):
+    tqdm = pytest.importorskip("tqdm")
+    bars = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, **options):
+            super().__init__(file=io.StringIO(), **options)
+            bars.append(self)
+
+    module = types.ModuleType("tqdm.notebook")
+    module.tqdm = Bar
+    monkeypatch.setitem(sys.modules, "ipywidgets", types.ModuleType("ipywidgets"))
+    monkeypatch.setitem(sys.modules, "tqdm.notebook", module)
+    monkeypatch.setitem(sys.modules, "IPython", Notebook(Shell()))
+    history = network().fit(*data, epochs=3)
+    (bar,) = bars
+    assert bar.n == bar.total == 150 and bar.desc == "epoch 3/3: " and f"loss {history.loss[-1]:.6f}" in bar.postfix
+    assert capsys.readouterr().out == ""
+
+
+def test_a_history_prints_as_a_short_table(data):
+    history = network().fit(*data, epochs=3, validation_data=data, verbose=0)
+    lines = repr(history).splitlines()
+    assert lines[0].split() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"] and len(lines) == 4
+    assert lines[3].split()[:2] == ["3", f"{history.loss[-1]:.6g}"] and len({len(line) for line in lines}) == 1
+    long = network().fit(*data, epochs=95, verbose=0)
+    shown = [int(line.split()[0]) for line in str(long).splitlines()[1:]]
+    assert shown[0] == 1 and shown[-1] == 95 and len(shown) <= 11
+    assert repr(network().fit(*data, epochs=0)) == "epoch"
+
+
 def test_what_a_line_says(data, capsys):
     net = network()
     history = net.fit(*data, epochs=1, verbose=2)
@@ -289,7 +367,7 @@ class InterruptingEngine:
         self.slices -= 1
         if self.slices == 0:
             signal.raise_signal(signal.SIGINT)
-        self.engine.train(*arguments)
+        return self.engine.train(*arguments)
 
     def __getattr__(self, name):
         return getattr(self.engine, name)
@@ -356,7 +434,7 @@ def test_two_trainers_of_one_network(data):
                     again()
                 except RuntimeError as error:
                     errors.append(str(error))
-            self.engine.train(*arguments)
+            return self.engine.train(*arguments)
 
     net._engine = Reentrant(net._engine, 0)
     net.fit(*data, epochs=1, batch_size=50, verbose=0)

@@ -231,6 +231,10 @@ def test_bad_layer_sizes(sizes, error, words):
     [
         ({"activation": "sine"}, ValueError, "activation must be one of identity, relu, sigmoid, tanh"),
         ({"activation": "softmax"}, ValueError, "one of identity, relu, sigmoid, tanh, not 'softmax'"),
+        ({"activation": "ReLU"}, ValueError, "one of identity, relu, sigmoid, tanh, not 'ReLU': did you mean 'relu'?"),
+        ({"activation": ["Tanh"]}, ValueError, "not 'Tanh': did you mean 'tanh'?"),
+        ({"loss": "Cross Entropy"}, ValueError, "did you mean 'cross_entropy'?"),
+        ({"output_activation": "Softmax"}, ValueError, "did you mean 'softmax'?"),
         ({"activation": None}, TypeError, "activation must be a name"),
         ({"activation": ["relu", "relu"]}, ValueError, "activation must be one name, or 1"),
         ({"activation": [3]}, TypeError, "activation must be one of"),

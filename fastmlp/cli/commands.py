@@ -60,9 +60,11 @@ def train(arguments):
     if arguments.json:
         facts = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": learning_rate}
         histories = {key: list(history[key]) for key in history.keys()}
-        saved = {"seconds": seconds, "model": arguments.out, "history": histories}
+        saved = {"seconds": seconds, "ended": history.ended, "model": arguments.out, "history": histories}
         return _print_json({**_facts(net), **facts, **_scores(result), **saved, **pictures})
     print(f"{_title(net)}, trained on {len(x)} digits in {seconds:.1f} s")
+    if history.ended:
+        print(f"ended     {history.ended}")
     _print_scores(result)
     print(f"hash      {net.hash()}")
     print(f"saved to  {arguments.out}")
@@ -120,7 +122,7 @@ def predict(arguments):
         print(path)
         for label, value in enumerate(output.tolist()):
             print(f"{label:4}  {terminal.bar(value, BAR_WIDTH, sys.stdout)}  {value:.4f}")
-        print(f"answer: {answer}\n")
+        print(f"answer: {answer}\n" if answer >= 0 else "no answer: an output is not a number\n")
 
 
 def show(arguments):
@@ -200,11 +202,12 @@ def _mnist(source):
 
 
 def _confusion(labels, answers, n_classes):
-    """counts[i][j]: how many rows of class i were taken for class j."""
+    """counts[i][j]: how many rows of class i were taken for class j; those without a class, for none."""
     n_classes = max(n_classes, int(labels.max(initial=0)) + 1, int(answers.max(initial=0)) + 1)
     counts = [[0] * n_classes for _ in range(n_classes)]
     for label, answer in zip(labels.tolist(), answers.tolist()):
-        counts[label][answer] += 1
+        if answer >= 0:
+            counts[label][answer] += 1
     return counts
 
 

@@ -8,6 +8,7 @@ import argparse
 import math
 import os
 import sys
+import warnings
 
 from ..version import __version__
 
@@ -24,7 +25,9 @@ def main(argv=None):
     from . import commands
 
     try:
-        status = getattr(commands, arguments.command)(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            status = getattr(commands, arguments.command)(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of standard output has gone; the interpreter must not try to flush into it once more.
@@ -40,6 +43,10 @@ def main(argv=None):
 def _failed(message, status):
     print(f"fastmlp: {message}", file=sys.stderr)
     return status
+
+
+def _warn(message, *_):
+    print(f"fastmlp: warning: {_in_one_line(message)}", file=sys.stderr)
 
 
 def _in_one_line(error):

@@ -125,6 +125,7 @@ class Engine:
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
         check_environment()
+        updates.require_bare(update.lines, clip_norm=update.clip_norm)
         description = updates.description(update.rule, self.parameters, update.state)
         arrays = description, update.numbers[0], gradients
 
@@ -133,11 +134,12 @@ class Engine:
 
         run_together(part, max(1, min(self.n_threads, gradients.size // UPDATE_PAYS)))
 
-    def train(self, samples, update, steps=None, losses=None, correct=None):
+    def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
         check_environment()
+        updates.require_bare(update.lines, clip_norm=update.clip_norm, penalties=penalties, dropout=dropout)
         x, y = samples.x, _rows_in_line(samples.y)
-        start, stop, batch_size, order = steps or (0, len(x), len(x), None)
+        start, stop, batch_size, order, _ = steps or reference.Steps(0, len(x), len(x))
         losses = np.empty(stop) if losses is None else losses
         batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update)
         team = self._team(batch, stop - start, True)

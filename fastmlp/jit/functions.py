@@ -192,8 +192,9 @@ def mean_in_order(values, start, stop):
     return sum_in_order(moved(data(values), start), stop - start) / (stop - start)
 
 
-def update(rule, parameters, gradients, state, numbers):
+def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):
     """One step by an update rule, in place, for flat C-contiguous arrays. See fastmlp.reference.update."""
+    updates.require_bare(lines, scale=scale)
     described = updates.description(rule, parameters, state)
     updates.apply(described, np.array(numbers, parameters.dtype), _flat(gradients), sync_words(), 1, 0)
 

@@ -163,6 +163,13 @@ def compiled(rule, dtype):
     return compile_c_function(run, types.void(types.CPointer(n), p, n, n, n, n, p))
 
 
+def require_bare(lines, **around):
+    """ValueError for what may stand around a rule, and in fit, where this backend does not have it."""
+    lacking = [*lines, *(name for name, asked in around.items() if asked is not None)]
+    if lacking:
+        raise ValueError(f"the Numba backend has no {' or '.join(lacking)}: use another backend")
+
+
 def description(rule, parameters, state, fused=False):
     """An update as compiled code knows it, int64: the addresses of the rule's function, of the parameters, and of the rule's
     arrays. The function's is 0 for plain gradient descent where it is fused, since tiles make that update themselves.

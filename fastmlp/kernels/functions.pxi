@@ -13,7 +13,14 @@ cdef class DefaultEnvironment:
 
 
 cdef enum:
-    ELEMENTS_PAY = 50_000   # numbers that a thread must have to put through a function, or to add up, before a team pays
+    PRODUCTS_PAY = 400_000  # products a thread must have of its own in one function before a team pays, which has slept,
+    ELEMENTS_PAY = 100_000  # or numbers to put through a function, or to add up
+    STREAM_PAYS = 192       # columns from which two rows are multiplied along the lines of b, not down its columns
+
+
+cdef extern from "stream.h":
+    void stream(const real* const* a, Py_ssize_t step, Py_ssize_t terms, const real* b, Py_ssize_t b_row, const real* seed,
+                Py_ssize_t columns, real* c, Py_ssize_t c_row) noexcept nogil
 
 
 cdef struct Call:           # of one function, which a team shares: each function uses what it needs
@@ -87,6 +94,15 @@ cdef cnp.ndarray new_matrix(Py_ssize_t m, Py_ssize_t n):
     return cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
 
 
+cdef cnp.ndarray filled(cnp.npy_intp n, number):
+    cdef cnp.ndarray array = cnp.PyArray_EMPTY(1, &n, REAL_TYPE, 0)
+    cdef real value = rounded(number)
+    cdef Py_ssize_t i
+    for i in range(n):
+        data_of(array)[i] = value
+    return array
+
+
 def takes_product(a, b, seed, out=None):
     """Whether these can be passed on to sum_of_products, or to dense_forward, as they are: nothing is left to check."""
     return (is_ready(a, 2, REAL_TYPE) and is_ready(b, 2, REAL_TYPE) and is_ready(seed, 1, REAL_TYPE)
@@ -96,6 +112,14 @@ def takes_product(a, b, seed, out=None):
                  and (<cnp.ndarray>out).shape[0] == (<cnp.ndarray>a).shape[0]
                  and (<cnp.ndarray>out).shape[1] == (<cnp.ndarray>b).shape[1]
                  and are_apart(out, a) and are_apart(out, b) and are_apart(out, seed)))
+
+
+def takes_update(parameters, gradients):
+    """Whether these can be passed on to sgd_update as they are, whatever their shape."""
+    if not (is_contiguous(parameters) and is_contiguous(gradients) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>parameters)
+            and cnp.PyArray_SAMESHAPE(<cnp.ndarray>parameters, <cnp.ndarray>gradients)):
+        return False
+    return bool(are_apart(parameters, gradients))
 
 
 def sum_of_products(a, b, seed, out=None, int n_threads=1):
@@ -129,13 +153,13 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     cdef cnp.ndarray z = new_matrix(m, n) if f != NULL and f.keeps_z else total
     cdef bint by_columns = row == 1 and column != 1
     cdef Py_ssize_t lines = terms if by_columns else m
-    cdef int team = team_worth(n_threads, products // SHARE_PAYS)
+    cdef int team = team_worth(n_threads, products // PRODUCTS_PAY)
     cdef const real* few[CHUNK]
     cdef Call call
     cdef Product* p = &call.product
     p.seed = NULL
     if seed is not None:
-        start = seed if is_ready(seed, 1, REAL_TYPE) else contiguous(np.broadcast_to(np.asarray(seed, dtype), (n,)))
+        start = seed if is_ready(seed, 1, REAL_TYPE) else filled(n, seed) if np.ndim(seed) == 0 else contiguous(seed)
         p.seed = data_of(start)
     p.terms, p.by_columns, p.step, p.lines = terms, by_columns, column, few
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
@@ -160,7 +184,12 @@ cdef void multiply_part(const Call* call, int part, int team) noexcept nogil:
     cdef const Product* p = &call.product
     cdef Share s = share(call.rows, call.n, part, team)
     cdef Py_ssize_t first = s.r0 * call.n + s.c0
-    multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
+    if s.r1 - s.r0 == 2 and s.c1 - s.c0 >= STREAM_PAYS and p.b_col == 1 and p.terms > 0 and not p.by_columns:
+        mark(STREAMED)
+        stream(p.lines + s.r0, p.step, p.terms, p.b + s.c0, p.b_row, p.seed + s.c0 if p.seed else NULL, s.c1 - s.c0,
+               p.c + s.r0 * p.c_row + s.c0, p.c_row)
+    else:
+        multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
     if call.f != NULL and call.f.forward != NULL and s.r1 > s.r0 and s.c1 > s.c0:
         activate_block(call.f, p.c + first, call.out + first, s.r1 - s.r0, s.c1 - s.c0, call.n, NULL)
 

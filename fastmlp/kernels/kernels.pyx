@@ -3,6 +3,7 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
+    stream.h            the same sums for two rows and many outputs
     updates.h           the update rules, and sums over flat arrays
     dropout.h           dropout
     transpose.h         matrices turned round

@@ -50,7 +50,7 @@ class Page:
     """A page that is being served: url is its address, net its network, close() ends it."""
 
     def __init__(self, net=None, data=None, port=DEFAULT_PORT, open_browser=False, loader=None, **options):
-        """As start; loader() returns data that take time, options are those of server.Server."""
+        """As start; loader() returns data that take time, or None, and options are those of server.Server."""
         from . import server
 
         if net is None:
@@ -106,7 +106,8 @@ class Page:
 
 async def _load(room, loader):
     try:
-        room.set_data(subject.as_data(await asyncio.to_thread(loader)))
+        data = await asyncio.to_thread(loader)
+        room.set_data(None if data is None else subject.as_data(data))
     except Exception as error:
         print(f"fastmlp page: no data: {error}", file=sys.stderr)
         room.set_data(None)

@@ -89,7 +89,7 @@ def integer(order, name, low, end):
 
 
 def number(order, name, dtype, low=-math.inf):
-    """The field name as a float that is finite once it has the network's dtype, and at least low."""
+    """The field name as a float, which is finite also once it has the network's dtype, and at least low."""
     return _number(order.get(name), name, dtype, low)
 
 
@@ -111,7 +111,7 @@ def _number(value, name, dtype, low=-math.inf):
             converted = math.inf
     if not (math.isfinite(converted) and value >= low):
         raise BadMessage(f"{name} is not finite in {dtype.name}, or below {low}")
-    return float(converted)
+    return float(value)
 
 
 def choice(order, name, options):

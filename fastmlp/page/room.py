@@ -123,7 +123,9 @@ class Room:
     def _describe(self):
         self.output_kind = subject.output_kind(self.net, self.data)
         self.inputs = subject.inputs(self.net, self.data)
-        self.why_not = subject.why_not_trainable(self.net, self.data, self.is_loading)
+        unfit = subject.why_unfit(self.net, self.data, self.is_loading)
+        self.fits_data = unfit is None  # so that the network can be examined on them
+        self.why_not = subject.without_derivative(self.net) or unfit  # be trained
 
     # Undo and redo
 
@@ -209,7 +211,7 @@ class Room:
             with open(path, "wb") as file:
                 file.write(content)
             try:
-                net = fastmlp.MLP.load(path, activations=own)
+                net = fastmlp.MLP.load(path, self.net.backend, self.net.n_threads, own)
             except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
                 raise Refused(f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")) from None
         self.pause()
@@ -325,11 +327,6 @@ class Room:
             if len(self.points) > MOST_POINTS:
                 self.points = self.points[::2]
         self.notify()
-
-    @property
-    def fits_data(self):
-        """Whether the data are this network's, so that it can be examined on them."""
-        return self.data is not None and (self.why_not is None or "derivative" in self.why_not)
 
     def pen_moves(self):
         self.last_pen = time.monotonic()

@@ -37,11 +37,16 @@ def as_data(data):
     return Data(x.reshape(len(x), -1), y, x_test.reshape(len(x_test), -1), y_test)
 
 
-def why_not_trainable(net, data, is_loading):
-    """Why net cannot be trained on data, in words for the user, or None."""
+def without_derivative(net):
+    """Why net cannot be trained at all, in words for the user, or None."""
     for activation in net.layer_activations:
         if not isinstance(activation, str) and not activation.has_derivative:
             return f"the activation {activation} has no derivative, which training needs"
+    return None
+
+
+def why_unfit(net, data, is_loading):
+    """Why net cannot take these data, in words for the user, or None."""
     if data is None:
         return "the data are still being prepared" if is_loading else "there are no data to train on"
     if data.x.shape[1] != net.layer_sizes[0]:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field, fields
 
 from .. import notebook
 
+SHOWN = 10  # lines of the table that a history prints as
 
-@dataclass
+
+@dataclass(repr=False)
 class History:
     """What a fit recorded: lists with one entry a completed epoch, also as history["loss"] and so on.
 
@@ -15,6 +17,7 @@ class History:
     val_loss, val_accuracy, val_label_accuracy: the same on the validation data after the epoch; empty without it.
     penalty: the mean penalty of the optimizer's l2 and l1, which is no part of loss; empty without them.
     seconds: the time for training on the epoch, without validation.
+    ended: None, or why training ended before its last epoch.
     interrupted_rows: None, or how many rows of a further epoch had been trained on when Ctrl-C ended it.
     """
 
@@ -26,7 +29,21 @@ class History:
     val_label_accuracy: list = field(default_factory=list)
     penalty: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
+    ended: str | None = None
     interrupted_rows: int | None = None
+
+    def __repr__(self):
+        """A table with a line an epoch: all of them, or SHOWN from the first to the last."""
+        columns = [name for name in self.keys() if self[name]]
+        step = max(1, -(-(self.epochs - 1) // (SHOWN - 1)))
+        shown = sorted({*range(0, self.epochs, step), self.epochs - 1} - {-1})
+        rows = [[str(epoch + 1), *(f"{self[name][epoch]:.6g}" for name in columns)] for epoch in shown]
+        table = [["epoch", *columns], *rows]
+        widths = [max(map(len, column)) for column in zip(*table)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in table]
+        if self.interrupted_rows is not None:
+            lines.append(f"interrupted after {self.interrupted_rows} rows of epoch {self.epochs + 1}")
+        return "\n".join(lines + ([self.ended] if self.ended else []))
 
     @property
     def epochs(self):
@@ -34,7 +51,7 @@ class History:
         return len(self.loss)
 
     def keys(self):
-        return [f.name for f in fields(self) if f.name != "interrupted_rows"]
+        return [f.name for f in fields(self) if f.name not in ("ended", "interrupted_rows")]
 
     def __getitem__(self, key):
         if key not in self.keys():

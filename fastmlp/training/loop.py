@@ -3,7 +3,9 @@
 A slice takes about 50 ms in the backend, without Python; between slices there is time for progress and for Ctrl-C.
 """
 
+import math
 import time
+import warnings
 from typing import NamedTuple
 
 from ..optimizers import Optimizer
@@ -33,7 +35,10 @@ class Plan(NamedTuple):
 
 
 def fit(engine, parameters, state, plan):
-    """Train an engine's network, whose parameters these are; returns the History, which is the state's from the beginning on."""
+    """Train an engine's network, whose parameters these are; returns the History, which is the state's from the beginning on.
+
+    An epoch whose loss or parameters are not finite is undone, and the last.
+    """
     state.history = History()
     slices = Slices(plan.batch_size)
     with deferred_interrupt() as interrupted:
@@ -41,7 +46,11 @@ def fit(engine, parameters, state, plan):
             if plan.epochs:
                 plan.optimizer.begin(state, parameters, -(-len(plan.samples.x) // plan.batch_size))
             for epoch in range(1, plan.epochs + 1):
-                _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
+                go_back = state.kept(parameters)
+                if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+                    go_back()
+                    state.history.ended = breakdown(f"epoch {epoch}", plan.optimizer.learning_rate)
+                    break
         finally:
             if plan.epochs:
                 plan.optimizer.finish(state, parameters)
@@ -51,6 +60,7 @@ def fit(engine, parameters, state, plan):
 
 
 def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+    """Train for an epoch; whether all numbers stayed finite."""
     n_rows = len(plan.samples.x)
     rows = Rows(plan.samples, plan.task)
     penalties = Penalties(plan.optimizer, plan.batch_size, n_rows)
@@ -61,7 +71,9 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     for start, stop in slices.of(n_rows):
         steps = Steps(start, stop, plan.batch_size, order, state.step)
         update = plan.optimizer.update(state, steps.count, engine.dtype)
-        engine.train(plan.samples, update, steps, rows.losses, rows.correct, penalties.of(steps), plan.dropout)
+        loss = engine.train(plan.samples, update, steps, rows.losses, rows.correct, penalties.of(steps), plan.dropout)
+        if not math.isfinite(loss):
+            return False
         state.step, state.row = state.step + steps.count, stop
         for callback in plan.callbacks:
             callback.on_rows_end(stop - start)
@@ -69,6 +81,8 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             state.history.interrupted_rows = stop
             raise KeyboardInterrupt
     seconds = time.perf_counter() - began
+    if not engine.all_finite(parameters[None]):
+        return False
     state.epoch, state.row = state.epoch + 1, 0
     trained, validation = rows.evaluation(order), None
     if plan.validation:
@@ -79,6 +93,17 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
         callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
     if interrupted():
         raise KeyboardInterrupt
+    return True
+
+
+def breakdown(when, learning_rate):
+    """Warn that training broke down; returns what happened, in a line."""
+    rate = f"{learning_rate:g}" if isinstance(learning_rate, float) else str(learning_rate)
+    what = f"training broke down in {when}, with learning rate {rate}: the loss or a parameter was not finite"
+    warnings.warn(
+        f"{what}. Try a learning rate ten times smaller, and inputs and targets of about unit size", RuntimeWarning, stacklevel=5
+    )
+    return what
 
 
 class Slices:

@@ -4,9 +4,8 @@ The loop, the files and the callbacks read and write this object, and nothing el
 """
 
 import contextlib
-import copy
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -75,13 +74,23 @@ class TrainingState:
     @contextlib.contextmanager
     def undone_by_errors(self, parameters):
         """Leave parameters and state as they are now if an activation of the user's own raises on the way."""
-        before = parameters.copy(), copy.deepcopy(self)
+        go_back = self.kept(parameters)
         try:
             yield
         except Exception:
-            parameters[...] = before[0]
-            self.become(before[1])
+            go_back()
             raise
+
+    def kept(self, parameters):
+        """Keep parameters and state as they are now; returns the function that goes back to them."""
+        numbers = parameters.copy()
+        state = replace(self, arrays={name: array.copy() for name, array in self.arrays.items()}, powers=dict(self.powers))
+
+        def go_back():
+            parameters[...] = numbers
+            self.become(state)
+
+        return go_back
 
     def become(self, other):
         """Take over all that another state holds."""

@@ -5,14 +5,14 @@ import { Confusion, showImages } from "./confusion.js";
 import { Diagram } from "./diagram.js";
 import { Plane, Sliders } from "./inputs.js";
 import { Inspector } from "./inspector.js";
-import { makeLink, readLink } from "./link.js";
+import { readLink } from "./link.js";
 import { Model } from "./model.js";
 import { Pad } from "./pad.js";
 import { sayAnswer, sayNeuron } from "./speech.js";
+import { download, followLink, setUpToolbar } from "./toolbar.js";
 import { Training } from "./training.js";
 import { Wire } from "./wire.js";
 
-const LARGEST_FILE = 32 * 1024 * 1024 - 4096;
 const byId = (id) => document.getElementById(id);
 const link = readLink();
 const model = new Model();
@@ -143,7 +143,7 @@ function receive(message) {
     render();
   } else if (message.type === "example") showSample(message.values, message.label);
   else if (message.type === "cell") showImages(byId("images"), message, model.network.inputs, showSample);
-  else if (message.type === "file") download(message.content);
+  else if (message.type === "file") download(message.content, `fastmlp-${model.sizes.join("-")}.npz`);
   else if (message.type === "refused") tell(message.text);
 }
 
@@ -200,7 +200,7 @@ function describeNetwork() {
   inspector.pick(null);
   training.describe();
   diagram.layOut();
-  if (isFirst) followLink();
+  if (isFirst) followLink({ model, wire, link, tell });
 }
 
 function showSample(values, of) {
@@ -226,6 +226,7 @@ function stateChanged(state, reason) {
   byId("connection").textContent = words[state];
   if (state === "connected") {
     answered = sequence;
+    wire.order("lines", { mode: diagram.byProduct ? "products" : "weights" });
     if (byId("banner").dataset.about === "connection") byId("banner").hidden = true;
     if (model.network) sendInput();
   } else if (state !== "connecting") {
@@ -249,28 +250,7 @@ function tell(text, action, act) {
   banner.hidden = false;
 }
 
-// The link, files, theme and keys
-
-function followLink() {
-  const { status, network } = model, { settings, network: asked } = link;
-  const isOther = asked && (asked.seed !== status.seed || asked.hidden_sizes.join() !== network.layer_sizes.slice(1, -1).join() || (network.activations.length > 1 && asked.activation !== network.activations[0]));
-  const other = Object.fromEntries(Object.entries(settings).filter(([name, value]) => status[name] !== value));
-  if (!isOther && !Object.keys(other).length) return;
-  const follow = () => {
-    if (isOther && network.choices.includes(asked.activation)) wire.order("rebuild", asked);
-    if (Object.keys(other).length) wire.order("settings", other);
-  };
-  if (status.undo === null && status.images_seen === 0) follow();
-  else tell("This link carries other settings than those here.", "Use them", follow);
-}
-
-function download(content) {
-  const anchor = document.createElement("a");
-  anchor.href = URL.createObjectURL(new Blob([content]));
-  anchor.download = `fastmlp-${model.network.layer_sizes.join("-")}.npz`;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(anchor.href), 1000);
-}
+// The buttons of the panels, and the bar at the top
 
 byId("clear").onclick = () => pad.clear();
 byId("stroke-undo").onclick = () => pad.undo();
@@ -296,45 +276,7 @@ for (const radio of document.getElementsByName("mode")) {
   }
 }
 byId("replay").onclick = () => diagram.replay();
-byId("undo").onclick = () => wire.order("undo");
-byId("redo").onclick = () => wire.order("redo");
-byId("save").onclick = () => wire.order("save");
-byId("load").onclick = () => byId("file").click();
-byId("file").onchange = async ({ target }) => {
-  const [file] = target.files;
-  if (!file) return;
-  if (file.size > LARGEST_FILE) tell("This file is too large: at most 32 MB.");
-  else wire.frame({ type: "load" }, new Uint8Array(await file.arrayBuffer()));
-  target.value = "";
-};
-byId("legend-button").onclick = () => byId("legend").showModal();
-byId("link").onclick = () => {
-  const write = () => {
-    const hide = [...byId("link-dialog").querySelectorAll("[name=hide]:checked")].map(({ value }) => value);
-    const mode = diagram.byProduct ? "products" : "weights";
-    byId("link-text").value = makeLink(model, { token: link.token, hide, mode, theme: document.documentElement.dataset.theme });
-  };
-  write();
-  for (const box of byId("link-dialog").querySelectorAll("[name=hide]")) box.onchange = write;
-  byId("link-dialog").showModal();
-};
-byId("link-copy").onclick = () => navigator.clipboard?.writeText(byId("link-text").value);
-byId("theme").onclick = () => {
-  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem("fastmlp-theme", theme);
-  } catch {
-    // A browser that keeps nothing starts with the system's theme.
-  }
-  readTheme();
-  redrawAll();
-};
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.matches("input:not([type=range], [type=checkbox], [type=radio])")) return;
-  event.preventDefault();
-  wire.order(event.shiftKey ? "redo" : "undo");
-});
+setUpToolbar({ model, wire, diagram, link, tell, redrawAll });
 for (const name of link.hide) document.body.classList.add(`no-${name}`);
 addEventListener("resize", redrawAll);
 pad.render();

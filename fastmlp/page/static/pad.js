@@ -9,6 +9,7 @@ export class Pad {
   constructor(canvas, seen, { onInput, onChange }) {
     Object.assign(this, { canvas, seen, onInput, onChange });
     this.side = 28;
+    this.disabled = false; // while the canvas shows something else
     this.bytes = true; // pixels are bytes, and not numbers from 0 to 1
     this.centred = true;
     this.state = { strokes: [], image: null };
@@ -109,7 +110,7 @@ export class Pad {
       return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     };
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button || drawing !== null) return;
+      if (this.disabled || event.button || drawing !== null) return;
       drawing = event.pointerId;
       canvas.setPointerCapture(drawing);
       this.pen.shown = this.pen.down = false;
@@ -134,6 +135,7 @@ export class Pad {
   }
 
   key(event) {
+    if (this.disabled) return;
     const step = 1 / this.side;
     const arrows = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") event.shiftKey ? this.redo() : this.undo();
@@ -160,6 +162,7 @@ export class Pad {
   }
 
   render() {
+    if (this.disabled) return;
     const { context, width, height } = sharp(this.canvas);
     context.imageSmoothingEnabled = false;
     if (this.overlay) {

@@ -1,0 +1,59 @@
+/* Sums of products of two rows with a wide matrix: the sums of tile.h, in the order in which memory likes them. Two rows are
+ * too few for a tile that goes down its columns to hide the jump from each line of b to the next; here GROUP lines are read
+ * side by side from left to right, and the sums wait in the first-level cache meanwhile.
+ */
+#ifndef FASTMLP_STREAM_H
+#define FASTMLP_STREAM_H
+
+#include "tile.h"
+
+#define GROUP 8
+#define STREAM_COLUMNS 1024  /* sums of each row that the first-level cache holds beside the lines of b */
+
+/* s[r, j] = fma(a[r, at + k], b[k, j], s[r, j]) for k in 0 .. group-1, ascending; where first, s is +0 before. */
+ALWAYS_INLINE void stream_group(const int group, const int first, const real *const *a, ptrdiff_t at, ptrdiff_t step,
+                                const real *b, ptrdiff_t b_row, ptrdiff_t n, real s[2][STREAM_COLUMNS]) {
+    vec x[2][GROUP];
+    UNROLL for (int k = 0; k < group; k++) {
+        x[0][k] = broadcast(a[0][(at + k) * step]);
+        x[1][k] = broadcast(a[1][(at + k) * step]);
+    }
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        const lanes l = first_lanes(n - j);
+        vec s0 = first ? zero_vec() : load_vec(s[0] + j), s1 = first ? zero_vec() : load_vec(s[1] + j);
+        UNROLL for (int k = 0; k < group; k++) {
+            const vec bv = n - j >= LANES ? load_vec(b + k * b_row + j) : load_lanes(b + k * b_row + j, l);
+            s0 = fma_vec(x[0][k], bv, s0);
+            s1 = fma_vec(x[1][k], bv, s1);
+        }
+        store_vec(s[0] + j, s0);
+        store_vec(s[1] + j, s1);
+    }
+}
+
+/* OUT c (2, columns) = seed + a b, with terms >= 1. a[r, k] = a[r][k * step], b[k, j] = b[k * b_row + j]; seed: or NULL. */
+static void stream(const real *const *a, ptrdiff_t step, ptrdiff_t terms, const real *b, ptrdiff_t b_row, const real *seed,
+                   ptrdiff_t columns, real *c, ptrdiff_t c_row) {
+    real s[2][STREAM_COLUMNS] __attribute__((aligned(64)));
+    for (ptrdiff_t column = 0; column < columns; column += STREAM_COLUMNS) {
+        const ptrdiff_t n = columns - column < STREAM_COLUMNS ? columns - column : STREAM_COLUMNS;
+        for (ptrdiff_t start = 0; start < terms; start += CHUNK) {
+            const ptrdiff_t stop = terms - start < CHUNK ? terms : start + CHUNK;
+            const real *from = b + column + start * b_row;
+            for (ptrdiff_t k = start, group; k < stop; k += group, from += group * b_row) {
+                group = stop - k < GROUP ? 1 : GROUP;
+                if (group == 1) stream_group(1, k == start, a, k, step, from, b_row, n, s);
+                else stream_group(GROUP, k == start, a, k, step, from, b_row, n, s);
+            }
+            for (int r = 0; r < 2; r++)
+                for (ptrdiff_t j = 0; j < n; j += LANES) {
+                    const lanes l = first_lanes(n - j);
+                    real *total = c + r * c_row + column + j;
+                    const vec before = start ? load_lanes(total, l) : seed ? load_lanes(seed + column + j, l) : zero_vec();
+                    store_lanes(total, l, before + load_vec(s[r] + j));
+                }
+        }
+    }
+}
+
+#endif
