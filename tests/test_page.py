@@ -269,7 +269,9 @@ def test_of_a_large_network_only_what_is_drawn_travels(serve, digits):
 def test_response_maps_over_the_plane(serve):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 2))
-    page = serve(fastmlp.MLP([2, 8, 2], activation="tanh", loss="cross_entropy", seed=0), (x, (x[:, 0] > 0).astype(int)))
+    page = serve(
+        fastmlp.MLP([2, 8, 2], activation="tanh", loss="cross_entropy", seed=0), (x, (x[:, 0] > 0).astype(int))
+    )
     with Tab(page) as tab:
         known = tab.until(lambda known: "maps" in known)
         maps = known["maps"].reshape(10, 24, 24)
@@ -396,9 +398,11 @@ def test_rates_are_never_negative_and_settings_may_change_while_training(serve, 
             tab.order("settings", steps_per_second=speed, batch_size=batch)
             seen = tab.known["status"]["images_seen"] if tab.known else 0
             known = tab.until(
-                lambda known: known["status"]["batch_size"] == batch
-                and known["status"]["steps_per_second"] == speed
-                and known["status"]["images_seen"] > seen
+                lambda known: (
+                    known["status"]["batch_size"] == batch
+                    and known["status"]["steps_per_second"] == speed
+                    and known["status"]["images_seen"] > seen
+                )
             )
             assert known["status"]["rate"] >= 0
         tab.order("fresh", seed=1)

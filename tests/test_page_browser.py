@@ -1,4 +1,5 @@
-"""The page in Chromium: what is drawn is what the library computes, everything works by pen, finger and keys, nothing leaks."""
+"""The page in Chromium: what is drawn is what the library computes, everything works by pen, finger and keys, nothing
+leaks."""
 
 import subprocess
 import sys
@@ -40,7 +41,9 @@ def show(browser):
 
     def show(net=None, data=None, page=None, fragment="", allow_errors=False, wait=True, server=None, **options):
         if page is None:
-            page = Page(net, None if data is None else subject.as_data(data), port=0, loader=lambda: None, **(server or {}))
+            page = Page(
+                net, None if data is None else subject.as_data(data), port=0, loader=lambda: None, **(server or {})
+            )
             pages.append(page)
         options.setdefault("viewport", {"width": 1366, "height": 768})
         contexts.append(browser.new_context(**options))
@@ -156,7 +159,8 @@ def test_pointing_shows_lines_alone_and_weights_times_the_drawing(show, digits):
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
     inked = """() => {
-        const canvas = document.getElementById("lines"), { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const canvas = document.getElementById("lines");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         let count = 0;
         for (let i = 3; i < data.length; i += 4) count += data[i] > 0;
         return count;
@@ -184,7 +188,11 @@ def test_a_picked_neuron_says_its_sum_in_words(show, digits):
     tab.draw()
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
-    for layer, neuron, title in ((1, 7, "Hidden layer 1, neuron 7"), (2, 0, "Hidden layer 2, neuron 0"), (3, 9, "Output 9")):
+    for layer, neuron, title in (
+        (1, 7, "Hidden layer 1, neuron 7"),
+        (2, 0, "Hidden layer 2, neuron 0"),
+        (3, 9, "Output 9"),
+    ):
         tab.pick(layer, neuron)
         tab.until(lambda title=title: tab.text("neuron-title") == title)
         activations = net.activations(x)
@@ -399,7 +407,8 @@ SHAPES = {
     "labels": lambda: (fastmlp.MLP([5, 6, 3], loss="binary_cross_entropy", seed=0),
                        random_data(5, np.random.default_rng(1).integers(0, 2, (60, 3)).astype(float))),
     "rows": lambda: (fastmlp.MLP([300, 30, 3], loss="cross_entropy", seed=0), random_data(300, np.arange(60) % 3)),
-    "eight by eight": lambda: (fastmlp.MLP([64, 12, 10], loss="cross_entropy", seed=0), random_data(64, np.arange(60) % 10)),
+    "eight by eight": lambda: (fastmlp.MLP([64, 12, 10], loss="cross_entropy", seed=0),
+                               random_data(64, np.arange(60) % 10)),
     "no hidden layer": lambda: (fastmlp.MLP([784, 10], loss="cross_entropy", seed=0), None),
     "deep": lambda: (digits_net(24, 20, 16, 12, 8), None),
     "blocks": lambda: (fastmlp.MLP([784, 100, 40, 10], activation="relu", loss="cross_entropy", seed=0), None),
@@ -435,7 +444,9 @@ def test_other_networks_are_shown_as_they_are(show, shape):
     tab.until(lambda: tab.text("neuron-title") == "Output 0" and tab.text("sum").startswith("for "))
     if shape == "large":
         tab.pick(1, 100)
-        tab.until(lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 100" and tab["bias-number"].input_value() == "0")
+        tab.until(
+            lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 100" and tab["bias-number"].input_value() == "0"
+        )
     if shape == "custom":
         assert "no derivative" in tab.text("why-not") and tab["start"].is_disabled()
 
@@ -617,7 +628,9 @@ def test_a_link_carries_settings_and_hides_panels(show, digits):
     link = tab["link-text"].input_value()
     fragment = link.partition("#token=" + tab.page.token)[2]
     other = show(digits_net(), digits, fragment=fragment)
-    other.until(lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5")
+    other.until(
+        lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5"
+    )
     assert other["neuron"].is_hidden() and other["training"].is_visible()
     # Where somebody has worked already, the link asks first.
     other["step"].click()
@@ -684,7 +697,8 @@ def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):
     tab.evaluate("""() => {
         window.heard = [];
         const speak = document.getElementById("speak");
-        new MutationObserver(() => heard.push([performance.now(), speak.textContent])).observe(speak, { childList: true });
+        const hear = () => heard.push([performance.now(), speak.textContent]);
+        new MutationObserver(hear).observe(speak, { childList: true });
     }""")
     rng = np.random.default_rng(0)
     while len(tab.evaluate("heard")) < 3:
@@ -694,7 +708,9 @@ def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):
 
 
 def test_axe_finds_nothing_in_both_themes(show, digits):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    ).Axe()
     tab = show(digits_net(), digits, color_scheme="dark")
     tab.draw()
     tab.pick(1, 0)
@@ -718,11 +734,16 @@ def test_it_fits_every_screen(show, digits, width, height, ratio):
     tab["step"].click()
     tab.until(lambda: tab.text("images-seen") == "10")
     assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
-    overflowing = """[...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body")]
-        .filter(e => e.clientWidth && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)).map(e => e.id || e.className)"""
+    overflowing = """
+        [...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body")]
+            .filter((e) => e.clientWidth && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1))
+            .map((e) => e.id || e.className)"""
     assert tab.evaluate(overflowing) == []
     tab.evaluate("scrollTo(0, 0)")
-    bottom = {name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"] for name in ("pad", "diagram", "training")}
+    bottom = {
+        name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"]
+        for name in ("pad", "diagram", "training")
+    }
     if width == 1366:
         assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and bottom["training"] <= height
     if ratio == 1:  # pad and network are seen together

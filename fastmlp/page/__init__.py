@@ -1,8 +1,8 @@
 """The page in the browser: `fastmlp page`, or `fastmlp.page(net, data)` in Python (extra `page`).
 
-server.py keeps the door, client.py is one tab, orders.py is what a tab may ask for, room.py is the network that all tabs
-share, pacing.py trains it, subject.py knows what its numbers mean, protocol.py is how all of that travels, and static/ is the
-page itself.
+server.py keeps the door, client.py is one tab, orders.py is what a tab may ask for, room.py is the network that all
+tabs share, pacing.py trains it, subject.py knows what its numbers mean, protocol.py is how all of that travels, and
+static/ is the page itself.
 """
 
 import asyncio

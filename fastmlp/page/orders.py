@@ -1,4 +1,5 @@
-"""What the page may ask for: each order's fields are checked, and the room does it. A function returns the reply, if any."""
+"""What the page may ask for: each order's fields are checked, and the room does it. A function returns the reply, if
+any."""
 
 import numpy as np
 
@@ -108,7 +109,9 @@ def example(room, order):
         index = int(np.random.default_rng().integers(len(data.x_test)))
     else:
         index = integer(order, "index", 0, len(data.x_test))
-    return protocol.frame("example", [("values", _values(data.x_test[index]))], index=index, label=_label(data.y_test[index]))
+    return protocol.frame(
+        "example", [("values", _values(data.x_test[index]))], index=index, label=_label(data.y_test[index])
+    )
 
 
 def cell(room, order):

@@ -1,7 +1,7 @@
 """The room that all tabs share: the network, where its training stands, and everything that can be undone.
 
-Training runs on a twin of the network through MLP.fit, slice by slice, and the network takes over the twin's parameters at the
-end of each: so whoever reads the network never sees half a step, and its own history and epochs stay its user's.
+Training runs on a twin of the network through MLP.fit, slice by slice, and the network takes over the twin's parameters
+at the end of each: so whoever reads the network never sees half a step, and its own history and epochs stay its user's.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Training:
 
 
 class Room:
-    """A network, its data and what was done to it; version counts the changes of parameters, structure those of layers."""
+    """A network, its data and what was done to it; version counts changes of parameters, structure those of layers."""
 
     def __init__(self, net, data=None, is_loading=False):
         self.clients, self.wake = set(), asyncio.Event()
@@ -213,7 +213,9 @@ class Room:
             try:
                 net = fastmlp.MLP.load(path, self.net.backend, self.net.n_threads, own)
             except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-                raise Refused(f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")) from None
+                raise Refused(
+                    f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")
+                ) from None
         self.pause()
         self.remember("loading a file")
         self._take(net, Position(net.seed, net.epochs_trained))

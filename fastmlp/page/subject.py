@@ -61,7 +61,7 @@ def why_unfit(net, data, is_loading):
 
 
 def output_kind(net, data):
-    """What the outputs are: "classes", "binary" (one of two classes), "labels" (several may be right) or "regression"."""
+    """What outputs are: "classes", "binary" (one of two classes), "labels" (several may be right) or "regression"."""
     n_out, last = net.layer_sizes[-1], net.layer_activations[-1]
     has_labels = data is not None and data.y.ndim == 1 and data.y.dtype.kind in "biu"
     if n_out == 1:
@@ -94,7 +94,11 @@ def inputs(net, data):
         low, high = np.where(low < high, low, low - 1), np.where(low < high, high, high + 1)
         margin = 0.1 * (high - low)
         low, high = low - margin, high + margin
-    described = {"kind": kind, "low": low.tolist() if kind != "rows" else [], "high": high.tolist() if kind != "rows" else []}
+    described = {
+        "kind": kind,
+        "low": low.tolist() if kind != "rows" else [],
+        "high": high.tolist() if kind != "rows" else [],
+    }
     if kind == "plane" and fitting:
         shown = slice(0, 400)
         described["points"] = np.asarray(data.x[shown], np.float64).round(4).tolist()
