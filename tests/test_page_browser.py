@@ -62,7 +62,7 @@ def show(browser):
 
 
 def digits_net(*hidden, **options):
-    return fastmlp.MLP([784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, **options})
+    return fastmlp.MLP([784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, "input_scale": 255, **options})
 
 
 # Drawing
@@ -369,7 +369,7 @@ def test_cells_of_the_confusion_matrix_open_their_images(show, digits):
 
 
 def test_divergence_is_told_and_undone(show, digits):
-    net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0)
+    net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0, input_scale=255, task="classes")
     before = net.hash()
     tab = show(net, digits)
     tab["learning-rate"].fill("1e30")
@@ -409,11 +409,11 @@ SHAPES = {
     "rows": lambda: (fastmlp.MLP([300, 30, 3], loss="cross_entropy", seed=0), random_data(300, np.arange(60) % 3)),
     "eight by eight": lambda: (fastmlp.MLP([64, 12, 10], loss="cross_entropy", seed=0),
                                random_data(64, np.arange(60) % 10)),
-    "no hidden layer": lambda: (fastmlp.MLP([784, 10], loss="cross_entropy", seed=0), None),
+    "no hidden layer": lambda: (fastmlp.MLP([784, 10], loss="cross_entropy", seed=0, input_scale=255), None),
     "deep": lambda: (digits_net(24, 20, 16, 12, 8), None),
-    "blocks": lambda: (fastmlp.MLP([784, 100, 40, 10], activation="relu", loss="cross_entropy", seed=0), None),
-    "large": lambda: (fastmlp.MLP([784, 512, 512, 10], activation="relu", loss="cross_entropy", seed=0), None),
-    "heat map": lambda: (fastmlp.MLP([784, 4200, 10], activation="identity", loss="cross_entropy", seed=0), None),
+    "blocks": lambda: (fastmlp.MLP([784, 100, 40, 10], activation="relu", loss="cross_entropy", seed=0, input_scale=255), None),
+    "large": lambda: (fastmlp.MLP([784, 512, 512, 10], activation="relu", loss="cross_entropy", seed=0, input_scale=255), None),
+    "heat map": lambda: (fastmlp.MLP([784, 4200, 10], activation="identity", loss="cross_entropy", seed=0, input_scale=255), None),
     "custom": lambda: (digits_net(6, activation=steep), None),
 }  # fmt: skip
 
@@ -534,7 +534,7 @@ def test_training_stops_after_the_last_tab_has_closed(show, digits):
 SERVER = """
     import sys, fastmlp
     from fastmlp.page import Page
-    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0)
+    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0, input_scale=255)
     page = Page(net, None, port=int(sys.argv[1]), loader=lambda: None, token=sys.argv[2])
     print(page.port, flush=True)
     page.wait()
@@ -603,7 +603,7 @@ def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digit
     assert download.value.suggested_filename == "fastmlp-784-16-16-10.npz"
     download.value.save_as(tmp_path / "saved.npz")
     assert fastmlp.MLP.load(tmp_path / "saved.npz").hash() == tab.page.net.hash()
-    other = fastmlp.MLP([784, 7, 10], loss="cross_entropy", seed=3)
+    other = fastmlp.MLP([784, 7, 10], loss="cross_entropy", seed=3, input_scale=255)
     other.save(tmp_path / "other.npz")
     tab["file"].set_input_files(tmp_path / "other.npz")
     tab.until_hash(other.hash())

@@ -16,7 +16,7 @@ from page_client import Tab, frame, request, upgrade  # noqa: E402
 
 @pytest.fixture(scope="module")
 def page():
-    page = Page(fastmlp.MLP([784, 4, 10], output_activation="sigmoid", seed=0), port=0, loader=lambda: None)
+    page = Page(fastmlp.MLP([784, 4, 10], output_activation="sigmoid", seed=0, input_scale=255), port=0, loader=lambda: None)
     yield page
     page.close()
 

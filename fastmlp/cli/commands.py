@@ -11,12 +11,11 @@ import time
 
 from .. import datasets
 from ..config import config, show_config
+from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from ..reference import classes
 from . import terminal
 
-TRAINING_DIGITS, TRAINING_SEED = 30_000, 0
-HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1
 BAR_WIDTH = 40
 
 PUBLIC_HASH = "5c1fd5c5dcc08fc685134c734ffdc0650e761cb332e4c3f56bae06e644ab2511"
@@ -161,7 +160,7 @@ def info(arguments):
 
 def page(arguments):
     """Serve the page until Ctrl-C."""
-    from .page import Page
+    from ..page import Page
 
     options = {"backend": arguments.backend, "n_threads": arguments.threads}
     if arguments.model:
@@ -214,7 +213,7 @@ def _confusion(labels, answers, n_classes):
 def _plots(arguments):
     """fastmlp.plots where pictures are asked for, or its ImportError before the work begins."""
     if arguments.plot:
-        from . import plots
+        from .. import plots
 
         return plots
 

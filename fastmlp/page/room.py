@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-import fastmlp
 
+from ..network import MLP
 from ..random_streams import shuffled_rows
 from . import subject
 from .protocol import Refused
@@ -121,7 +121,7 @@ class Room:
         self._describe()
 
     def _describe(self):
-        self.output_kind = subject.output_kind(self.net, self.data)
+        self.output_kind = subject.output_kind(self.net)
         self.inputs = subject.inputs(self.net, self.data)
         unfit = subject.why_unfit(self.net, self.data, self.is_loading)
         self.fits_data = unfit is None  # so that the network can be examined on them
@@ -211,7 +211,7 @@ class Room:
             with open(path, "wb") as file:
                 file.write(content)
             try:
-                net = fastmlp.MLP.load(path, self.net.backend, self.net.n_threads, own)
+                net = MLP.load(path, self.net.backend, self.net.n_threads, own)
             except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
                 raise Refused(
                     f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")
@@ -235,9 +235,9 @@ class Room:
 
     def _made(self, sizes, activations, seed):
         net = self.net
-        return fastmlp.MLP(
+        return MLP(
             sizes, activation=activations, output_activation=net.layer_activations[-1], loss=net.loss,
-            dtype=net.dtype, seed=seed, backend=net.backend, n_threads=net.n_threads,
+            dtype=net.dtype, seed=seed, backend=net.backend, n_threads=net.n_threads, input_scale=net.input_scale, task=net.task,
         )  # fmt: skip
 
     def _begin_again(self, seed):
