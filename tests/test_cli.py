@@ -209,8 +209,10 @@ def test_predict_reads_a_picture_and_its_negative_alike(run, model):
 
 
 def test_predict_without_pillow_names_the_extra(run, model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    assert_fails(run("predict", "model.npz", "digit.png"), 1, "pip install fastmlp[image]")
+    for package in ("PIL", "skimage"):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, package, None)
+            assert_fails(run("predict", "model.npz", "digit.png"), 1, "pip install 'fastmlp[image]'")
 
 
 def test_show_draws_every_neuron_of_the_first_layer(run, model, monkeypatch):
