@@ -18,7 +18,7 @@ from .compiling import entry, inline, jit
 from .intrinsics import address, as_item, call, data, moved, pointer
 from .losses import class_of, n_right_labels, output_gradient, row_losses
 from .products import BUFFER, WIDEST
-from .tile import lanes
+from .tile import CHUNK, lanes
 
 FORWARD, EVALUATE, GRADIENT, TRAIN = range(4)
 
@@ -307,7 +307,7 @@ def divisor_of(task, p, first, rows):
         for i in range(start, min(start + CHUNK, first + rows)):
             s = s + np.float64(pointer(p, task.weights)[row_number(task, i)])
         total = total + s
-    return where(total == 0.0, 1.0, total)
+    return 1.0 if total == 0.0 else total
 
 
 @jit

@@ -3,9 +3,9 @@
 As in elementary.py, names end in 24 for float32 and in 53 for float64; those without a number take a scalar of either type.
 """
 
-from .compiling import jit
+from .compiling import inline, jit
 from .elementary import (
-    by_type, exp24, exp53, expm1, expm1_24, expm1_53, log1p24, log1p53, reduce24, sigmoid, sigmoid53,
+    by_type, exp24, exp53, expm1_24, expm1_in_two_parts, log1p24, log1p53, reduce24, sigmoid, sigmoid53,
 )  # fmt: skip
 from .intrinsics import polynomial, where
 
@@ -29,78 +29,96 @@ normal_series_53 = polynomial([float.fromhex(c) for c in """
     -0x1.5ed05c7e41a2ep-1 0x1.8c2b8893b5c8dp-1""".split()])  # fmt: skip
 
 
-@jit
+@inline
 def selu24(x):
     return where(x > 0.0, SELU_SCALE * x, SELU_SCALE_ALPHA * expm1_24(x))
 
 
-@jit
+@inline
+def elu24(x):
+    return where(x > 0.0, x, expm1_24(x))
+
+
+@inline
+def expm1_53_of_negative(x):
+    """Of 0 where x > 0: without the large arguments of expm1, which take an exponential more."""
+    x = where(x > 0.0, 0.0, x)
+    t, error = expm1_in_two_parts(x)
+    return where(x == 0.0, x, t + error)
+
+
+@inline
+def elu53(x):
+    return where(x > 0.0, x, expm1_53_of_negative(x))
+
+
+@inline
 def selu53(x):
-    return where(x > 0.0, SELU_SCALE * x, SELU_SCALE_ALPHA * expm1_53(x))
+    return where(x > 0.0, SELU_SCALE * x, SELU_SCALE_ALPHA * expm1_53_of_negative(x))
 
 
-@jit
+@inline
 def softplus24(x):
     return where(x > 0.0, x, 0.0) + log1p24(exp24(where(x > 0.0, -x, x)))
 
 
-@jit
+@inline
 def softplus53(x):
     return where(x > 0.0, x, 0.0) + log1p53(exp53(where(x > 0.0, -x, x)))
 
 
-@jit
+@inline
 def sigmoid24_unclamped(x):
     scale, expm1_r = reduce24(-x)
     return 1.0 / (1.0 + (1.0 + expm1_r) * scale)
 
 
-@jit
+@inline
 def sigmoid53_scaled(x):
     deep = x < -700.0
     return sigmoid53(where(deep, x + SHIFT, x)), where(deep, EXP_MINUS_SHIFT, 1.0)
 
 
-@jit
+@inline
 def clamp(x, limit):
     x = where(x < -limit, -limit, x)
     return x, where(x > limit, limit, x)
 
 
-@jit
+@inline
 def silu24(x):
     x, c = clamp(x, 150.0)
     s = sigmoid24_unclamped(c)
     return x * s, s + (c * s) * (1.0 - s)
 
 
-@jit
+@inline
 def silu53(x):
     x, c = clamp(x, 760.0)
     s, scale = sigmoid53_scaled(c)
     return (x * s) * scale, (s + (c * s) * (1.0 - s)) * scale
 
 
-@jit
+@inline
 def tanh_slope(c, s):
     return s + (s * (1.0 - s)) * (c * (TANH_LINEAR + (3.0 * TANH_CUBIC) * (c * c)))
 
 
-@jit
+@inline
 def gelu_tanh24(x):
     x, c = clamp(x, 15.0)
     s = sigmoid24_unclamped(c * (TANH_LINEAR + TANH_CUBIC * (c * c)))
     return x * s, tanh_slope(c, s)
 
 
-@jit
+@inline
 def split(a):
     t = 134217729.0 * a
     high = t - (t - a)
     return high, a - high
 
 
-@jit
+@inline
 def two_product(a, b):
     p = a * b
     a_high, a_low = split(a)
@@ -108,14 +126,14 @@ def two_product(a, b):
     return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-@jit
+@inline
 def two_sum(a, b):
     s = a + b
     b_part = s - a
     return s, (a - (s - b_part)) + (b - b_part)
 
 
-@jit
+@inline
 def gelu_tanh53(x):
     x, c = clamp(x, 22.0)
     square, square_error = two_product(c, c)
@@ -128,14 +146,14 @@ def gelu_tanh53(x):
     return (x * s) * scale, tanh_slope(c, s) * scale
 
 
-@jit
+@inline
 def gelu_of(x, c, power, rest):
     negative, tail = c < 0.0, power * rest
     phi = where(negative, tail, 1.0 - tail)
     return where(negative, power * (c * rest), x * phi), phi + c * (power * NORMAL_DENSITY)
 
 
-@jit
+@inline
 def gelu24(x):
     x, c = clamp(x, 15.0)
     magnitude = where(c < 0.0, -c, c)
@@ -144,7 +162,7 @@ def gelu24(x):
     return gelu_of(x, c, (1.0 + expm1_r) * scale, r * normal_series_24(1.0 - 10.0 * r))
 
 
-@jit
+@inline
 def gelu53(x):
     x, c = clamp(x, 39.0)
     magnitude = where(c < 0.0, -c, c)
@@ -167,11 +185,7 @@ def value_and_slope(to_24_bits, to_53_bits):
     return (by_type(part(to_24_bits, i), part(to_53_bits, i)) for i in range(2))
 
 
-@jit
-def elu(z):
-    return where(z > 0.0, z, expm1(z))
-
-
+elu = by_type(elu24, elu53)
 selu = by_type(selu24, selu53)
 softplus, softplus_slope = by_type(softplus24, softplus53), sigmoid
 silu, silu_slope = value_and_slope(silu24, silu53)
