@@ -21,7 +21,8 @@ unknown names and memory that overlaps, ImportError for a backend that this inst
 """
 
 import functools
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 

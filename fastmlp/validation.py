@@ -378,7 +378,7 @@ def _class_weights(class_weight, y, architecture):
             index = integer("a class of class_weight", label, 0, n_classes)
             table[index] = _nonnegative(f"class_weight[{index}]", weight, (), "a number")
     else:
-        table = _nonnegative("class_weight", class_weight, (n_classes,), "\"balanced\", a dict, or one weight for each class")
+        table = _nonnegative("class_weight", class_weight, (n_classes,), '"balanced", a dict, or one weight for each class')
     return table.astype(np.float64)[labels]
 
 

@@ -157,6 +157,7 @@ def test_show_draws_the_first_of_many_neurons(run, tmp_path):
     assert "neuron 39" in text and "--all" not in text
 
 
+@pytest.mark.filterwarnings("default:training broke down:RuntimeWarning")
 def test_training_that_breaks_down_is_told(run):
     status, out, err = run("train", "--layers", "784-5-10", "--loss", "cross_entropy", "--learning-rate", "1e38")
     assert status == 0 and "ended     training broke down in epoch 1, with learning rate 1e+38" in out

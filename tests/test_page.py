@@ -16,9 +16,9 @@ import fastmlp
 
 pytest.importorskip("websockets")
 
-from page_client import Tab, frame, request  # noqa: E402
+from page_client import Tab, frame, request
 
-from fastmlp.page import Page, subject  # noqa: E402
+from fastmlp.page import Page, subject
 
 
 def digits_net(*hidden, **options):

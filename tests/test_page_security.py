@@ -10,8 +10,9 @@ import fastmlp
 
 pytest.importorskip("websockets")
 
-from fastmlp.page import Page  # noqa: E402
-from page_client import Tab, frame, request, upgrade  # noqa: E402
+from page_client import Tab, frame, request, upgrade
+
+from fastmlp.page import Page
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from . import elementary, losses, updates
 from .activations import SIDE, activate_block, activation_of, softmax, sum_in_order
 from .barrier import sync_words
 from .compiling import entry
-from .intrinsics import address, address_of, call, data, fma as fma_of_numbers, moved, pointer
+from .intrinsics import address, address_of, call, data, moved, pointer
+from .intrinsics import fma as fma_of_numbers
 from .products import BUFFER, multiply_for
 
 

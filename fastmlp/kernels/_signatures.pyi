@@ -1,7 +1,6 @@
 """What every compiled module has: the same names for each instruction set and element type."""
 
 from collections.abc import Sequence
-
 from typing import Protocol
 
 import numpy as np

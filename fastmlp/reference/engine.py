@@ -143,7 +143,7 @@ class Engine:
         if is_ready(y, self.dtype, 2):
             suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and LOSSES[name_of(self.loss)].takes_any_targets
         else:
-            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and 0 <= y.min() and y.max() < n_out
+            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and y.min() >= 0 and y.max() < n_out
         apart = suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y))
         return bool(apart and np.isfinite(x).all())
 
