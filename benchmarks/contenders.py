@@ -9,6 +9,8 @@ import os
 
 import numpy as np
 
+from fastmlp.reference import Samples, Steps, Update
+
 
 class Contender:
     threads = None  # of the process; None is the library's own choice
@@ -54,8 +56,9 @@ class FastMLPSameOrder(FastMLP):
 
     def epoch(self):
         losses, correct = np.empty(self.work.rows), np.empty(self.work.rows, np.uint8)
-        self.net._engine.train(self.x, self.labels, self.order, 0, self.work.rows, self.work.batch,
-                               self.work.learning_rate, losses, correct)  # fmt: skip
+        update = Update("sgd", np.array([[self.work.learning_rate]], np.float32))
+        steps = Steps(0, self.work.rows, self.work.batch, self.order)
+        self.net._engine.train(Samples(self.x, self.labels), update, steps, losses, correct)
 
 
 class FastMLPNumba(FastMLP):
