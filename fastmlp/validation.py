@@ -422,6 +422,25 @@ def warn_of_large_inputs(x, input_scale):
         )
 
 
+def writable(name, value, shape, dtype):
+    """Check an array that is written into: its shape, its dtype, and whether it may be."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be an array of shape {shape} and dtype {dtype}, not {describe(value)}")
+    if value.dtype != dtype:
+        raise TypeError(f"{name} must have dtype {dtype}, not {value.dtype}")
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, not {value.shape}")
+    if not value.flags.writeable:
+        raise ValueError(f"{name} must be writable, but it is read-only")
+
+
+def apart(name, array, **others):
+    """Raise ValueError if an array that is written into shares memory with one of the others."""
+    for other, value in others.items():
+        if np.shares_memory(array, value):
+            raise ValueError(f"{name} must not share memory with {other}")
+
+
 def output(out, shape, dtype, x, parameters):
     """Check the array that results are to be written into."""
     writable("out", out, shape, dtype)
