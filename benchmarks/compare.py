@@ -126,7 +126,9 @@ def threads_of(results):
 
 def best(results, index, name):
     """The median at the better number of threads."""
-    return min((m for threads in threads_of(results) if (m := median(results, index, name, threads)) is not None), default=None)
+    return min(
+        (m for threads in threads_of(results) if (m := median(results, index, name, threads)) is not None), default=None
+    )
 
 
 def table(results, names, works, peak):
@@ -163,7 +165,12 @@ def report(results, names, works, peak):
     lines = [machine(peak), ""]
     for title, part in (("Whole epochs, microseconds a step", whole), ("Call by call, microseconds", calls)):
         if part:
-            lines += [f"{title}, on {' / '.join(map(str, threads_of(results)))} threads", "", *table(results, names, part, peak), ""]
+            lines += [
+                f"{title}, on {' / '.join(map(str, threads_of(results)))} threads",
+                "",
+                *table(results, names, part, peak),
+                "",
+            ]
     if one_row := [index for index in calls if WORKS[index].kind == "infer" and WORKS[index].batch == 1]:
         lines += [*single_rows(results, names, one_row), ""]
     lines.append("import, seconds: " + ", ".join(f"{name} {import_seconds(name):.2f}" for name in names))
@@ -213,7 +220,9 @@ def chart(results, names, works, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", default=list(CONTENDERS), help=", ".join(CONTENDERS))
-    parser.add_argument("--works", nargs="+", metavar="NAME", default=[""], help="parts of their names: " + "; ".join(map(str, WORKS)))
+    parser.add_argument(
+        "--works", nargs="+", metavar="NAME", default=[""], help="parts of their names: " + "; ".join(map(str, WORKS))
+    )
     parser.add_argument("--threads", nargs="+", type=int, metavar="N", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.15, help="of measuring in each round")

@@ -53,7 +53,11 @@ def learning_rate(value, dtype):
 
 def dropout_rates(input_dropout, dropout, n_hidden):
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
-    rates = list(dropout) if isinstance(dropout, (Sequence, np.ndarray)) and not isinstance(dropout, str) else [dropout] * n_hidden
+    rates = (
+        list(dropout)
+        if isinstance(dropout, (Sequence, np.ndarray)) and not isinstance(dropout, str)
+        else [dropout] * n_hidden
+    )
     if len(rates) != n_hidden:
         raise ValueError(f"dropout must be one number, or {n_hidden}, one a hidden layer, not {describe(dropout)}")
     checked = []
@@ -309,8 +313,7 @@ def targets(name, value, x_name, rows, architecture, single=False):
         )
     if y.shape not in ((rows, n_out), (rows,) if n_out == 1 else None):
         raise ValueError(
-            f"{name} must be integer labels of shape ({rows},) or numbers of shape ({rows}, {n_out}), "
-            f"not {describe(y)}"
+            f"{name} must be integer labels of shape ({rows},) or numbers of shape ({rows}, {n_out}), not {describe(y)}"
         )
     y = _rows_in_line(_converted(y, architecture.dtype).reshape(rows, n_out))
     loss = LOSSES[name_of(architecture.loss)]

@@ -214,9 +214,7 @@ class Room:
             try:
                 net = MLP.load(path, self.net.backend, self.net.n_threads, own)
             except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-                raise Refused(
-                    f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")
-                ) from None
+                raise Refused(f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")) from None
         self.pause()
         self.remember("loading a file")
         self._take(net, Position(net.seed, net.epochs_trained))

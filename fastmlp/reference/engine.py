@@ -250,9 +250,7 @@ class Engine:
     def _backward(self, sums, activations, batch, divisor, gradients, onward, kept=None):
         """Write the gradients of all layers, the output layer's first, into the flat array."""
         views = layer_views(gradients, self.sizes)
-        grad_z = output_gradient(
-            self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights
-        )
+        grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights)
         for i in reversed(range(len(self.layers))):
             grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b
