@@ -127,8 +127,9 @@ def report(results):
         points = {key[1:]: row for key, row in results.items() if key[0] == threads}
         broken = {shape: row for shape, row in points.items() if row[3]}
         ratios = np.array([row[2] for row in points.values()])
+        mean = np.exp(np.log(ratios).mean())
         print(f"{threads} thread{'s' * (threads > 1)}: {len(points)} points, {len(broken)} of them break a rule; fastmlp takes "
-              f"{np.exp(np.log(ratios).mean()):.2f} times NumPy's time in the geometric mean, at most {ratios.max():.2f}")  # fmt: skip
+              f"{mean:.2f} times NumPy's time in the geometric mean, at most {ratios.max():.2f}")  # fmt: skip
         for shape, (by_numpy, ours, ratio, _) in broken.items():
             print(f"  {'x'.join(map(str, shape))}: {ours:.4g} us, NumPy {by_numpy:.4g} us, {ratio:.2f} times")
 

@@ -1,8 +1,9 @@
-"""How fast the page answers, and what it costs training: `python -m benchmarks.page [--seconds S]`, with Chromium and playwright.
+"""How fast the page answers, and what it costs training: `python -m benchmarks.page [--seconds S]`, with Chromium and
+playwright.
 
-Stroke to drawn: from the time stamp of a pen's event to when every neuron has been drawn for an input that holds it, in a
-headless Chromium on the same cores; idle, and while the network trains at full speed. Training: images a second with the page
-open, in shares of MLP.fit's.
+Stroke to drawn: from the time stamp of a pen's event to when every neuron has been drawn for an input that holds it, in
+a headless Chromium on the same cores; idle, and while the network trains at full speed. Training: images a second with
+the page open, in shares of MLP.fit's.
 """
 
 import argparse
@@ -23,7 +24,7 @@ NETWORKS = {
     "784-512-512-10 relu": dict(layer_sizes=[784, 512, 512, 10], activation="relu", loss="cross_entropy"),
 }
 
-# A stroke's event waits for the first input sent after it; its time ends when that input's answer has been handled, and so drawn.
+# An event waits for the first input sent after it; its time ends when that input's answer is handled, and so drawn.
 WATCH = """
 (() => {
   const pending = [], sent = new Map();

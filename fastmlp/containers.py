@@ -45,7 +45,9 @@ def _of_tensor(name, tensor, error):
     try:
         return np.asarray(tensor)
     except (TypeError, RuntimeError):
-        raise TypeError(f"{name} is a tensor that NumPy cannot read: {error}\nWrite {name}.detach().cpu().float().numpy()") from None
+        raise TypeError(
+            f"{name} is a tensor that NumPy cannot read: {error}\nWrite {name}.detach().cpu().float().numpy()"
+        ) from None
 
 
 def _of_pandas(name, table):

@@ -40,7 +40,7 @@ def history_html(history):
     epochs = f"{history.epochs} epoch{'s' if history.epochs > 1 else ''} in {sum(history.seconds):.2f} s"
     return (
         f"<b>fastmlp.History</b> {epochs}: {', '.join(words)}<br>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="learning curves">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="curves">'
         f'<path d="M0 0V{HEIGHT}H{WIDTH}" fill="none" stroke="#9ca3af"/>{"".join(curves)}</svg>'
     )
 

@@ -1,4 +1,4 @@
-"""The page in Chromium for tests: one tab, what it shows and what it sent, and everything that must never happen there."""
+"""The page in Chromium for tests: one tab, what it shows and what it sent, and all that must never happen there."""
 
 import shutil
 import time
@@ -11,11 +11,22 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-THREE = [(0.3, 0.2), (0.5, 0.13), (0.68, 0.22), (0.66, 0.38), (0.45, 0.48), (0.66, 0.56), (0.72, 0.72), (0.55, 0.86), (0.28, 0.8)]
+THREE = [
+    (0.3, 0.2),
+    (0.5, 0.13),
+    (0.68, 0.22),
+    (0.66, 0.38),
+    (0.45, 0.48),
+    (0.66, 0.56),
+    (0.72, 0.72),
+    (0.55, 0.86),
+    (0.28, 0.8),
+]
 
 WATCH = """
 window.violations = [];
-addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
+addEventListener("securitypolicyviolation", 
+    (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
 """
 
 
@@ -78,7 +89,9 @@ class BrowserTab:
     @property
     def drawn(self):
         """{(layer, neuron): {"x", "y", "value", "colour"}} of what the canvas shows; NaN is null."""
-        found = self.evaluate("document.getElementById('neurons').drawn.map(n => ({...n, value: Number.isFinite(n.value) ? n.value : null}))")
+        found = self.evaluate(
+            "document.getElementById('neurons').drawn.map(n => ({...n, value: isFinite(n.value) ? n.value : null}))"
+        )
         return {(one["layer"], one["neuron"]): one for one in found}
 
     def shows(self, activations):
@@ -91,8 +104,9 @@ class BrowserTab:
     def pixels(self, canvas, places):
         """The colours [r, g, b] of a canvas at places in CSS pixels."""
         script = """([id, places]) => {
-            const canvas = document.getElementById(id), context = canvas.getContext("2d"), ratio = canvas.width / canvas.clientWidth;
-            return places.map(([x, y]) => [...context.getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data].slice(0, 3));
+            const canvas = document.getElementById(id), ratio = canvas.width / canvas.clientWidth;
+            const context = canvas.getContext("2d"), pixel = (length) => Math.floor(length * ratio);
+            return places.map(([x, y]) => [...context.getImageData(pixel(x), pixel(y), 1, 1).data].slice(0, 3));
         }"""
         return self.evaluate(script, [canvas, places])
 

@@ -59,7 +59,9 @@ class Tab:
     def __init__(self, page, token=None, hello=True):
         self._closing = contextlib.ExitStack()
         address = f"127.0.0.1:{page.port}"
-        connecting = connect(f"ws://{address}/socket", origin=f"http://{address}", compression=None, max_size=2**26, close_timeout=1)
+        connecting = connect(
+            f"ws://{address}/socket", origin=f"http://{address}", compression=None, max_size=2**26, close_timeout=1
+        )
         self.socket = self._closing.enter_context(connecting)
         self.known, self.sequence, self.refusals = {}, 0, []
         if hello:

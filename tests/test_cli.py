@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.backends import kernels
 from fastmlp.cli import commands, terminal
 from fastmlp.cli.main import main
 
@@ -97,21 +98,68 @@ def test_every_option_of_train_reaches_the_network(run):
     status, out, _ = run(
         "train", *options.split(), "--backend", "reference", "--layers", "784-3-10", "--learning-rate", "0.25", "--json"
     )
-    net = fastmlp.MLP([784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference", input_scale=255)
+    net = fastmlp.MLP(
+        [784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference", input_scale=255
+    )
     net.fit(*fastmlp.datasets.digits(60, commands.TRAINING_SEED), 1, 7, 0.25, verbose=0)
     document = json.loads(out)
     assert status == 0 and document["hash"] == net.hash()
     assert document["backend"] == "reference" and document["activations"] == ["relu", "softmax"]
 
 
-def test_the_default_learning_rate_follows_the_loss(run):
-    rates = [
-        json.loads(run("train", "--layers", "784-10", "--epochs", "0", "--loss", loss, "--json")[1])["learning_rate"]
-        for loss in ("squared_error", "cross_entropy")
-    ]
-    assert rates == [3.0, 0.1]
+@pytest.mark.parametrize(
+    "options, rate",
+    [
+        ("", 3.0), ("--layers 784-10", 1.0), ("--layers 784-64-64-10", 3.0), ("--layers 784-200-10", 0.5),
+        ("--layers 784-500-10", 0.5), ("--activation relu", 0.3), ("--layers 784-20-10 --activation tanh", 0.3),
+        ("--loss cross_entropy", 0.1),
+    ],
+)  # fmt: skip
+def test_the_default_learning_rate_follows_the_network(run, options, rate):
+    document = json.loads(run("train", "--epochs", "0", "--json", *options.split())[1])
+    assert document["learning_rate"] == rate
 
 
+@pytest.mark.skipif(kernels() is None, reason="the reference would take too long")
+@pytest.mark.parametrize("options", ["--layers 784-200-10", "--layers 784-500-10", "--activation relu", "--layers 784-10"])
+def test_networks_learn_at_their_default_rate(run, monkeypatch, options):
+    monkeypatch.setattr(commands, "TRAINING_DIGITS", 3000)
+    document = json.loads(run("train", "--epochs", "3", "--json", *options.split())[1])
+    assert document["accuracy"] > 0.4
+
+
+def test_a_model_that_is_there_is_told_before_it_is_replaced(run, model):
+    assert "model.npz is there, and will be replaced" in run("train", *TINY, "--out", "model.npz")[2]
+    assert "is there" not in run("train", *TINY, "--out", "other.npz")[2]
+
+
+def test_networks_that_do_not_read_digits_are_not_tested_with_them(run, tmp_path):
+    for sizes, options in (([784, 3, 1], {}), ([784, 3, 5], dict(loss="cross_entropy")), ([50, 10], dict(loss="cross_entropy")),
+                           ([784, 3, 10], {})):  # fmt: skip
+        fastmlp.MLP(sizes, seed=0, **options).save("other.npz")
+        for flags in ([], ["--json"]):
+            assert_fails(run("evaluate", "other.npz", *flags), 1, "other.npz", "784 inputs and 10 classes")
+
+
+def test_a_download_that_fails_names_the_other_ways(run, monkeypatch):
+    def fail():
+        raise OSError("no network")
+
+    monkeypatch.setattr(fastmlp.datasets, "fetch_mnist", fail)
+    assert_fails(run("evaluate", "model.npz", "--data", "mnist"), 1, "model.npz")
+    fastmlp.MLP([784, 10], loss="cross_entropy").save("model.npz")
+    assert_fails(run("evaluate", "model.npz", "--data", "mnist"), 1, "--data DIRECTORY", "no network")
+
+
+def test_show_draws_the_first_of_many_neurons(run, tmp_path):
+    fastmlp.MLP([784, 40, 10], seed=0).save("wide.npz")
+    _, text, _ = run("show", "wide.npz")
+    assert "neuron 15" in text and "neuron 16" not in text and text.endswith("and 24 more: --all shows them\n")
+    _, text, _ = run("show", "wide.npz", "--all")
+    assert "neuron 39" in text and "--all" not in text
+
+
+@pytest.mark.filterwarnings("default:training broke down:RuntimeWarning")
 def test_training_that_breaks_down_is_told(run):
     status, out, err = run("train", "--layers", "784-5-10", "--loss", "cross_entropy", "--learning-rate", "1e38")
     assert status == 0 and "ended     training broke down in epoch 1, with learning rate 1e+38" in out
@@ -209,8 +257,10 @@ def test_predict_reads_a_picture_and_its_negative_alike(run, model):
 
 
 def test_predict_without_pillow_names_the_extra(run, model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    assert_fails(run("predict", "model.npz", "digit.png"), 1, "pip install fastmlp[image]")
+    for package in ("PIL", "skimage"):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, package, None)
+            assert_fails(run("predict", "model.npz", "digit.png"), 1, "pip install 'fastmlp[image]'")
 
 
 def test_show_draws_every_neuron_of_the_first_layer(run, model, monkeypatch):
@@ -279,10 +329,8 @@ def test_failures(run, model, tmp_path):
     assert_fails(run("evaluate", "absent.npz"), 1, "absent.npz")
     assert_fails(run("show", "damaged.npz"), 1, "damaged.npz")
     assert_fails(run("evaluate", "model.npz", "--data", "absent"), 1, "absent")
-    status, out, err = run("train", "--layers", "783-10")
-    *progress, error = err.splitlines(keepends=True)
-    assert progress[0].startswith("drawing")
-    assert_fails((status, out, error), 1, "784")
+    for sizes in ("783-10", "784-16-5"):
+        assert_fails(run("train", "--layers", sizes), 1, "--layers", "784", sizes)  # before any digit is drawn
     assert_fails(run("train", "--out", "absent/model.npz"), 1, "absent")
 
 

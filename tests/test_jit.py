@@ -23,12 +23,12 @@ import fastmlp
 from fastmlp import MLP, reference
 from fastmlp.architecture import n_parameters
 from fastmlp.reference import Dropout, Samples, Steps, Update
-from fastmlp.update_rules import RULES
+from fastmlp.update_rules import LINES, RULES
 
 numba = pytest.importorskip("numba")
 
 from fastmlp import jit  # noqa: E402
-from fastmlp.jit import compiling, engine, products, target, team, tile  # noqa: E402
+from fastmlp.jit import compiling, dropout, engine, products, target, team, tile  # noqa: E402
 from fastmlp.jit.barrier import ABORTED, wait  # noqa: E402
 from fastmlp.jit.intrinsics import data  # noqa: E402
 
@@ -122,7 +122,11 @@ def test_updates_keep_to_their_arrays(rule, dtype):
 def test_wide_layers_are_updated_by_strips(rule, eager_teams):
     """Wider and taller than the registry's: lines that are gathered, several blocks of rows, and of terms."""
     rng, sizes, T = np.random.RandomState(6), (400, 2 * products.GATHERING_PAYS + 3, 5), np.dtype(np.float32)
-    x, y, parameters = rng.standard_normal((300, 400)).astype(T), rng.randint(0, 5, 300), rng.standard_normal(n_parameters(sizes))
+    x, y, parameters = (
+        rng.standard_normal((300, 400)).astype(T),
+        rng.randint(0, 5, 300),
+        rng.standard_normal(n_parameters(sizes)),
+    )
     numbers, results = parity.numbers_of(rng, RULES[rule], 2, T), []
     for backend, n_threads in ((reference, 1), (jit, 1), (jit, 2)):
         w, state = parameters.astype(T), tuple(np.zeros(parameters.size, T) for _ in RULES[rule].state)
@@ -196,18 +200,39 @@ def test_a_training_run_has_the_references_hash(dtype, eager_teams):
         assert trained("numba", n_threads, dtype) == expected
 
 
-@pytest.mark.parametrize("asked, around", [
-    ({"lines": ("l2", "average")}, {}), ({"clip_norm": (1.0, 0.0)}, {}), ({}, {"dropout": Dropout((0, 100), 0)}),
-    ({}, {"penalties": (np.ones((1, 2)), np.empty(1))}),
-], ids=str)  # fmt: skip
-def test_what_the_backend_lacks_is_refused_not_left_out(asked, around):
-    net = jit.Engine((3, 4, 2), ("relu", "identity"), "squared_error", np.ones(26, np.float32))
-    update, lacking = Update("sgd", np.ones((1, 3), np.float32), (), **asked), [*asked.get("lines", ()), *around, "clip_norm"][0]
-    with pytest.raises(ValueError, match=f"the Numba backend has no {lacking}"):
-        net.train(Samples(np.ones((5, 3), np.float32), np.zeros(5, np.int64)), update, **around)
-    if asked:
-        with pytest.raises(ValueError, match=f"the Numba backend has no {lacking}"):
-            net.apply(np.ones(26, np.float32), update)
+@pytest.mark.parametrize("before", [0, 2**32 - 1])
+@pytest.mark.parametrize("penalise_biases", [False, True])
+@pytest.mark.parametrize("dtype", parity.DTYPES)
+def test_wide_layers_with_all_that_may_stand_around_a_rule(dtype, penalise_biases, before, eager_teams):
+    """Wider than the registry's: draws of dropout by blocks of units, penalties and norms by blocks of numbers, in teams whose
+    threads own columns; and a step whose number does not fit in 32 bits."""
+    rng, sizes, T = np.random.RandomState(7), (300, dropout.UNITS + 45, 4300, 3), np.dtype(dtype)
+    x, y = rng.standard_normal((21, 300)).astype(T), rng.randint(0, 3, 21)
+    parameters, lines = rng.standard_normal(n_parameters(sizes)).astype(T), tuple(LINES)
+    numbers, coefficients, results = parity.numbers_of(rng, RULES["adam"], 2, T, lines), rng.random_sample((2, 2)), []
+    for backend, n_threads in ((reference, 1), (jit, 1), (jit, 3)):
+        w, penalties = parameters.copy(), np.empty(2)
+        state = parity.states_of(np.random.RandomState(8), RULES["adam"], lines, w.size, T)
+        update = Update("adam", numbers, state, lines, penalise_biases, (0.5, 1e-6))
+        net = backend.Engine(sizes, ("relu", "tanh", "softmax"), "cross_entropy", w, n_threads)
+        net.train(Samples(x, y), update, Steps(0, 21, 11, None, before), penalties=(coefficients, penalties),
+                  dropout=Dropout((9_000, 30_000, 40_000), 2**32 - 1))  # fmt: skip
+        results.append([w, *state, penalties])
+    for result in results[1:]:
+        parity.assert_same_bits(result, results[0], dtype)
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_an_update_that_is_made_at_once_and_then_applied(biases):
+    """The engine keeps the description of its last update, of which tiles make a part only where train is asked."""
+    w, expected, x, y = np.ones(26, np.float32), np.ones(26, np.float32), np.ones((5, 3), np.float32), np.zeros(5, np.int64)
+    update = Update("sgd", np.full((1, 1), 0.5, np.float32), (), (), biases)
+    for backend, parameters in ((jit, w), (reference, expected)):
+        net = backend.Engine((3, 4, 2), ("relu", "identity"), "squared_error", parameters)
+        for _ in range(2):
+            net.train(Samples(x, y), update)
+            net.apply(np.full(26, 0.25, np.float32), update)
+    parity.assert_same_bits([w], [expected], "sgd")
 
 
 def test_several_python_threads_at_once(eager_teams):
@@ -387,6 +412,8 @@ def test_a_second_process_compiles_nothing(tmp_path):
                 jit.activate(name, x)
             for rule in RULES.values():
                 jit.update(rule.name, x[0], x[1], [np.ones_like(x[0]) for _ in rule.state], np.ones(len(rule.numbers)))
+            jit.update("sgd", x[0], x[1], [], np.ones(2), ("decay",), scale=0.5)
+            jit.sum_of_squares(x[0])
         print(len(compiled.buffer))
     """
 

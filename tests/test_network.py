@@ -12,7 +12,6 @@ from conftest import needs_kernels
 
 import fastmlp
 from fastmlp import MLP, reference
-from fastmlp.activations import ACTIVATIONS
 from fastmlp.losses import LOSSES
 
 

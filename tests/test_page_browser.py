@@ -1,4 +1,5 @@
-"""The page in Chromium: what is drawn is what the library computes, everything works by pen, finger and keys, nothing leaks."""
+"""The page in Chromium: what is drawn is what the library computes, everything works by pen, finger and keys, nothing
+leaks."""
 
 import subprocess
 import sys
@@ -59,7 +60,9 @@ def show(browser):
 
 
 def digits_net(*hidden, **options):
-    return fastmlp.MLP([784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, **options})
+    return fastmlp.MLP(
+        [784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, "input_scale": 255, **options}
+    )
 
 
 # Drawing
@@ -156,7 +159,8 @@ def test_pointing_shows_lines_alone_and_weights_times_the_drawing(show, digits):
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
     inked = """() => {
-        const canvas = document.getElementById("lines"), { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const canvas = document.getElementById("lines");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         let count = 0;
         for (let i = 3; i < data.length; i += 4) count += data[i] > 0;
         return count;
@@ -184,7 +188,11 @@ def test_a_picked_neuron_says_its_sum_in_words(show, digits):
     tab.draw()
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
-    for layer, neuron, title in ((1, 7, "Hidden layer 1, neuron 7"), (2, 0, "Hidden layer 2, neuron 0"), (3, 9, "Output 9")):
+    for layer, neuron, title in (
+        (1, 7, "Hidden layer 1, neuron 7"),
+        (2, 0, "Hidden layer 2, neuron 0"),
+        (3, 9, "Output 9"),
+    ):
         tab.pick(layer, neuron)
         tab.until(lambda title=title: tab.text("neuron-title") == title)
         activations = net.activations(x)
@@ -361,7 +369,7 @@ def test_cells_of_the_confusion_matrix_open_their_images(show, digits):
 
 
 def test_divergence_is_told_and_undone(show, digits):
-    net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0)
+    net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0, input_scale=255, task="classes")
     before = net.hash()
     tab = show(net, digits)
     tab["learning-rate"].fill("1e30")
@@ -399,12 +407,13 @@ SHAPES = {
     "labels": lambda: (fastmlp.MLP([5, 6, 3], loss="binary_cross_entropy", seed=0),
                        random_data(5, np.random.default_rng(1).integers(0, 2, (60, 3)).astype(float))),
     "rows": lambda: (fastmlp.MLP([300, 30, 3], loss="cross_entropy", seed=0), random_data(300, np.arange(60) % 3)),
-    "eight by eight": lambda: (fastmlp.MLP([64, 12, 10], loss="cross_entropy", seed=0), random_data(64, np.arange(60) % 10)),
-    "no hidden layer": lambda: (fastmlp.MLP([784, 10], loss="cross_entropy", seed=0), None),
+    "eight by eight": lambda: (fastmlp.MLP([64, 12, 10], loss="cross_entropy", seed=0),
+                               random_data(64, np.arange(60) % 10)),
+    "no hidden layer": lambda: (fastmlp.MLP([784, 10], loss="cross_entropy", seed=0, input_scale=255), None),
     "deep": lambda: (digits_net(24, 20, 16, 12, 8), None),
-    "blocks": lambda: (fastmlp.MLP([784, 100, 40, 10], activation="relu", loss="cross_entropy", seed=0), None),
-    "large": lambda: (fastmlp.MLP([784, 512, 512, 10], activation="relu", loss="cross_entropy", seed=0), None),
-    "heat map": lambda: (fastmlp.MLP([784, 4200, 10], activation="identity", loss="cross_entropy", seed=0), None),
+    "blocks": lambda: (fastmlp.MLP([784, 100, 40, 10], activation="relu", loss="cross_entropy", seed=0, input_scale=255), None),
+    "large": lambda: (fastmlp.MLP([784, 512, 512, 10], activation="relu", loss="cross_entropy", seed=0, input_scale=255), None),
+    "heat map": lambda: (fastmlp.MLP([784, 4200, 10], activation="identity", loss="cross_entropy", seed=0, input_scale=255), None),
     "custom": lambda: (digits_net(6, activation=steep), None),
 }  # fmt: skip
 
@@ -435,7 +444,9 @@ def test_other_networks_are_shown_as_they_are(show, shape):
     tab.until(lambda: tab.text("neuron-title") == "Output 0" and tab.text("sum").startswith("for "))
     if shape == "large":
         tab.pick(1, 100)
-        tab.until(lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 100" and tab["bias-number"].input_value() == "0")
+        tab.until(
+            lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 100" and tab["bias-number"].input_value() == "0"
+        )
     if shape == "custom":
         assert "no derivative" in tab.text("why-not") and tab["start"].is_disabled()
 
@@ -523,7 +534,7 @@ def test_training_stops_after_the_last_tab_has_closed(show, digits):
 SERVER = """
     import sys, fastmlp
     from fastmlp.page import Page
-    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0)
+    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0, input_scale=255)
     page = Page(net, None, port=int(sys.argv[1]), loader=lambda: None, token=sys.argv[2])
     print(page.port, flush=True)
     page.wait()
@@ -592,7 +603,7 @@ def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digit
     assert download.value.suggested_filename == "fastmlp-784-16-16-10.npz"
     download.value.save_as(tmp_path / "saved.npz")
     assert fastmlp.MLP.load(tmp_path / "saved.npz").hash() == tab.page.net.hash()
-    other = fastmlp.MLP([784, 7, 10], loss="cross_entropy", seed=3)
+    other = fastmlp.MLP([784, 7, 10], loss="cross_entropy", seed=3, input_scale=255)
     other.save(tmp_path / "other.npz")
     tab["file"].set_input_files(tmp_path / "other.npz")
     tab.until_hash(other.hash())
@@ -684,7 +695,8 @@ def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):
     tab.evaluate("""() => {
         window.heard = [];
         const speak = document.getElementById("speak");
-        new MutationObserver(() => heard.push([performance.now(), speak.textContent])).observe(speak, { childList: true });
+        const hear = () => heard.push([performance.now(), speak.textContent]);
+        new MutationObserver(hear).observe(speak, { childList: true });
     }""")
     rng = np.random.default_rng(0)
     while len(tab.evaluate("heard")) < 3:
@@ -718,11 +730,15 @@ def test_it_fits_every_screen(show, digits, width, height, ratio):
     tab["step"].click()
     tab.until(lambda: tab.text("images-seen") == "10")
     assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
-    overflowing = """[...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body")]
-        .filter(e => e.clientWidth && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)).map(e => e.id || e.className)"""
+    overflowing = """
+        [...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body")]
+            .filter((e) => e.clientWidth && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1))
+            .map((e) => e.id || e.className)"""
     assert tab.evaluate(overflowing) == []
     tab.evaluate("scrollTo(0, 0)")
-    bottom = {name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"] for name in ("pad", "diagram", "training")}
+    bottom = {
+        name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"] for name in ("pad", "diagram", "training")
+    }
     if width == 1366:
         assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and bottom["training"] <= height
     if ratio == 1:  # pad and network are seen together

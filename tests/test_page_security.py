@@ -10,13 +10,14 @@ import fastmlp
 
 pytest.importorskip("websockets")
 
-from fastmlp.page import Page  # noqa: E402
-from page_client import Tab, frame, request, upgrade  # noqa: E402
+from page_client import Tab, frame, request, upgrade
+
+from fastmlp.page import Page
 
 
 @pytest.fixture(scope="module")
 def page():
-    page = Page(fastmlp.MLP([784, 4, 10], output_activation="sigmoid", seed=0), port=0, loader=lambda: None)
+    page = Page(fastmlp.MLP([784, 4, 10], output_activation="sigmoid", seed=0, input_scale=255), port=0, loader=lambda: None)
     yield page
     page.close()
 
@@ -44,15 +45,18 @@ def test_every_response_forbids_everything_but_itself(page, path):
 
 
 @pytest.mark.parametrize("path", [
-    "/../server.py", "/static/main.js", "/%2e%2e/server.py", "//main.js", "/main.js?x", "/main.js/", "/server.py", "/index.html",
+    "/../server.py", "/static/main.js", "/%2e%2e/server.py", "//main.js", "/main.js?x", "/main.js/",
+    "/server.py", "/index.html",
 ])  # fmt: skip
 def test_only_the_table_of_files_is_served(page, path):
     assert request(page, path)[0] == 404
 
 
 @pytest.mark.parametrize("hosts", [
-    [], ["evil.example"], ["127.0.0.1"], ["127.0.0.1:1"], ["evil.example:{port}"], ["127.0.0.1:{port}", "127.0.0.1:{port}"],
-    ["127.0.0.1:{port}", "evil.example"], ["127.0.0.1:{port}, evil.example"], ["[::1]:{port}"], ["127.1:{port}"], ["localhost:{port}."],
+    [], ["evil.example"], ["127.0.0.1"], ["127.0.0.1:1"], ["evil.example:{port}"],
+    ["127.0.0.1:{port}", "127.0.0.1:{port}"],
+    ["127.0.0.1:{port}", "evil.example"], ["127.0.0.1:{port}, evil.example"], ["[::1]:{port}"], ["127.1:{port}"],
+    ["localhost:{port}."],
 ])  # fmt: skip
 def test_another_host_is_refused(page, hosts):
     headers = [("Host", host.format(port=page.port)) for host in hosts]
@@ -90,7 +94,8 @@ def test_other_methods_are_refused(page, method):
 
 
 @pytest.mark.parametrize("first", [
-    {"type": "hello", "token": "wrong"}, {"type": "hello"}, {"type": "hello", "token": None}, {"type": "hello", "token": ["x"]},
+    {"type": "hello", "token": "wrong"}, {"type": "hello"}, {"type": "hello", "token": None},
+    {"type": "hello", "token": ["x"]},
     {"type": "step"}, {"type": "hello", "token": "ü" * 50}, {"type": "hello", "token": "x" * 2000}, [], 1, "text",
 ])  # fmt: skip
 def test_the_first_message_must_hold_the_token(page, first):
@@ -107,26 +112,51 @@ def test_a_binary_first_message_is_refused(page):
 
 
 BAD = [
-    "", "{", "null", "[]", '"text"', "{}", '{"type": 1}', '{"type": "nothing"}', '{"type": "__class__"}', "[" * 100_000, '{"type": "undo", "x": NaN}',
-    '{"type": "turn", "layer": 0, "neuron": 0, "bias": NaN}', '{"type": "turn", "layer": 0, "neuron": 0, "bias": Infinity}',
-    '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1e300}', '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1e999}',
-    '{"type": "turn", "layer": 0, "neuron": 0, "bias": true}', '{"type": "turn", "layer": 0, "neuron": 0, "bias": "1"}',
-    '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1' + "0" * 400 + "}", '{"type": "turn", "layer": 2, "neuron": 0, "bias": 1}',
-    '{"type": "turn", "layer": -1, "neuron": 0, "bias": 1}', '{"type": "turn", "layer": 0, "neuron": 4, "bias": 1}',
-    '{"type": "turn", "layer": 0.0, "neuron": 0, "bias": 1}', '{"type": "turn", "layer": 0, "neuron": 0, "inputs": [784], "weights": [1]}',
-    '{"type": "turn", "layer": 0, "neuron": 0, "inputs": [0], "weights": []}', '{"type": "turn", "layer": 0, "neuron": 0, "inputs": 0}',
-    '{"type": "turn", "layer": 0, "neuron": 0, "inputs": [0], "weights": [1e300]}', '{"type": "scale", "layer": 0, "neuron": 0}',
-    '{"type": "settings", "learning_rate": -1}', '{"type": "settings", "learning_rate": 1e39}', '{"type": "settings", "batch_size": 0}',
-    '{"type": "settings", "batch_size": 1e1}', '{"type": "settings", "steps_per_second": 7}', '{"type": "settings", "pause_after": 0}',
-    '{"type": "fresh", "seed": -1}', '{"type": "fresh", "seed": 4294967296}', '{"type": "fresh"}', '{"type": "train", "running": 1}',
-    '{"type": "rebuild", "hidden_sizes": [0], "activation": "relu", "seed": 0}', '{"type": "rebuild", "hidden_sizes": 16, "activation": "relu", "seed": 0}',
+    "", "{", "null", "[]", '"text"', "{}", '{"type": 1}',
+    '{"type": "nothing"}',
+    '{"type": "__class__"}', "[" * 100_000, '{"type": "undo", "x": NaN}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": NaN}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": Infinity}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1e300}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1e999}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": true}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": "1"}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "bias": 1' + "0" * 400 + "}",
+    '{"type": "turn", "layer": 2, "neuron": 0, "bias": 1}',
+    '{"type": "turn", "layer": -1, "neuron": 0, "bias": 1}',
+    '{"type": "turn", "layer": 0, "neuron": 4, "bias": 1}',
+    '{"type": "turn", "layer": 0.0, "neuron": 0, "bias": 1}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "inputs": [784], "weights": [1]}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "inputs": [0], "weights": []}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "inputs": 0}',
+    '{"type": "turn", "layer": 0, "neuron": 0, "inputs": [0], "weights": [1e300]}',
+    '{"type": "scale", "layer": 0, "neuron": 0}',
+    '{"type": "settings", "learning_rate": -1}',
+    '{"type": "settings", "learning_rate": 1e39}',
+    '{"type": "settings", "batch_size": 0}',
+    '{"type": "settings", "batch_size": 1e1}',
+    '{"type": "settings", "steps_per_second": 7}',
+    '{"type": "settings", "pause_after": 0}',
+    '{"type": "fresh", "seed": -1}',
+    '{"type": "fresh", "seed": 4294967296}',
+    '{"type": "fresh"}',
+    '{"type": "train", "running": 1}',
+    '{"type": "rebuild", "hidden_sizes": [0], "activation": "relu", "seed": 0}',
+    '{"type": "rebuild", "hidden_sizes": 16, "activation": "relu", "seed": 0}',
     '{"type": "rebuild", "hidden_sizes": [16], "activation": "softmax", "seed": 0}',
     '{"type": "rebuild", "hidden_sizes": [16], "activation": "__import__", "seed": 0}',
-    '{"type": "lines", "mode": "both"}', '{"type": "neuron", "layer": 0}', '{"type": "hello", "token": "again"}',
-    b"", b"abc", b"\xff\xff\xff\xff", frame({"type": "input"}), frame({"type": "input", "sequence": 1, "dtype": "O"}),
-    frame({"type": "input", "sequence": -1, "dtype": "u1"}, bytes(784)), frame({"type": "input", "sequence": 1, "dtype": "f8"}, bytes(7)),
+    '{"type": "lines", "mode": "both"}',
+    '{"type": "neuron", "layer": 0}',
+    '{"type": "hello", "token": "again"}',
+    b"",
+    b"abc",
+    b"\xff\xff\xff\xff", frame({"type": "input"}),
+    frame({"type": "input", "sequence": 1, "dtype": "O"}),
+    frame({"type": "input", "sequence": -1, "dtype": "u1"}, bytes(784)),
+    frame({"type": "input", "sequence": 1, "dtype": "f8"}, bytes(7)),
     frame({"type": "input", "sequence": 1, "dtype": "f8"}, np.full(784, 1e300).tobytes()),
-    frame({"type": "input", "sequence": 1, "dtype": "f8"}, np.full(784, np.nan).tobytes()), frame({"type": "anything"}),
+    frame({"type": "input", "sequence": 1, "dtype": "f8"}, np.full(784, np.nan).tobytes()),
+    frame({"type": "anything"}),
 ]  # fmt: skip
 
 

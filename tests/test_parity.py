@@ -17,8 +17,8 @@ from fastmlp.activations import ACTIVATIONS
 from fastmlp.architecture import n_parameters
 from fastmlp.backends import kernels
 from fastmlp.losses import LOSSES, name_of
-from fastmlp.update_rules import RULES
 from fastmlp.reference import Dropout, Samples, Steps, Update
+from fastmlp.update_rules import RULES
 
 DTYPES = ("float32", "float64")
 ISAS = kernels().available() if kernels() else []

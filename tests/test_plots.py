@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.cli import main
+from fastmlp.cli.main import main
 
 pytest.importorskip("matplotlib")
 plots = fastmlp.plots
@@ -17,7 +17,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def trained(digits):
-    net = fastmlp.MLP([784, 9, 10], output_activation="sigmoid", seed=1)
+    net = fastmlp.MLP([784, 9, 10], output_activation="sigmoid", seed=1, input_scale=255)
     return net, net.fit(*digits, epochs=4, batch_size=10, learning_rate=1.0, validation_data=digits, verbose=0)
 
 
@@ -70,7 +70,7 @@ def test_weights_are_tiles_of_the_matrix_in_its_order(trained):
 def test_at_most_sixteen_neurons_a_layer_are_drawn_with_the_true_count(digits):
     from matplotlib.patches import Circle
 
-    net = fastmlp.MLP([784, 17, 16, 10], seed=0)
+    net = fastmlp.MLP([784, 17, 16, 10], seed=0, input_scale=255)
     ax = plots.network(net, digits[0][0])
     circles = [patch for patch in ax.patches if isinstance(patch, Circle)]
     words = [text.get_text() for text in ax.texts]
@@ -78,7 +78,7 @@ def test_at_most_sixteen_neurons_a_layer_are_drawn_with_the_true_count(digits):
 
 
 def test_circles_are_as_bright_as_activations(digits):
-    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0)
+    net = fastmlp.MLP([784, 5, 10], output_activation="sigmoid", seed=0, input_scale=255)
     net.biases[0][:3] = 100, -100, np.nan
     ax = plots.network(net, digits[0][0])
     faces = [patch.get_facecolor()[:3] for patch in ax.patches]
@@ -121,7 +121,7 @@ def test_the_worst_mistakes_come_first_and_none_is_said(trained, digits):
 
 
 def test_the_command_line_writes_pictures(tmp_path, monkeypatch, capsys):
-    from fastmlp import commands
+    from fastmlp.cli import commands
 
     monkeypatch.setattr(commands, "TRAINING_DIGITS", 60)
     monkeypatch.setattr(commands, "HELD_OUT_DIGITS", 40)

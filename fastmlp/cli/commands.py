@@ -11,13 +11,14 @@ import time
 
 from .. import datasets
 from ..config import config, show_config
+from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from ..reference import classes
 from . import terminal
 
-TRAINING_DIGITS, TRAINING_SEED = 30_000, 0
-HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1
+INPUTS, CLASSES = 784, 10  # of networks that read digits
 BAR_WIDTH = 40
+SHOWN_NEURONS = 16
 
 PUBLIC_HASH = "5c1fd5c5dcc08fc685134c734ffdc0650e761cb332e4c3f56bae06e644ab2511"
 """What `fastmlp train` prints on every machine; it changes only with a rule of the arithmetic, named in that commit."""
@@ -29,6 +30,11 @@ def train(arguments):
     if not os.path.isdir(folder):  # better said before the training than after it
         raise FileNotFoundError(f"--out: no directory {folder}")
     _plots(arguments)
+    if arguments.layers[0] != INPUTS or arguments.layers[-1] < CLASSES:
+        sizes = "-".join(map(str, arguments.layers))
+        raise ValueError(f"--layers: digits have {INPUTS} pixels and {CLASSES} classes: such as 784-16-16-10, not {sizes}")
+    if os.path.exists(arguments.out):
+        _tell(f"{arguments.out} is there, and will be replaced after the training; --out FILE keeps it")
     x, y, held_out = _training_data(arguments.data)
     squared_error = arguments.loss == "squared_error"
     net = MLP(
@@ -45,14 +51,12 @@ def train(arguments):
     )
     learning_rate = arguments.learning_rate
     if learning_rate is None:
-        learning_rate = 3.0 if squared_error else 0.1
+        learning_rate = _learning_rate(arguments.layers, arguments.activation, arguments.loss)
     if net.backend == "reference":
         _tell("training on the slow reference: expect minutes an epoch, or shorten it with --epochs 1")
     began = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):  # what fit prints is progress
-        history = net.fit(
-            x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2
-        )
+        history = net.fit(x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2)
     seconds = time.perf_counter() - began
     result = net.evaluate(*held_out)
     net.save(arguments.out)
@@ -68,6 +72,16 @@ def train(arguments):
     _print_scores(result)
     print(f"hash      {net.hash()}")
     print(f"saved to  {arguments.out}")
+
+
+def _learning_rate(layers, activation, loss):
+    """A rate at which such a network learns in batches of 10."""
+    if loss != "squared_error":
+        return 0.1
+    if activation != "sigmoid":
+        return 0.3
+    widest = max(layers[1:-1], default=0)
+    return 1.0 if widest == 0 else 3.0 if widest <= 100 else 0.5
 
 
 def verify(arguments):
@@ -91,6 +105,11 @@ def verify(arguments):
 def evaluate(arguments):
     """Test a saved network, and count what it takes for what."""
     net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)
+    if net.layer_sizes[0] != INPUTS or net.layer_sizes[-1] < CLASSES or net.task != "classes":
+        raise ValueError(
+            f"{arguments.model}: to be tested with digits, a network needs {INPUTS} inputs and {CLASSES} classes, and this one, "
+            f"{'-'.join(map(str, net.layer_sizes))}, answers {net.task}"
+        )
     x, y = _held_out_data(arguments.data)
     result = net.evaluate(x, y)
     confusion = _confusion(y, classes(net.forward(x)), net.layer_sizes[-1])
@@ -142,14 +161,17 @@ def show(arguments):
     if side * side != net.layer_sizes[0]:
         return print(f"\nno pictures: {net.layer_sizes[0]} inputs make no square")
     colour = terminal.has_colour(sys.stdout)
+    shown = net.layer_sizes[1] if arguments.all else SHOWN_NEURONS
     legend = "blue for, red against" if colour else f"for {terminal.POSITIVE!r}, against {terminal.NEGATIVE!r}"
     print(f"\nwhat each neuron of the first layer looks for: {legend}\n")
     pictures = [
         [f"{f'neuron {i}':{side}}"] + terminal.picture(weights.reshape(side, side).tolist(), colour)
-        for i, weights in enumerate(net.weights[0].T)
+        for i, weights in enumerate(net.weights[0].T[:shown])
     ]
     width = shutil.get_terminal_size().columns
     print("\n".join(terminal.beside(pictures, width, side)))
+    if net.layer_sizes[1] > shown:
+        print(f"and {net.layer_sizes[1] - shown} more: --all shows them")
 
 
 def info(arguments):
@@ -161,7 +183,7 @@ def info(arguments):
 
 def page(arguments):
     """Serve the page until Ctrl-C."""
-    from .page import Page
+    from ..page import Page
 
     options = {"backend": arguments.backend, "n_threads": arguments.threads}
     if arguments.model:
@@ -198,7 +220,16 @@ def _held_out_data(source):
 
 
 def _mnist(source):
-    return datasets.fetch_mnist() if source == "mnist" else datasets.load_mnist(source)
+    if source != "mnist":
+        return datasets.load_mnist(source)
+    try:
+        return datasets.fetch_mnist()
+    except OSError as error:
+        reason = str(error.__cause__ or error)
+        raise OSError(
+            f"--data mnist: the download failed; without a network give --data DIRECTORY, with MNIST's four files, or "
+            f"--data digits ({reason})"
+        ) from error
 
 
 def _confusion(labels, answers, n_classes):
@@ -214,7 +245,7 @@ def _confusion(labels, answers, n_classes):
 def _plots(arguments):
     """fastmlp.plots where pictures are asked for, or its ImportError before the work begins."""
     if arguments.plot:
-        from . import plots
+        from .. import plots
 
         return plots
 

@@ -92,7 +92,7 @@ def _train_arguments(command):
         help="with softmax outputs for cross_entropy, else sigmoid; default: squared_error")  # fmt: skip
     add("--epochs", type=_whole(0), default=30, metavar="N", help="passes over the data; default: 30")
     add("--batch-size", type=_whole(1), default=10, metavar="N", help="rows a step; default: 10")
-    add("--learning-rate", type=_rate, metavar="RATE", help="default: 3 with squared_error, else 0.1")
+    add("--learning-rate", type=_rate, metavar="RATE", help="default: one at which the network learns, 3 for the default one")
     add("--seed", type=_whole(0, 2**32), default=0, metavar="N",
         help="of the initial weights and the shuffles; the same seed gives the same hash; default: 0")  # fmt: skip
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
@@ -124,6 +124,7 @@ def _verify_arguments(command):
 def _show_arguments(command):
     _add_model(command)
     _add_plot(command)
+    command.add_argument("--all", action="store_true", help="draw every neuron of the first layer, not only the first 16")
 
 
 def _add_model(command):

@@ -13,6 +13,9 @@ import numpy as np
 from fastmlp.datasets.skeletons import SKELETONS
 from fastmlp.reference.philox import philox, split64, uniform
 
+TRAINING_DIGITS, TRAINING_SEED = 30_000, 0  # what the command line and the page train on,
+HELD_OUT_DIGITS, HELD_OUT_SEED = 2_000, 1  # and test with
+
 SIDE = 28  # pixels of an image's side
 BOX = 20  # pixels of the square that a digit fills, as in MNIST
 STAMPS = 96  # places where the pen marks the paper, ordinarily less than a pixel apart

@@ -9,7 +9,9 @@
     products.py      blocking, packing and tiling around it
     activations.py   the activations and their gradients
     losses.py        the losses, and the gradient at the output
-    updates.py       the update rules
+    updates.py       the update rules, and the lines around them
+    norms.py         sums over flat arrays: clipping by the norm, penalties, and the update behind them
+    dropout.py       which units are left out in a step of training
     barrier.py       what the threads of a team share
     network.py       a team takes batches forward and backward through a network
     team.py          the threads
@@ -29,13 +31,32 @@ if numba.config.DISABLE_JIT:
 from .engine import Engine
 from .environment import check_environment
 from .functions import (
-    activate, activation_gradient, all_finite, dense_backward, dense_forward, dense_update, exp, expm1, fma, log, log1p,
-    ordered_sum, output_gradient, row_losses, sgd_update, sigmoid, sum_of_products, tanh, update,
+    activate,
+    activation_gradient,
+    all_finite,
+    dense_backward,
+    dense_forward,
+    dense_update,
+    exp,
+    expm1,
+    fma,
+    log,
+    log1p,
+    ordered_sum,
+    output_gradient,
+    row_losses,
+    sgd_update,
+    sigmoid,
+    sum_of_magnitudes,
+    sum_of_products,
+    sum_of_squares,
+    tanh,
+    update,
 )  # fmt: skip
 from .target import HAS_FMA
 
 __all__ = [
     "HAS_FMA", "Engine", "activate", "activation_gradient", "all_finite", "check_environment", "dense_backward",
     "dense_forward", "dense_update", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient", "row_losses",
-    "sgd_update", "sigmoid", "sum_of_products", "tanh", "update",
+    "sgd_update", "sigmoid", "sum_of_magnitudes", "sum_of_products", "sum_of_squares", "tanh", "update",
 ]  # fmt: skip

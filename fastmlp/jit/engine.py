@@ -11,7 +11,7 @@ from numba.core import event
 from .. import reference
 from ..architecture import layer_views
 from ..reference.losses import batch_divisor
-from . import functions, network, updates
+from . import functions, network, norms, updates
 from .activations import activation_of
 from .environment import check_environment
 from .intrinsics import address_of
@@ -84,8 +84,10 @@ class Engine:
         self.vectors = sum(vectors)  # of weights
         by_columns = sum(count for count, n in zip(vectors, n_out) if n >= 8 * lanes)  # for a team of two
         self.mostly_by_columns = 2 * by_columns > self.vectors
+        # Of blocks of each layer's weights and biases, for penalties; clipping has fewer.
+        self.sums = 2 * sum(norms.blocks_of(n_in * n) + norms.blocks_of(n) for n_in, n in zip(layer_sizes, n_out))
         self.idle = {}  # the last plan of each mode, while no call uses it
-        self.described = None, None  # the last update of train, and its description
+        self.described = None, False, None  # the last update, whether tiles make it, and its description
 
     takes, takes_samples = reference.Engine.takes, reference.Engine.takes_samples
 
@@ -125,29 +127,40 @@ class Engine:
     def apply(self, gradients, update):
         """One step from gradients that were made elsewhere. See fastmlp.reference.Engine.apply."""
         check_environment()
-        updates.require_bare(update.lines, clip_norm=update.clip_norm)
-        description = updates.description(update.rule, self.parameters, update.state)
-        arrays = description, update.numbers[0], gradients
+        description, n = self._description(update), gradients.size
+        arguments = (*updates.both_addresses(description), update.numbers[0], self.layers, gradients,
+                     update.clip_norm is not None, *(update.clip_norm or (0.0, 0.0)), np.empty(norms.blocks_of(n)))  # fmt: skip
 
-        def part(team, sync, thread, held=(self, update)):  # see _run
-            updates.apply(*arrays, sync, team, thread)
+        def part(team, sync, thread, held=(self, update, description)):  # see _run
+            norms.apply(*arguments, sync, team, thread)
 
-        run_together(part, max(1, min(self.n_threads, gradients.size // UPDATE_PAYS)))
+        run_together(part, max(1, min(self.n_threads, n // UPDATE_PAYS)))
 
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
         check_environment()
-        updates.require_bare(update.lines, clip_norm=update.clip_norm, penalties=penalties, dropout=dropout)
         x, y = samples.x, _rows_in_line(samples.y)
-        start, stop, batch_size, order, _ = steps or reference.Steps(0, len(x), len(x))
+        start, stop, batch_size, order, before = steps or reference.Steps(0, len(x), len(x))
         losses = np.empty(stop) if losses is None else losses
-        batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update)
+        batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update, fused=True)
         team = self._team(batch, stop - start, True)
-        with self._plan(TRAIN, batch, x.dtype == np.uint8, team) as plan:
-            self._run(plan, plan.totals, (x, y, order, losses, correct, update, description, samples), start, stop,
-                      order=0 if order is None else address_of(order), update=address_of(description),
-                      numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0,
-                      **self._targets(samples, y, losses, correct))  # fmt: skip
+        fields = self._targets(samples, y, losses, correct)
+        fields["update"], fields["bias_update"] = updates.both_addresses(description)
+        if update.clip_norm is not None:
+            clip_norm, clip_eps = update.clip_norm
+            fields |= {"clips": True, "clip_norm": clip_norm, "clip_eps": clip_eps}
+        if penalties is not None:
+            coefficients, out = penalties
+            fields |= {"penalties": address_of(out), "coefficients": address_of(coefficients),
+                       "coefficients_step": 2 if len(coefficients) > 1 else 0, "penalises_biases": update.penalise_biases}  # fmt: skip
+        thresholds = np.array(dropout.thresholds if dropout else (0,), np.int64)
+        if dropout:
+            fields |= {"thresholds": address_of(thresholds), "seed": dropout.seed, "before": before}
+        key = TRAIN, batch, x.dtype == np.uint8, team, thresholds[0] > 0, thresholds.any(), update.clip_norm is not None
+        arrays = x, y, order, losses, correct, update, description, samples, penalties, thresholds
+        with self._plan(*key) as plan:
+            self._run(plan, plan.totals, arrays, start, stop, order=0 if order is None else address_of(order),
+                      numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0, **fields)  # fmt: skip
         if samples.weights is None:
             return functions.mean_in_order(losses, start, stop)
         rows = slice(start, stop)
@@ -170,11 +183,12 @@ class Engine:
             fields |= {"smooths": 1, "target_scale": float(scale), "target_offset": float(offset)}
         return fields
 
-    def _description(self, update):
-        last, description = self.described
-        if update is not last:
-            description = updates.description(update.rule, self.parameters, update.state, fused=True)
-            self.described = update, description
+    def _description(self, update, fused=False):
+        last, last_fused, description = self.described
+        if update is not last or fused is not last_fused:
+            description = updates.description(update.rule, self.parameters, update.state, update.lines, update.penalise_biases,
+                                              update.clip_norm is not None, fused)  # fmt: skip
+            self.described = update, fused, description
         return description
 
     def _infer(self, mode, arrays, **fields):
@@ -218,19 +232,22 @@ class Engine:
 class _Prepared:
     """A Plan with its memory; as a context manager, it is kept for the next call."""
 
-    def __init__(self, engine, mode, batch, pixels, team):
-        self.engine, self.key, self.team = engine, (mode, batch, pixels, team), team
+    def __init__(self, engine, mode, batch, pixels, team, *asked):
+        self.engine, self.key, self.team = engine, (mode, batch, pixels, team, *asked), team
+        drops_inputs, drops, clips = asked or (False, False, False)
         rows, itemsize, sizes = -(-batch // 16) * 16, engine.dtype.itemsize, engine.sizes
         places = engine.training_place if mode >= GRADIENT else engine.inference_place
-        unpacks = pixels or engine.input_scale != 1
-        size = (places + (sizes[0] if unpacks else 0)) * rows * itemsize
+        unpacks = pixels or drops_inputs or engine.input_scale != 1
+        onward, unpacked = places, places + (sum(sizes[1:]) if drops else 0)
+        size = (unpacked + (sizes[0] if unpacks else 0)) * rows * itemsize
         own_scratch = -(-scratch_bytes(rows, sizes[-1], itemsize) // 64) * 64
         own_size, sizes_in_all = (0, size) if mode >= GRADIENT else (size, size * team)
         self.memory = np.empty(64 + sizes_in_all + own_scratch * team, np.uint8)
-        self.totals = np.empty(engine.parameters.size if mode == TRAIN and batch > CHUNK else 1, engine.dtype)
+        self.totals = np.empty(engine.parameters.size if mode == TRAIN and (batch > CHUNK or clips) else 1, engine.dtype)
+        self.sums = np.empty(engine.sums if mode == TRAIN else 1)
         begin = (address_of(self.memory) + 63) // 64 * 64
-        plan = Plan(mode, batch, pixels, unpacks, engine.input_scale, begin, own_size, places, begin + sizes_in_all, own_scratch, engine.multiply,
-                    *engine.loss_function)  # fmt: skip
+        plan = Plan(mode, batch, pixels, unpacks, engine.input_scale, begin, own_size, unpacked, onward, address_of(self.sums),
+                    begin + sizes_in_all, own_scratch, engine.multiply, *engine.loss_function)  # fmt: skip
         self.table = np.array([plan], PLAN)
 
     def __enter__(self):

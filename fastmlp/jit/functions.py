@@ -7,11 +7,11 @@ where it takes their address.
 import numpy as np
 
 from ..losses import LOSSES, name_of
-from . import elementary, losses, updates
+from . import elementary, losses, norms, updates
 from .activations import SIDE, activate_block, activation_of, softmax, sum_in_order
-from .barrier import sync_words
 from .compiling import entry
-from .intrinsics import address, address_of, call, data, fma as fma_of_numbers, moved, pointer
+from .intrinsics import address, address_of, call, data, moved, pointer
+from .intrinsics import fma as fma_of_numbers
 from .products import BUFFER, multiply_for
 
 
@@ -194,14 +194,28 @@ def mean_in_order(values, start, stop):
 
 def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):
     """One step by an update rule, in place, for flat C-contiguous arrays. See fastmlp.reference.update."""
-    updates.require_bare(lines, scale=scale)
-    described = updates.description(rule, parameters, state)
-    updates.apply(described, np.array(numbers, parameters.dtype), _flat(gradients), sync_words(), 1, 0)
+    described = updates.description(rule, parameters, state, lines, scales=scale is not None)
+    norms.apply_flat(address_of(described), np.array(numbers, parameters.dtype), 1.0 if scale is None else float(scale),
+                     _flat(gradients))  # fmt: skip
 
 
 def sgd_update(parameters, gradients, learning_rate):
     """w = w - learning_rate * g, in place, for flat C-contiguous arrays. See fastmlp.reference.sgd_update."""
     update("sgd", parameters, gradients, (), (learning_rate,))
+
+
+def sum_of_squares(array):
+    """The sum of squares of a flat array, float64. See fastmlp.reference.sum_of_squares."""
+    return _lane_sum(array, False)
+
+
+def sum_of_magnitudes(array):
+    """The sum of absolute values of a flat array, float64. See fastmlp.reference.sum_of_magnitudes."""
+    return _lane_sum(array, True)
+
+
+def _lane_sum(array, magnitudes):
+    return norms.lane_sum(_flat(array), magnitudes, np.empty(norms.blocks_of(np.size(array))))
 
 
 def fma(a, b, c):

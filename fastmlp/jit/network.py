@@ -15,8 +15,10 @@ import numpy as np
 from .activations import SIDE, activate_block, copy_run
 from .barrier import rows_are_done, take_rows, wait, wait_for_rows
 from .compiling import entry, inline, jit
+from .dropout import drop_block
 from .intrinsics import address, as_item, call, data, moved, pointer
 from .losses import class_of, n_right_labels, output_gradient, row_losses
+from .norms import clipping_scale, penalty_of, sum_penalties, update_share
 from .products import BUFFER, WIDEST
 from .tile import CHUNK, lanes
 
@@ -44,11 +46,13 @@ class Plan(NamedTuple):
     mode: int
     batch: int  # rows at a time
     pixels: int  # whether x is uint8
-    unpacks: int  # whether x is put into memory first
+    unpacks: int  # whether x is put into memory first: of another type or scale, or behind dropout
     input_scale: float  # what it is divided by there
     memory: int  # address of the layers' arrays
     own_memory: int  # bytes of them that each thread has of its own
     unpacked: int  # the place in memory of what is unpacked
+    onward: int  # TRAIN: what to add to a layer's a for the place of what dropout leaves of it
+    sums: int  # TRAIN: the address of float64 sums of blocks of parameters or gradients
     scratch: int  # address
     own_scratch: int  # bytes of each thread
     multiply: int  # address of products.multiply
@@ -81,9 +85,20 @@ class Task(NamedTuple):
     smooths: int = 0  # whether targets become y * target_scale + target_offset
     target_scale: float = 0.0
     target_offset: float = 0.0
-    update: int = 0  # TRAIN: its description, see updates.py
+    update: int = 0  # TRAIN: its description, see updates.py,
+    bias_update: int = 0  # that of biases,
     numbers: int = 0  # and the numbers of its first step
     numbers_step: int = 0  # from the numbers of one step to the next's
+    clips: int = 0  # TRAIN: whether the update waits for all gradients, which are clipped by their norm
+    clip_norm: float = 0.0
+    clip_eps: float = 0.0
+    penalties: int = 0  # TRAIN: float64, one for each step,
+    coefficients: int = 0  # from its (l2, l1)
+    coefficients_step: int = 0
+    penalises_biases: int = 0
+    thresholds: int = 0  # TRAIN: of dropout, int64, of the inputs and each hidden layer
+    seed: int = 0
+    before: int = 0  # how many steps were taken before these
 
 
 LAYER, PLAN, TASK = (
@@ -132,7 +147,8 @@ def scratch_of(p, start, rows, n_out):
 
 @entry
 def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
-    """One thread's part of a call. parameters, gradients: flat; in TRAIN gradients keeps totals between chunks."""
+    """One thread's part of a call. parameters, gradients: flat; in TRAIN gradients keeps totals between chunks, or all
+    gradients where the update waits for them."""
     plan, task = plans[0], tasks[0]
     p, sync = data(parameters), data(sync_words)
     memory = pointer(p, plan.memory + thread * plan.own_memory)
@@ -162,7 +178,8 @@ def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
 def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, scratch, first, rows, thread, team):
     """Rows first .. first + rows - 1 through the network. The arrays in memory have space for `space` rows."""
     output = len(layers) - 1
-    take_inputs(plan, task, layers[0].n_in, moved(memory, space * plan.unpacked), first, rows, scratch.x_lines, thread, team)
+    step = (first - task.start) // plan.batch
+    take_inputs(plan, task, step, layers[0].n_in, moved(memory, space * plan.unpacked), first, rows, scratch, thread, team)
     # A thread that goes on with the rows that it computed itself waits for nobody; columns are of all rows.
     if plan.unpacks and by_columns(p, layers[0].n_out, team):
         wait(sync, team)
@@ -176,8 +193,14 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
         lines = scratch.x_lines
         if i > 0:
             lines = scratch.lines
-            lines_of(moved(memory, space * layers[i - 1].a), layer.n_in, rows, lines)
+            lines_of(onward(plan, task, layers, i, memory, space), layer.n_in, rows, lines)
         forward(plan, layer, p, lines, z, a, rows, plan.mode == FORWARD or i < output, scratch, thread, team)
+        if i < output and threshold(task, i + 1) != 0:
+            r0, r1, c0, c1 = share(p, rows, layer.n_out, thread, team)
+            left = onward(plan, task, layers, i + 1, memory, space)
+            for r in range(r0, r1):
+                copy_run(moved(a, r * layer.n_out + c0), moved(left, r * layer.n_out + c0), c1 - c0)
+            drop(task, i + 1, step, left, layer.n_out, r0, r1, c0, c1, scratch)
         if by_columns(p, layer.n_out, team) or i < output and by_columns(p, layers[i + 1].n_out, team):
             wait(sync, team)
     if plan.mode == FORWARD:
@@ -188,16 +211,47 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
     for i in range(output, 0, -1):
         if by_columns(p, layers[i].n_in, team) or i < output and by_columns(p, layers[i].n_out, team):
             wait(sync, team)
-        backward(plan, layers[i], layers[i - 1], p, memory, space, rows, scratch, thread, team)
+        backward(plan, task, step, i, layers[i], layers[i - 1], p, memory, space, rows, scratch, thread, team)
+    sums = pointer(np.float64, plan.sums)
+    if task.penalties != 0:
+        sum_penalties(layers, task.penalises_biases, p, sums, thread, team)
     wait(sync, team)  # all gradients are there, and the weights have been read and may change
+    if task.penalties != 0 and thread == 0:
+        coefficients = moved(pointer(np.float64, task.coefficients), step * task.coefficients_step)
+        penalty = penalty_of(layers, task.penalises_biases, sums, coefficients[0], coefficients[1])
+        pointer(np.float64, task.penalties)[step] = penalty
     for i in range(output, -1, -1):
         lines = scratch.x_lines
         if i > 0:
             lines = scratch.lines
-            lines_of(moved(memory, space * layers[i - 1].a), layers[i].n_in, rows, lines)
+            lines_of(onward(plan, task, layers, i, memory, space), layers[i].n_in, rows, lines)
         differentiate(plan, task, layers[i], p, gradients, numbers, lines, moved(memory, space * layers[i].grad_z), rows,
                       scratch, thread, team)  # fmt: skip
     wait(sync, team)
+    if task.clips:
+        n = layers[output].bias + layers[output].n_out
+        scale = clipping_scale(gradients, n, task.clip_norm, task.clip_eps, sums, sync, thread, team)
+        update_share(task.update, task.bias_update, numbers, scale, layers, gradients, n, thread, team)
+        wait(sync, team)
+
+
+@jit
+def threshold(task, i):
+    """That of dropout behind layer i, 0 for the inputs; 0 leaves no unit out."""
+    return pointer(np.int64, task.thresholds)[i] if task.thresholds != 0 else 0
+
+
+@jit
+def onward(plan, task, layers, i, memory, space):
+    """What goes on from layer i - 1 to layer i of the table: a, or what dropout leaves of it."""
+    return moved(memory, space * (layers[i - 1].a + (plan.onward if threshold(task, i) != 0 else 0)))
+
+
+@jit
+def drop(task, i, step, a, n, r0, r1, c0, c1, scratch):
+    """Dropout behind layer i of a block of a (rows, n), in place. What products work in is free meanwhile."""
+    words = pointer(np.uint32, address(scratch.buffer))
+    drop_block(threshold(task, i), task.seed, task.before + step, i, a, n, r0, r1, c0, c1, words)
 
 
 @jit
@@ -231,15 +285,16 @@ def row_number(task, i):
 
 
 @inline
-def take_inputs(plan, task, n, unpacked, first, rows, lines, thread, team):
-    """lines (rows,): the addresses of the rows of the batch, or of those of the copy that the team makes together."""
+def take_inputs(plan, task, step, n, unpacked, first, rows, scratch, thread, team):
+    """scratch.x_lines (rows,): the addresses of the rows of the batch, or of those of the copy that the team makes together."""
+    lines, r0, r1 = scratch.x_lines, rows * thread // team, rows * (thread + 1) // team
     if not plan.unpacks:
         for r in range(rows):
             lines[r] = task.x + row_number(task, first + r) * task.x_row
         return
     lines_of(unpacked, n, rows, lines)
     scale = as_item(unpacked, plan.input_scale)
-    for r in range(rows * thread // team, rows * (thread + 1) // team):
+    for r in range(r0, r1):
         start, row = task.x + row_number(task, first + r) * task.x_row, moved(unpacked, r * n)
         if plan.pixels:
             pixels = pointer(np.uint8, start)
@@ -249,6 +304,8 @@ def take_inputs(plan, task, n, unpacked, first, rows, lines, thread, team):
             numbers = pointer(unpacked, start)
             for j in range(n):
                 row[j] = numbers[j] / scale
+    if threshold(task, 0) != 0:
+        drop(task, 0, step, unpacked, n, r0, r1, 0, n, scratch)
 
 
 @inline
@@ -336,14 +393,17 @@ def targets(task, n, first, rows, y):
 
 
 @inline
-def backward(plan, layer, before, p, memory, space, rows, scratch, thread, team):
-    """before.grad_z (rows, n_in) = layer.grad_z W^T, through the derivative of before's activation."""
+def backward(plan, task, step, i, layer, before, p, memory, space, rows, scratch, thread, team):
+    """before.grad_z (rows, n_in) = layer.grad_z W^T, behind dropout and through the derivative of before's activation; layer is
+    the table's i-th."""
     n = layer.n_in
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
     lines_of(moved(memory, space * layer.grad_z), layer.n_out, rows, scratch.lines)
     first, g = r0 * n + c0, moved(memory, space * before.grad_z)
     call(plan.multiply, (scratch.lines, 0, layer.n_out, moved(p, layer.weights), 1, layer.n_out, scratch.zeros, 0, g, n, 0, 0,
                         p, 0, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
+    if threshold(task, i) != 0:
+        drop(task, i, step, g, n, r0, r1, c0, c1, scratch)
     derived = moved(memory, space * before.z + first)  # holds a where the activation does not keep z
     g = moved(g, first)
     if c1 - c0 == n:
@@ -356,12 +416,13 @@ def backward(plan, layer, before, p, memory, space, rows, scratch, thread, team)
 @inline
 def differentiate(plan, task, layer, p, gradients, numbers, lines, grad_z, rows, scratch, thread, team):
     """grad_w = x^T grad_z and grad_b, the same sum with every x = 1: to the gradients, or in TRAIN straight into weights
-    and bias. Columns are shared out as in forward, so that a thread's columns of the weights stay in its cache."""
+    and bias, unless the update waits for all. Columns are shared out as in forward, so that a thread's columns of the weights stay in its cache."""
     n = layer.n_out
+    update, bias_update = (0, 0) if task.clips else (task.update, task.bias_update)
     r0, r1, c0, c1 = share(p, layer.n_in, n, thread, team)
     call(plan.multiply, (lines, 1, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.weights), n, task.carries,
-                        task.update, numbers, layer.weights, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
+                        update, numbers, layer.weights, r0, r1, c0, c1, scratch.buffer))  # fmt: skip
     if by_columns(p, n, team) or thread == team - 1:
         scratch.lines[0] = address(scratch.ones)
         call(plan.multiply, (scratch.lines, 0, rows, grad_z, n, 1, scratch.zeros, 0, moved(gradients, layer.bias), n,
-                            task.carries, task.update, numbers, layer.bias, 0, 1, c0, c1, scratch.buffer))  # fmt: skip
+                            task.carries, bias_update, numbers, layer.bias, 0, 1, c0, c1, scratch.buffer))  # fmt: skip

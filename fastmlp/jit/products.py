@@ -117,7 +117,7 @@ def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, sta
                               total, total_row, updates, rate)  # fmt: skip
             taken = n_tiles * tile_rows
             if rule != 0:
-                call(rule, (update, numbers, at, taken, columns, c_row, gradients))
+                call(rule, (update, numbers, as_item(c, 1), at, taken, columns, c_row, gradients))
             n -= n_tiles
             row += taken
             at += taken * c_row

@@ -1,9 +1,10 @@
 """The update rules, after fastmlp/reference/updates.py, operation by operation: w = w - u, with u from g, the rule's arrays
-and its numbers.
+and its numbers, and the lines around them.
 
-A rule is one function of vectors, found by its name in fastmlp/update_rules.py and compiled on first use. It is run over
-blocks: rows x columns of the flat arrays from `at` on, `row` apart, whose gradients lie `columns` apart in a strip that the
-first-level cache holds. Whoever owns the parameters of a block owns their part of the rule's arrays.
+A rule is one function of vectors, found by its name in fastmlp/update_rules.py; with the lines that an update asks for it is
+compiled on first use. It is run over blocks: rows x columns of the flat arrays from `at` on, `row` apart, whose gradients lie
+`columns` apart in a strip that the first-level cache holds. Whoever owns the parameters of a block owns their part of the
+rule's arrays.
 """
 
 import functools
@@ -16,9 +17,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .. import update_rules
-from .barrier import wait
-from .compiling import compile_c_function, entry
-from .intrinsics import address_of, call, data, moved
+from ..reference.engine import PENALTIES
+from .compiling import compile_c_function
+from .intrinsics import address_of
 from .vectors import INT, Vectors
 
 
@@ -40,6 +41,24 @@ class Vector:
     def __truediv__(self, other):
         return Vector(self.code, self.code.builder.fdiv(self.value, other.value))
 
+    def __neg__(self):
+        return Vector(self.code, self.code.builder.fneg(self.value))
+
+    def __lt__(self, other):
+        return self.code.builder.fcmp_ordered("<", self.value, other.value)
+
+    def __gt__(self, other):
+        return self.code.builder.fcmp_ordered(">", self.value, other.value)
+
+
+def constant(x, number):
+    """A number in all lanes, as the vector x has them."""
+    return Vector(x.code, x.code.constant(number))
+
+
+def select(condition, chosen, other):
+    return Vector(chosen.code, chosen.code.builder.select(condition, chosen.value, other.value))
+
 
 def sqrt(x):
     return Vector(x.code, x.code.call("sqrt", x.code.vector, [x.value]))
@@ -47,11 +66,9 @@ def sqrt(x):
 
 def settle(x):
     """x, but +0 where it is subnormal or -0; NaN passes."""
-    code = x.code
-    tiny = np.finfo(np.float32 if code.number == ir.FloatType() else np.float64).tiny
-    magnitude = code.call("fabs", code.vector, [x.value])
-    small = code.builder.fcmp_ordered("<", magnitude, code.constant(float(tiny)))
-    return Vector(code, code.builder.select(small, ir.Constant(code.vector, None), x.value))
+    tiny = np.finfo(np.float32 if x.code.number == ir.FloatType() else np.float64).tiny
+    magnitude = Vector(x.code, x.code.call("fabs", x.code.vector, [x.value]))
+    return select(magnitude < constant(x, float(tiny)), constant(x, 0.0), x)
 
 
 # From the gradient, the rule's arrays and its numbers: u and what becomes of the arrays.
@@ -99,30 +116,59 @@ RULES = {
 }
 
 
+def change(rule, lines, w, g, arrays, numbers):
+    """The parameters and the arrays after a step, by a rule and the lines around it. lines: {name: its number}."""
+    if "scale" in lines:
+        g = g * lines["scale"]
+    if "clip_value" in lines:
+        c = lines["clip_value"]
+        g = select(g > c, c, select(g < -c, -c, g))
+    if "l2" in lines:
+        g = g + lines["l2"] * w
+    if "l1" in lines:
+        l1, zero = lines["l1"], constant(w, 0.0)
+        g = g + select(w > zero, l1, select(w < zero, -l1, zero))
+    u, *state = rule(g, *arrays[: len(arrays) - ("average" in lines)], *numbers)
+    if "decay" in lines:
+        u = u + lines["decay"] * w
+    w = w - u
+    if "average" in lines:
+        average = arrays[-1]
+        state.append(average + lines["average"] * (w - average))
+    return w, *state
+
+
 @intrinsic(prefer_literal=True)
-def update_block(typingctx, rule, update, numbers, at, rows, columns, row, g):
-    """The code of the rule with this name for one block; update, numbers: see description."""
+def update_block(typingctx, kind, update, numbers, scale, at, rows, columns, row, g):
+    """The code of a kind of update for one block. kind: see kind_of; update, numbers: see description; scale: of the gradients,
+    where the kind has it."""
     n = types.int64
 
     def generate(context, builder, signature, values):
         number = ir.FloatType() if g.dtype == types.float32 else ir.DoubleType()
-        Block(builder, number, rule.literal_value).write(*values[1:])
+        Block(builder, number, kind.literal_value).write(*values[1:])
         return context.get_dummy_value()
 
-    return types.void(rule, update, numbers, n, n, n, n, g), generate
+    return types.void(kind, update, numbers, g.dtype, n, n, n, n, g), generate
 
 
 class Block(Vectors):
     """Writes what update_block does."""
 
-    def __init__(self, builder, number, rule):
+    def __init__(self, builder, number, kind):
         super().__init__(builder, number)
-        self.rule, self.n_arrays, self.n_numbers = RULES[rule], *counts(rule)
+        rule, *self.lines = kind.split()
+        self.rule, self.n_numbers = RULES[rule], len(update_rules.RULES[rule].numbers)
+        self.n_arrays = len(update_rules.RULES[rule].state) + ("average" in self.lines)
 
-    def write(self, update, numbers, at, rows, columns, row, g):
+    def write(self, update, numbers, scale, at, rows, columns, row, g):
         builder, p = self.builder, self.number.as_pointer()
         arrays = [builder.inttoptr(builder.load(builder.gep(update, [INT(1 + k)])), p) for k in range(1 + self.n_arrays)]
-        numbers = [Vector(self, self.broadcast(builder.load(builder.gep(numbers, [INT(k)])))) for k in range(self.n_numbers)]
+        n_lines = len([line for line in self.lines if line != "scale"])
+        numbers = [Vector(self, self.broadcast(builder.load(builder.gep(numbers, [INT(k)]))))
+                   for k in range(self.n_numbers + n_lines)]  # fmt: skip
+        numbers, of_lines = numbers[: self.n_numbers], [*numbers[self.n_numbers :], Vector(self, self.broadcast(scale))]
+        lines = {line: number for line, number in zip(self.lines, of_lines) if not line.startswith(LEFT_OUT)}
         one_run = builder.icmp_signed("==", row, columns)
         columns = builder.select(one_run, builder.mul(rows, columns), columns)
         rows = builder.select(one_run, INT(1), rows)
@@ -132,61 +178,59 @@ class Block(Vectors):
             start = builder.add(at, builder.mul(loop.index, row))
             line = builder.gep(g, [builder.mul(loop.index, columns)])
             with cgutils.for_range_slice(builder, INT(0), whole, INT(self.lanes)) as (j, _):
-                self.step(arrays, builder.add(start, j), builder.gep(line, [j]), numbers, None)
+                self.step(arrays, builder.add(start, j), builder.gep(line, [j]), numbers, lines, None)
             with builder.if_then(builder.icmp_signed("<", whole, columns)):
-                self.step(arrays, builder.add(start, whole), builder.gep(line, [whole]), numbers, last)
+                self.step(arrays, builder.add(start, whole), builder.gep(line, [whole]), numbers, lines, last)
 
-    def step(self, arrays, at, g, numbers, mask):
-        """One vector of parameters and of the rule's arrays, at `at`, from its gradients."""
+    def step(self, arrays, at, g, numbers, lines, mask):
+        """One vector of parameters and of the arrays, at `at`, from its gradients."""
         places = [self.builder.gep(array, [at]) for array in arrays]
-        w, *state = (Vector(self, self.load(place, mask)) for place in places)
-        u, *new_state = self.rule(Vector(self, self.load(g, mask)), *state, *numbers)
-        for new, place in zip((w - u, *new_state), places):
+        w, *arrays = (Vector(self, self.load(place, mask)) for place in places)
+        for new, place in zip(change(self.rule, lines, w, Vector(self, self.load(g, mask)), arrays, numbers), places):
             self.store(new.value, place, mask)
 
 
-def counts(rule):
-    """How many arrays and how many numbers a rule has."""
-    return len(update_rules.RULES[rule].state), len(update_rules.RULES[rule].numbers)
+LEFT_OUT = "no_"
+
+
+def kind_of(rule, lines=(), penalises=True, scales=False):
+    """The name of what compiles to one function: the rule, and the lines whose numbers follow its own, with LEFT_OUT before
+    those that are not for biases where they are not penalised; then whether gradients are scaled."""
+    names = (line if penalises or line not in PENALTIES else LEFT_OUT + line for line in lines)
+    return " ".join((rule, *names, *["scale"] * scales))
 
 
 @functools.cache
-def compiled(rule, dtype):
-    """The C function (update*, numbers*, at, rows, columns, row, g*) of a rule."""
+def compiled(kind, dtype):
+    """The C function (update*, numbers*, scale, at, rows, columns, row, g*) of a kind of update."""
 
-    def run(update, numbers, at, rows, columns, row, g):
-        update_block(rule, update, numbers, at, rows, columns, row, g)
+    def run(update, numbers, scale, at, rows, columns, row, g):
+        update_block(kind, update, numbers, scale, at, rows, columns, row, g)
 
-    # Each rule's code has a name of its own in memory, too, where the code of several may be loaded from the disk.
-    run.__name__ = run.__qualname__ = f"update_by_{rule}"
-    p, n = types.CPointer(numba.from_dtype(dtype)), types.int64
-    return compile_c_function(run, types.void(types.CPointer(n), p, n, n, n, n, p))
-
-
-def require_bare(lines, **around):
-    """ValueError for what may stand around a rule, and in fit, where this backend does not have it."""
-    lacking = [*lines, *(name for name, asked in around.items() if asked is not None)]
-    if lacking:
-        raise ValueError(f"the Numba backend has no {' or '.join(lacking)}: use another backend")
+    # Each kind's code has a name of its own in memory, too, where the code of several may be loaded from the disk.
+    run.__name__ = run.__qualname__ = f"update_by_{kind.replace(' ', '_')}"
+    number, n = numba.from_dtype(dtype), types.int64
+    p = types.CPointer(number)
+    return compile_c_function(run, types.void(types.CPointer(n), p, number, n, n, n, n, p))
 
 
-def description(rule, parameters, state, fused=False):
-    """An update as compiled code knows it, int64: the addresses of the rule's function, of the parameters, and of the rule's
-    arrays. The function's is 0 for plain gradient descent where it is fused, since tiles make that update themselves.
+def description(rule, parameters, state, lines=(), penalise_biases=True, scales=False, fused=False):
+    """An update as compiled code knows it, int64: the addresses of the function for weights, of the parameters, and of the
+    update's arrays; then the same for biases. A function is 0 for plain gradient descent where it is fused, since tiles make
+    that update themselves.
 
     Beside it goes a pointer to the step's numbers. ValueError for a rule that is not here.
     """
     if rule not in RULES:
         raise ValueError(f"the Numba backend has no update rule {rule!r}")
-    function = 0 if fused and rule == "sgd" else compiled(rule, parameters.dtype).address
-    return np.array([function, *map(address_of, (parameters, *state))], np.int64)
+    arrays, halves = list(map(address_of, (parameters, *state))), []
+    for penalises in (True, penalise_biases):
+        kind = kind_of(rule, lines, penalises, scales)
+        halves += [0 if fused and kind == "sgd" else compiled(kind, parameters.dtype).address, *arrays]
+    return np.array(halves, np.int64)
 
 
-@entry
-def apply(update, numbers, gradients, sync, team, thread):
-    """One thread's part of a step of a described update from flat gradients, cut at cache lines."""
-    n, lines = len(gradients), (len(gradients) + 15) // 16
-    first, stop = lines * thread // team * 16, min(lines * (thread + 1) // team * 16, n)
-    if wait(data(sync), team):
-        call(update[0], (data(update), data(numbers), first, 1, stop - first, stop - first, moved(data(gradients), first)))
-        wait(data(sync), team)
+def both_addresses(description):
+    """Of the part for weights, and of that for biases."""
+    start = address_of(description)
+    return start, start + description.nbytes // 2

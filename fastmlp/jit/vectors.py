@@ -1,4 +1,4 @@
-"""LLVM instructions on whole vectors: what tile.py and updates.py write their inner loops with."""
+"""LLVM instructions on whole vectors: what tile.py, updates.py and norms.py write their inner loops with."""
 
 from llvmlite import ir
 from numba.core import cgutils
@@ -9,14 +9,15 @@ INT, INT32, BOOL = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
 
 class Vectors:
-    """Writes, through an llvmlite builder, instructions on vectors of one type of number.
+    """Writes, through an llvmlite builder, instructions on vectors of one type of number, of the processor's length by default.
 
     A mask says which lanes are there: None for all of them.
     """
 
-    def __init__(self, builder, number):
+    def __init__(self, builder, number, lanes=None):
         self.builder, self.number = builder, number
-        self.lanes = VECTOR_BYTES // (4 if number == ir.FloatType() else 8)
+        self.itemsize = 4 if number == ir.FloatType() else 8
+        self.lanes = lanes or VECTOR_BYTES // self.itemsize
         self.vector = ir.VectorType(number, self.lanes)
         self.name = f"v{self.lanes}{'f32' if number == ir.FloatType() else 'f64'}"
 
@@ -41,15 +42,15 @@ class Vectors:
     def load(self, p, mask=None):
         p = self.builder.bitcast(p, self.vector.as_pointer())
         if mask is None:
-            return self.builder.load(p, align=VECTOR_BYTES // self.lanes)
-        align = INT32(VECTOR_BYTES // self.lanes)
+            return self.builder.load(p, align=self.itemsize)
+        align = INT32(self.itemsize)
         return self.call("masked.load", self.vector, [p, align, mask, ir.Constant(self.vector, None)], pointed=True)
 
     def store(self, value, p, mask=None):
         p = self.builder.bitcast(p, self.vector.as_pointer())
         if mask is None:
-            return self.builder.store(value, p, align=VECTOR_BYTES // self.lanes)
-        return self.call("masked.store", ir.VoidType(), [value, p, INT32(VECTOR_BYTES // self.lanes), mask], pointed=True)
+            return self.builder.store(value, p, align=self.itemsize)
+        return self.call("masked.store", ir.VoidType(), [value, p, INT32(self.itemsize), mask], pointed=True)
 
     def call(self, name, result, arguments, pointed=False):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])

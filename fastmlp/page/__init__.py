@@ -1,8 +1,8 @@
 """The page in the browser: `fastmlp page`, or `fastmlp.page(net, data)` in Python (extra `page`).
 
-server.py keeps the door, client.py is one tab, orders.py is what a tab may ask for, room.py is the network that all tabs
-share, pacing.py trains it, subject.py knows what its numbers mean, protocol.py is how all of that travels, and static/ is the
-page itself.
+server.py keeps the door, client.py is one tab, orders.py is what a tab may ask for, room.py is the network that all
+tabs share, pacing.py trains it, subject.py knows what its numbers mean, protocol.py is how all of that travels, and
+static/ is the page itself.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import types
 import webbrowser
 
 from ..datasets import digits
+from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from . import subject
 from .room import Room
@@ -54,7 +55,7 @@ class Page:
         from . import server
 
         if net is None:
-            net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0)
+            net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
         if data is None and loader is None and (net.layer_sizes[0], net.layer_sizes[-1]) == (784, 10):
             loader = _digits
         started = concurrent.futures.Future()
@@ -115,8 +116,6 @@ async def _load(room, loader):
 
 def _digits():
     """The data of `fastmlp train`."""
-    from ..cli.commands import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
-
     return *digits(TRAINING_DIGITS, TRAINING_SEED), *digits(HELD_OUT_DIGITS, HELD_OUT_SEED)
 
 

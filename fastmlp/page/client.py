@@ -120,10 +120,10 @@ class Client:
 
     def _update(self):
         """One frame with everything that this tab has not got yet."""
-        room, sent, arrays, fields = self.room, self.sent, [], {}
+        room, arrays, fields = self.room, [], {}
         if self._is_new("structure", room.structure):
             fields["network"] = describe(room)
-            self.sent = sent = {"structure": room.structure}
+            self.sent = {"structure": room.structure}
             if self.input is not None and self.input.size != room.net.layer_sizes[0]:
                 self.input = None
         new_parameters = self._is_new("parameters", room.version)
@@ -179,7 +179,7 @@ def describe(room):
         "layer_sizes": list(net.layer_sizes), "activations": [str(a) for a in net.layer_activations], "loss": net.loss,
         "dtype": net.dtype.name, "n_parameters": net.n_parameters, "all_travel": net.n_parameters <= ALL_TRAVEL,
         "outputs": room.output_kind, "inputs": room.inputs, "has_data": room.data is not None,
-        "n_rows": 0 if room.data is None else len(room.data.x), "n_test": 0 if room.data is None else len(room.data.x_test),
+        "n_test": 0 if room.data is None else len(room.data.x_test),
         "choices": [name for name, row in ACTIVATIONS.items() if orders._hidden(name, row)]
         + sorted({str(a) for a in net.layer_activations if not isinstance(a, str)}),
     }  # fmt: skip

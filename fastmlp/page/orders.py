@@ -1,4 +1,5 @@
-"""What the page may ask for: each order's fields are checked, and the room does it. A function returns the reply, if any."""
+"""What the page may ask for: each order's fields are checked, and the room does it. A function returns the reply, if
+any."""
 
 import numpy as np
 

@@ -1,8 +1,8 @@
 """What travels between the page and its server, and how it is checked: orders in JSON, numbers in binary frames.
 
 A frame is the length of its header (4 bytes, little-endian), the header (a JSON object, padded with spaces so that what
-follows begins at a multiple of 8), and the numbers, little-endian, one array after the other. A header's "arrays" lists them
-as [name, dtype, count], each padded to a multiple of 8 bytes.
+follows begins at a multiple of 8), and the numbers, little-endian, one array after the other. A header's "arrays" lists
+them as [name, dtype, count], each padded to a multiple of 8 bytes.
 """
 
 import json

@@ -1,20 +1,21 @@
 """The room that all tabs share: the network, where its training stands, and everything that can be undone.
 
-Training runs on a twin of the network through MLP.fit, slice by slice, and the network takes over the twin's parameters at the
-end of each: so whoever reads the network never sees half a step, and its own history and epochs stay its user's.
+Training runs on a twin of the network through MLP.fit, slice by slice, and the network takes over the twin's parameters
+at the end of each: so whoever reads the network never sees half a step, and its own history and epochs stay its user's.
 """
 
 import asyncio
 import copy
+import math
 import os
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-import fastmlp
-
+from ..network import MLP
 from ..random_streams import shuffled_rows
 from . import subject
 from .protocol import Refused
@@ -80,7 +81,7 @@ class Training:
 
 
 class Room:
-    """A network, its data and what was done to it; version counts the changes of parameters, structure those of layers."""
+    """A network, its data and what was done to it; version counts changes of parameters, structure those of layers."""
 
     def __init__(self, net, data=None, is_loading=False):
         self.clients, self.wake = set(), asyncio.Event()
@@ -121,7 +122,7 @@ class Room:
         self._describe()
 
     def _describe(self):
-        self.output_kind = subject.output_kind(self.net, self.data)
+        self.output_kind = subject.output_kind(self.net)
         self.inputs = subject.inputs(self.net, self.data)
         unfit = subject.why_unfit(self.net, self.data, self.is_loading)
         self.fits_data = unfit is None  # so that the network can be examined on them
@@ -211,7 +212,7 @@ class Room:
             with open(path, "wb") as file:
                 file.write(content)
             try:
-                net = fastmlp.MLP.load(path, self.net.backend, self.net.n_threads, own)
+                net = MLP.load(path, self.net.backend, self.net.n_threads, own)
             except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
                 raise Refused(f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")) from None
         self.pause()
@@ -233,9 +234,9 @@ class Room:
 
     def _made(self, sizes, activations, seed):
         net = self.net
-        return fastmlp.MLP(
+        return MLP(
             sizes, activation=activations, output_activation=net.layer_activations[-1], loss=net.loss,
-            dtype=net.dtype, seed=seed, backend=net.backend, n_threads=net.n_threads,
+            dtype=net.dtype, seed=seed, backend=net.backend, n_threads=net.n_threads, input_scale=net.input_scale, task=net.task,
         )  # fmt: skip
 
     def _begin_again(self, seed):
@@ -277,11 +278,13 @@ class Room:
     def train(self, rows):
         """Train the twin on rows, batch by batch; their mean loss. May run in a thread: it leaves the room alone."""
         self.twin.parameters[...] = self.net.parameters
-        history = self.twin.fit(
-            self.data.x[rows], self.data.y[rows], epochs=1, batch_size=self.settings.batch_size,
-            learning_rate=self.settings.learning_rate, shuffle=False, verbose=0,
-        )  # fmt: skip
-        return rows, history.loss[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of a training that breaks down, which the page shows itself
+            history = self.twin.fit(
+                self.data.x[rows], self.data.y[rows], epochs=1, batch_size=self.settings.batch_size,
+                learning_rate=self.settings.learning_rate, shuffle=False, verbose=0,
+            )  # fmt: skip
+        return rows, math.nan if history.ended else history.loss[0]
 
     def take_over(self, trained):
         """Make the twin's parameters the network's."""

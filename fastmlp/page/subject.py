@@ -60,23 +60,11 @@ def why_unfit(net, data, is_loading):
     return None
 
 
-def output_kind(net, data):
+def output_kind(net):
     """What the outputs are: "classes", "binary" (one of two classes), "labels" (several may be right) or "regression"."""
-    n_out, last = net.layer_sizes[-1], net.layer_activations[-1]
-    has_labels = data is not None and data.y.ndim == 1 and data.y.dtype.kind in "biu"
-    if n_out == 1:
-        zeros_and_ones = data is None or set(np.unique(data.y[:1000]).tolist()) <= {0, 1}
-        return "binary" if last == "sigmoid" and zeros_and_ones else "regression"
-    if last == "softmax" or net.is_classifier or has_labels:
-        return "classes"
-    if last == "sigmoid":
-        if data is None or data.y.ndim != 2:
-            return "classes"
-        sample = data.y[:1000]
-        if not np.isin(sample, (0, 1)).all():
-            return "regression"
-        return "classes" if (sample.sum(axis=1) == 1).all() else "labels"
-    return "regression"
+    if net.task == "numbers":
+        return "regression"
+    return net.task if net.layer_sizes[-1] > 1 else "binary"
 
 
 def inputs(net, data):
@@ -85,7 +73,7 @@ def inputs(net, data):
     fitting = data is not None and data.x.shape[1] == n_in
     side = math.isqrt(n_in)
     if side * side == n_in and side >= SMALLEST_SIDE:
-        return {"kind": "pad", "side": side, "pixels": not fitting or data.x.dtype == np.uint8}
+        return {"kind": "pad", "side": side, "pixels": net.input_scale != 1 or fitting and data.x.dtype == np.uint8}
     kind = "plane" if n_in == 2 else "sliders" if n_in <= MOST_SLIDERS else "rows"
     low, high = np.full(n_in, -1.0), np.ones(n_in)
     if fitting:
@@ -94,7 +82,11 @@ def inputs(net, data):
         low, high = np.where(low < high, low, low - 1), np.where(low < high, high, high + 1)
         margin = 0.1 * (high - low)
         low, high = low - margin, high + margin
-    described = {"kind": kind, "low": low.tolist() if kind != "rows" else [], "high": high.tolist() if kind != "rows" else []}
+    described = {
+        "kind": kind,
+        "low": low.tolist() if kind != "rows" else [],
+        "high": high.tolist() if kind != "rows" else [],
+    }
     if kind == "plane" and fitting:
         shown = slice(0, 400)
         described["points"] = np.asarray(data.x[shown], np.float64).round(4).tolist()

@@ -1,7 +1,8 @@
 """Pictures of networks, of their training and of their mistakes, through matplotlib (extra `plot`).
 
-Every function takes `ax`, a matplotlib Axes to draw on, and returns it. Without one it draws on a figure of its own, which
-pyplot does not know, and the Axes returned shows itself in notebooks; `ax.figure.savefig(path)` writes it to a file.
+Every function takes `ax`, a matplotlib Axes to draw on, and returns it. Without one it draws on a figure of its own,
+which pyplot does not know, and the Axes returned shows itself in notebooks; `ax.figure.savefig(path)` writes it to a
+file.
 """
 
 try:

@@ -8,7 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-POSITIVE, NEGATIVE, HIGHLIGHT = "#0b6fc2", "#d95f02", "#e8a90c"  # blue and orange: told apart by colour-blind people too
+POSITIVE, NEGATIVE, HIGHLIGHT = (
+    "#0b6fc2",
+    "#d95f02",
+    "#e8a90c",
+)  # blue and orange: told apart by colour-blind people too
 MUTED = "#6b7280"
 SIGNED = LinearSegmentedColormap.from_list("fastmlp", ["#8a3a00", NEGATIVE, "#fbfaf8", POSITIVE, "#063d6e"])
 

@@ -34,5 +34,7 @@ def learning_curves(history, ax=None):
                 percent = [100 * value for value in values]
                 lines += right.plot(epochs, percent, style, color=POSITIVE, marker=marker, label=name)
         right.set_ylabel("accuracy, %", color=POSITIVE)
-    ax.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=8, frameon=False, labelcolor=MUTED)
+    ax.legend(
+        handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=8, frameon=False, labelcolor=MUTED
+    )
     return ax

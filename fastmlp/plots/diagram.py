@@ -14,9 +14,9 @@ BOTTOM, TOP = -0.6, 0.52
 def network(net, image, ax=None):
     """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
 
-    net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the true
-    count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations other
-    than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange.
+    net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the
+    true count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations
+    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange.
     """
     activations = [np.asarray(a, np.float64) for a in net.activations(np.asarray(image).reshape(-1))]
     side = side_of(net.layer_sizes[0])

@@ -10,7 +10,8 @@ WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", NEGATIVE])
 
 
 def confusion_matrix(net, x, y, ax=None):
-    """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's share.
+    """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's
+    share.
 
     x, y: samples and their integer labels.
     """
@@ -65,8 +66,9 @@ def worst_mistakes(net, x, y, n=20, ax=None):
     ax.imshow(sheet, "gray", interpolation="nearest")
     for row, (left, top) in zip(worst, corners):
         ax.text(left, top - 1.2, f"{y[row]} read as ", fontsize=8, va="bottom")
-        ax.text(left + side - 1, top - 1.2, f"{answers[row]}  {outputs[row, answers[row]]:.2f}", fontsize=8, va="bottom",
-                ha="right", color=NEGATIVE, weight="bold")  # fmt: skip
+        answer = f"{answers[row]}  {outputs[row, answers[row]]:.2f}"
+        style = {"fontsize": 8, "va": "bottom", "ha": "right", "color": NEGATIVE, "weight": "bold"}
+        ax.text(left + side - 1, top - 1.2, answer, **style)
     ax.set_ylim(sheet.shape[0], -side / 3.5)
     return ax
 

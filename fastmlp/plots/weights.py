@@ -10,8 +10,8 @@ MOST_NEURONS = 64
 def weights(net, layer=0, ax=None):
     """The incoming weights of every neuron of a layer: blue for, orange against, pale is zero; one scale for all.
 
-    net: an MLP. layer: 0 is the first hidden layer. Where the layer's inputs make a square (784 = 28 x 28), each neuron is
-    an image of that side, at most 64 of them; elsewhere the whole matrix is one image, a column a neuron.
+    net: an MLP. layer: 0 is the first hidden layer. Where the layer's inputs make a square (784 = 28 x 28), each neuron
+    is an image of that side, at most 64 of them; elsewhere the whole matrix is one image, a column a neuron.
     """
     matrix = np.asarray(net.weights[layer], np.float64)
     n_in, n_out = matrix.shape

@@ -143,7 +143,7 @@ class Engine:
         if is_ready(y, self.dtype, 2):
             suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and LOSSES[name_of(self.loss)].takes_any_targets
         else:
-            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and 0 <= y.min() and y.max() < n_out
+            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and y.min() >= 0 and y.max() < n_out
         apart = suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y))
         return bool(apart and np.isfinite(x).all())
 
@@ -250,9 +250,7 @@ class Engine:
     def _backward(self, sums, activations, batch, divisor, gradients, onward, kept=None):
         """Write the gradients of all layers, the output layer's first, into the flat array."""
         views = layer_views(gradients, self.sizes)
-        grad_z = output_gradient(
-            self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights
-        )
+        grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights)
         for i in reversed(range(len(self.layers))):
             grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b

@@ -1,4 +1,4 @@
-// The colours of numbers: activations from black to white, negative ones towards orange; weights blue for, orange against.
+// The colours of numbers: activations black to white, negative ones orange; weights blue for, orange against.
 
 const names = ["positive", "negative", "highlight", "ring", "line", "text", "muted", "panel", "paper", "nan"];
 let values = {};
@@ -67,14 +67,18 @@ export function signedPicture(numbers, width, height, scale = largest(numbers)) 
 export function greyPicture(numbers, width, height, scale) {
   return picture(numbers, width, height, (bytes, offset, value) => {
     const [r, g, b] = brightness(value, scale);
-    bytes[offset] = r; bytes[offset + 1] = g; bytes[offset + 2] = b; bytes[offset + 3] = 255;
+    bytes[offset] = r;
+    bytes[offset + 1] = g;
+    bytes[offset + 2] = b;
+    bytes[offset + 3] = 255;
   });
 }
 
 /** A canvas's context, the canvas as sharp as the screen is; width and height are in CSS pixels. */
 export function sharp(canvas) {
   const ratio = window.devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = canvas.clientHeight;
+  const width = canvas.clientWidth,
+    height = canvas.clientHeight;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);

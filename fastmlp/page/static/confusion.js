@@ -7,8 +7,10 @@ export class Confusion {
     Object.assign(this, { canvas, onOpen, counts: null, n: 0, at: [0, 0], focused: false });
     canvas.addEventListener("click", (event) => {
       if (!this.counts) return;
-      const box = canvas.getBoundingClientRect(), cell = (box.width - this.margin) / this.n;
-      const column = Math.floor((event.clientX - box.left - this.margin) / cell), row = Math.floor((event.clientY - box.top - this.margin) / cell);
+      const box = canvas.getBoundingClientRect(),
+        cell = (box.width - this.margin) / this.n;
+      const column = Math.floor((event.clientX - box.left - this.margin) / cell),
+        row = Math.floor((event.clientY - box.top - this.margin) / cell);
       if (column >= 0 && row >= 0 && column < this.n && row < this.n) this.open(row, column);
     });
     canvas.addEventListener("keydown", (event) => {
@@ -55,9 +57,14 @@ export class Confusion {
     const cell = (width - margin) / n;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    const sums = Array.from({ length: n }, (_, row) => counts.subarray(row * n, row * n + n).reduce((a, b) => a + b, 0) || 1);
+    const sums = Array.from(
+      { length: n },
+      (_, row) => counts.subarray(row * n, row * n + n).reduce((a, b) => a + b, 0) || 1,
+    );
     let worst = 0;
-    counts.forEach((count, k) => (Math.floor(k / n) !== k % n ? (worst = Math.max(worst, count / sums[Math.floor(k / n)])) : 0));
+    counts.forEach((count, k) =>
+      Math.floor(k / n) !== k % n ? (worst = Math.max(worst, count / sums[Math.floor(k / n)])) : 0,
+    );
     for (let row = 0; row < n; row++) {
       if (margin) {
         context.fillStyle = css("muted");
@@ -66,14 +73,16 @@ export class Confusion {
         context.fillText(row, margin + cell * (row + 0.5), margin / 2);
       }
       for (let column = 0; column < n; column++) {
-        const count = counts[row * n + column], share = row === column ? count / sums[row] : count / sums[row] / (worst || 1);
+        const count = counts[row * n + column],
+          share = row === column ? count / sums[row] : count / sums[row] / (worst || 1);
         const [x, y] = [margin + cell * column, margin + cell * row];
         context.fillStyle = css("paper");
         context.fillRect(x, y, cell, cell);
         context.fillStyle = css(row === column ? "positive" : "negative", 0.9 * share);
         context.fillRect(x, y, cell - 0.5, cell - 0.5);
         if (count && cell >= 12) {
-          context.fillStyle = share > 0.55 ? (document.documentElement.dataset.theme === "dark" ? "#05070b" : "#fff") : css("text");
+          context.fillStyle =
+            share > 0.55 ? (document.documentElement.dataset.theme === "dark" ? "#05070b" : "#fff") : css("text");
           context.font = `${count > 99 ? 7 : 8.5}px system-ui, sans-serif`;
           context.fillText(count, x + cell / 2, y + cell / 2 + 0.5);
         }
@@ -92,11 +101,16 @@ export function showImages(dialog, message, inputs, onChoose) {
   const { row, column, count, size, values, indices } = message;
   const shown = indices.length < count ? `, ${indices.length} of ${count} shown` : "";
   dialog.querySelector("h2").textContent =
-    count === 0 ? `No ${row} is taken for ${column}` : row === column ? `${count} × ${row}, right${shown}` : `${count} × ${row} taken for ${column}${shown}`;
+    count === 0
+      ? `No ${row} is taken for ${column}`
+      : row === column
+        ? `${count} × ${row}, right${shown}`
+        : `${count} × ${row} taken for ${column}${shown}`;
   const list = dialog.querySelector("#image-list");
   list.replaceChildren();
   indices.forEach((index, k) => {
-    const sample = values.slice(k * size, (k + 1) * size), button = document.createElement("button");
+    const sample = values.slice(k * size, (k + 1) * size),
+      button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-label", `held-out sample ${index}: put it in`);
     if (inputs.kind === "pad") {

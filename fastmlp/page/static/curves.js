@@ -5,12 +5,18 @@ import { css, sharp } from "./colours.js";
 /** points: [images seen, loss, held-out loss, accuracy] one after the other; NaN where there is none. */
 export function drawCurves(canvas, points) {
   const { context, width, height } = sharp(canvas);
-  const left = 40, right = width - 40, top = 8, bottom = height - 18, count = points.length / 4;
+  const left = 40,
+    right = width - 40,
+    top = 8,
+    bottom = height - 18,
+    count = points.length / 4;
   context.font = "11px system-ui, sans-serif";
   context.textBaseline = "middle";
-  const last = count ? points[4 * (count - 1)] : 0, first = 0;
+  const last = count ? points[4 * (count - 1)] : 0,
+    first = 0;
   let most = 0;
-  for (let i = 0; i < count; i++) for (const k of [1, 2]) if (points[4 * i + k] > most && points[4 * i + k] < Infinity) most = points[4 * i + k];
+  for (let i = 0; i < count; i++)
+    for (const k of [1, 2]) if (points[4 * i + k] > most && points[4 * i + k] < Infinity) most = points[4 * i + k];
   most = nice(most || 1);
   for (let k = 0; k <= 4; k++) {
     const y = bottom - ((bottom - top) * k) / 4;

@@ -1,4 +1,4 @@
-// The network: two canvases, lines below and neurons above; which neuron is pointed at or picked, by pointer and by keys.
+// The network: lines below and neurons above; which neuron is pointed at or picked, by pointer and by keys.
 
 import { drawLines } from "./lines.js";
 import { drawNeurons } from "./neurons.js";
@@ -79,14 +79,23 @@ export class Diagram {
     const vertical = (by) => (neuron + by >= 0 && neuron + by < column.size ? [layer, neuron + by] : [layer, neuron]);
     const beside = (by) => {
       const other = columns[index + by];
-      if (along > 1 && Math.floor((neuron + by) / along) === Math.floor(neuron / along) && neuron + by >= 0 && neuron + by < column.size)
+      if (
+        along > 1 &&
+        Math.floor((neuron + by) / along) === Math.floor(neuron / along) &&
+        neuron + by >= 0 &&
+        neuron + by < column.size
+      )
         return [layer, neuron + by];
       if (!other) return [layer, neuron];
       return [other.layer, Math.round((neuron / Math.max(1, column.size - 1)) * (other.size - 1))];
     };
     const moves = {
-      ArrowUp: () => vertical(-along), ArrowDown: () => vertical(along), ArrowLeft: () => beside(-1), ArrowRight: () => beside(1),
-      Home: () => [layer, 0], End: () => [layer, column.size - 1],
+      ArrowUp: () => vertical(-along),
+      ArrowDown: () => vertical(along),
+      ArrowLeft: () => beside(-1),
+      ArrowRight: () => beside(1),
+      Home: () => [layer, 0],
+      End: () => [layer, column.size - 1],
     };
     if (moves[event.key]) this.point(moves[event.key]());
     else if ((event.key === "Enter" || event.key === " ") && layer > 0) this.pick([layer, neuron]);
@@ -99,7 +108,8 @@ export class Diagram {
 
   replay() {
     cancelAnimationFrame(this.frame);
-    const began = performance.now(), end = this.model.sizes.length - 1;
+    const began = performance.now(),
+      end = this.model.sizes.length - 1;
     const steps = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const advance = (now) => {
       const reached = (now - began) / 1000 / REPLAY_SECONDS;

@@ -24,7 +24,8 @@ export class Plane {
       const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
       if (!this.description || !steps[event.key]) return;
       event.preventDefault();
-      const [u, v] = this.share(this.point), [dx, dy] = steps[event.key];
+      const [u, v] = this.share(this.point),
+        [dx, dy] = steps[event.key];
       this.set(u + dx / 50, v + dy / 50);
     });
   }
@@ -57,7 +58,8 @@ export class Plane {
     const numbers = model.maps.subarray(start * MAP_SIDE ** 2, (start + 1) * MAP_SIDE ** 2);
     const name = model.network.activations[layer - 1];
     let scale = 1;
-    if (name !== "sigmoid" && name !== "softmax") scale = numbers.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
+    if (name !== "sigmoid" && name !== "softmax")
+      scale = numbers.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
     return greyPicture(numbers, MAP_SIDE, MAP_SIDE, scale);
   }
 
@@ -96,7 +98,9 @@ export class Sliders {
     this.numbers = Float64Array.from(low, (value, i) => (value + high[i]) / 2);
     this.element.replaceChildren();
     this.inputs = low.map((least, i) => {
-      const label = document.createElement("label"), slider = document.createElement("input"), output = document.createElement("output");
+      const label = document.createElement("label"),
+        slider = document.createElement("input"),
+        output = document.createElement("output");
       label.textContent = `input ${i}`;
       label.htmlFor = slider.id = `input-${i}`;
       Object.assign(slider, { type: "range", min: least, max: high[i], step: "any", value: this.numbers[i] });

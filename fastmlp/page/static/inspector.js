@@ -7,7 +7,19 @@ export class Inspector {
     Object.assign(this, { model, turn, onChange, picked: null, chosen: 0, gesture: 0 });
     const ids = ["title", "hint", "body"].map((part) => document.getElementById(`neuron-${part}`));
     [this.title, this.hint, this.body] = ids;
-    for (const id of ["weights", "sum", "bias", "bias-number", "weight", "weight-number", "weight-label", "paint", "paint-value", "factor", "painting"])
+    for (const id of [
+      "weights",
+      "sum",
+      "bias",
+      "bias-number",
+      "weight",
+      "weight-number",
+      "weight-label",
+      "paint",
+      "paint-value",
+      "factor",
+      "painting",
+    ])
       this[id.replace(/-(.)/, (_, letter) => letter.toUpperCase())] = document.getElementById(id);
     this.bindKnob(this.bias, this.biasNumber, () => -1);
     this.bindKnob(this.weight, this.weightNumber, () => this.chosen);
@@ -50,9 +62,11 @@ export class Inspector {
 
   /** The weight that matters most for this drawing. */
   strongest() {
-    const weights = this.model.column(...this.picked), inputs = this.model.layer(this.picked[0]);
+    const weights = this.model.column(...this.picked),
+      inputs = this.model.layer(this.picked[0]);
     if (!weights) return 0;
-    let best = 0, most = -1;
+    let best = 0,
+      most = -1;
     weights.forEach((weight, i) => {
       const size = Math.abs(weight * (inputs ? inputs[i] : 1));
       if (size > most) [best, most] = [i, size];
@@ -69,25 +83,32 @@ export class Inspector {
 
   render(source) {
     const { model } = this;
-    if (this.picked && (this.picked[0] >= model.sizes.length - 1 || this.picked[1] >= model.sizes[this.picked[0] + 1])) this.picked = null;
+    if (this.picked && (this.picked[0] >= model.sizes.length - 1 || this.picked[1] >= model.sizes[this.picked[0] + 1]))
+      this.picked = null;
     this.hint.hidden = Boolean(this.picked);
     this.body.hidden = !this.picked;
     if (!this.picked) {
       this.title.textContent = "A neuron";
       return;
     }
-    const [layer, neuron] = this.picked, last = model.sizes.length - 2;
+    const [layer, neuron] = this.picked,
+      last = model.sizes.length - 2;
     const isImage = layer === 0 && model.network.inputs.kind === "pad";
     this.title.textContent = layer === last ? `Output ${neuron}` : `Hidden layer ${layer + 1}, neuron ${neuron}`;
     this.painting.hidden = !isImage;
-    const weights = model.column(layer, neuron), bias = model.bias(layer, neuron);
+    const weights = model.column(layer, neuron),
+      bias = model.bias(layer, neuron);
     if (!weights || bias === null) return;
     this.chosen = Math.min(this.chosen, weights.length - 1);
     this.weights.classList.toggle("square", this.side > 0);
     this.drawWeights(weights);
     this.say(layer, neuron);
     const { side } = model.network.inputs;
-    const where = isImage ? `${Math.floor(this.chosen / side)}, ${this.chosen % side}` : layer === 0 ? `input ${this.chosen}` : `from ${this.chosen}`;
+    const where = isImage
+      ? `${Math.floor(this.chosen / side)}, ${this.chosen % side}`
+      : layer === 0
+        ? `input ${this.chosen}`
+        : `from ${this.chosen}`;
     this.weightLabel.textContent = `weight ${where}`;
     this.weightLabel.title = isImage ? "row, column" : "";
     this.showKnob(this.bias, this.biasNumber, bias, source);
@@ -98,28 +119,40 @@ export class Inspector {
     if (source !== slider) {
       const reach = Math.max(5, Math.ceil(2 * Math.abs(value))) || 5;
       // A range that follows the value would run away under the hand.
-      if (!(document.activeElement === slider && Math.abs(value) <= Number(slider.max))) Object.assign(slider, { min: -reach, max: reach });
+      if (!(document.activeElement === slider && Math.abs(value) <= Number(slider.max)))
+        Object.assign(slider, { min: -reach, max: reach });
       slider.value = value;
     }
     if (document.activeElement !== number || source === undefined) number.value = Number(value.toPrecision(5));
   }
 
   say(layer, neuron) {
-    const sum = this.model.sum(layer, neuron), name = this.model.network.activations[layer];
+    const sum = this.model.sum(layer, neuron),
+      name = this.model.network.activations[layer];
     if (!sum) {
       this.sum.textContent = "Give the network an input to see the sum.";
       return;
     }
     const parts = [
-      "for ", ["for", signed(sum.for, 2)], ", against ", ["against", signed(sum.against, 2)], ", bias ", ["", signed(sum.bias, 2)],
-      ", z = ", ["", signed(sum.z, 3).replace("+", "")], `, ${name}, a = `, ["", sum.a.toFixed(4)],
+      "for ",
+      ["for", signed(sum.for, 2)],
+      ", against ",
+      ["against", signed(sum.against, 2)],
+      ", bias ",
+      ["", signed(sum.bias, 2)],
+      ", z = ",
+      ["", signed(sum.z, 3).replace("+", "")],
+      `, ${name}, a = `,
+      ["", sum.a.toFixed(4)],
     ];
-    this.sum.replaceChildren(...parts.map((part) => {
-      if (typeof part === "string") return part;
-      const bold = document.createElement("b");
-      [bold.className, bold.textContent] = part;
-      return bold;
-    }));
+    this.sum.replaceChildren(
+      ...parts.map((part) => {
+        if (typeof part === "string") return part;
+        const bold = document.createElement("b");
+        [bold.className, bold.textContent] = part;
+        return bold;
+      }),
+    );
   }
 
   drawWeights(weights) {
@@ -129,19 +162,30 @@ export class Inspector {
     if (side) {
       context.fillStyle = css("paper");
       context.fillRect(0, 0, width, height);
-      const down = Math.ceil(weights.length / side), cell = Math.min(width / side, height / down);
+      const down = Math.ceil(weights.length / side),
+        cell = Math.min(width / side, height / down);
       context.drawImage(signedPicture(weights, side, down), 0, 0, cell * side, cell * down);
       context.strokeStyle = css("ring");
       context.lineWidth = 2;
-      context.strokeRect((this.chosen % side) * cell - 1, Math.floor(this.chosen / side) * cell - 1, cell + 2, cell + 2);
+      context.strokeRect(
+        (this.chosen % side) * cell - 1,
+        Math.floor(this.chosen / side) * cell - 1,
+        cell + 2,
+        cell + 2,
+      );
       return;
     }
-    const row = height / weights.length, middle = width / 2, most = largest(weights), inputs = this.model.layer(this.picked[0]);
+    const row = height / weights.length,
+      middle = width / 2,
+      most = largest(weights),
+      inputs = this.model.layer(this.picked[0]);
     const reach = middle - 30;
     context.textBaseline = "middle";
     context.font = `${Math.min(11, row)}px system-ui, sans-serif`;
     for (let i = 0; i < weights.length; i++) {
-      const name = weights[i] > 0 ? "positive" : "negative", length = (weights[i] / most) * reach, top = i * row + row * 0.14;
+      const name = weights[i] > 0 ? "positive" : "negative",
+        length = (weights[i] / most) * reach,
+        top = i * row + row * 0.14;
       const full = inputs ? Math.min(1, Math.abs(inputs[i])) : 0;
       if (i === this.chosen) {
         context.fillStyle = css("ring", 0.25);
@@ -166,8 +210,11 @@ export class Inspector {
   listen() {
     const canvas = this.weights;
     const weightAt = (event) => {
-      const box = canvas.getBoundingClientRect(), count = this.model.sizes[this.picked[0]], { side } = this;
-      const u = (event.clientX - box.left) / box.width, v = (event.clientY - box.top) / box.height;
+      const box = canvas.getBoundingClientRect(),
+        count = this.model.sizes[this.picked[0]],
+        { side } = this;
+      const u = (event.clientX - box.left) / box.width,
+        v = (event.clientY - box.top) / box.height;
       const inside = (value, end) => Math.min(end - 1, Math.max(0, Math.floor(value)));
       if (!side) return inside(v * count, count);
       const cell = Math.min(box.width / side, box.height / Math.ceil(count / side));
@@ -186,7 +233,8 @@ export class Inspector {
     });
     canvas.addEventListener("pointermove", (event) => event.buttons && use(event));
     canvas.addEventListener("keydown", (event) => {
-      const along = this.side || 1, count = this.model.sizes[this.picked[0]];
+      const along = this.side || 1,
+        count = this.model.sizes[this.picked[0]];
       const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -along, ArrowDown: along };
       if (event.key === "Enter" && this.paint.checked) {
         this.gesture++;

@@ -20,19 +20,24 @@ export function drawLines(diagram) {
   }
   const paths = new Map();
   for (let k = 0; k < found.strengths.length; k++) {
-    const layer = found.layers[k], strength = found.strengths[k];
+    const layer = found.layers[k],
+      strength = found.strengths[k];
     const shown = Math.min(1, diagram.reveal - layer);
     const level = Math.round((Math.abs(strength) / (most.get(layer) || 1)) * LEVELS);
     if (!(level > 0) || shown <= 0) continue;
-    const from = byLayer.get(layer), to = byLayer.get(layer + 1);
-    const [x0, y0] = from.place(found.starts[k]), [x1, y1] = to.place(found.stops[k]);
-    const begin = x0 + (from.kind === "circles" ? from.radius : 0), end = x1 - (to.picture ? x1 - to.left : to.kind === "circles" ? to.radius : 0);
+    const from = byLayer.get(layer),
+      to = byLayer.get(layer + 1);
+    const [x0, y0] = from.place(found.starts[k]),
+      [x1, y1] = to.place(found.stops[k]);
+    const begin = x0 + (from.kind === "circles" ? from.radius : 0),
+      end = x1 - (to.picture ? x1 - to.left : to.kind === "circles" ? to.radius : 0);
     const key = Math.min(level, LEVELS) * (strength > 0 ? 1 : -1);
     if (!paths.has(key)) paths.set(key, new Path2D());
     paths.get(key).moveTo(begin, y0);
     paths.get(key).lineTo(begin + (end - begin) * shown, y0 + (y1 - y0) * shown);
   }
-  for (const [key, path] of [...paths].sort(([a], [b]) => Math.abs(a) - Math.abs(b))) stroke(diagram, context, path, key / LEVELS);
+  for (const [key, path] of [...paths].sort(([a], [b]) => Math.abs(a) - Math.abs(b)))
+    stroke(diagram, context, path, key / LEVELS);
 }
 
 function stroke(diagram, context, path, share) {
@@ -43,7 +48,8 @@ function stroke(diagram, context, path, share) {
 }
 
 function drawBundle(diagram, context, first) {
-  const [x, y] = diagram.places.source, [shown, sums] = [Math.min(1, diagram.reveal), diagram.model.bundle(diagram.byProduct)];
+  const [x, y] = diagram.places.source,
+    [shown, sums] = [Math.min(1, diagram.reveal), diagram.model.bundle(diagram.byProduct)];
   if (first.kind !== "circles") {
     context.fillStyle = css("line", 0.16);
     context.beginPath();
@@ -53,11 +59,14 @@ function drawBundle(diagram, context, first) {
     context.fill();
     return;
   }
-  const most = largest(sums), focus = diagram.focus;
+  const most = largest(sums),
+    focus = diagram.focus;
   const order = [...sums.keys()].sort((a, b) => Math.abs(sums[a]) - Math.abs(sums[b]));
   for (const neuron of order) {
     if (focus && !(focus[0] === 1 && focus[1] === neuron)) continue;
-    const [, y1] = first.place(neuron), x1 = first.left, half = (x + x1) / 2;
+    const [, y1] = first.place(neuron),
+      x1 = first.left,
+      half = (x + x1) / 2;
     context.save();
     context.beginPath();
     context.rect(0, 0, x + (x1 - x) * shown, diagram.places.height);
@@ -73,11 +82,14 @@ function drawBundle(diagram, context, first) {
 /** The lines of the neuron in focus alone: all into it, and those out of it that are known. */
 function focusedLines(diagram) {
   if (!diagram.focus) return null;
-  const { model } = diagram, [layer, neuron] = diagram.focus;
+  const { model } = diagram,
+    [layer, neuron] = diagram.focus;
   const found = { layers: [], starts: [], stops: [], strengths: [], total: 0 };
   const add = (l, start, stop, weight) => {
     const inputs = diagram.byProduct ? model.layer(l) : null;
-    found.layers.push(l); found.starts.push(start); found.stops.push(stop);
+    found.layers.push(l);
+    found.starts.push(start);
+    found.stops.push(stop);
     found.strengths.push(diagram.byProduct ? (inputs ? weight * inputs[start] : 0) : weight);
   };
   if (layer > (model.isBundled ? 1 : 0)) {
@@ -85,12 +97,16 @@ function focusedLines(diagram) {
     if (weights) weights.forEach((weight, i) => add(layer - 1, i, neuron, weight));
   }
   if (layer < model.sizes.length - 1) {
-    if (model.parameters) for (let j = 0; j < model.sizes[layer + 1]; j++) add(layer, neuron, j, model.weight(layer, neuron, j));
+    if (model.parameters)
+      for (let j = 0; j < model.sizes[layer + 1]; j++) add(layer, neuron, j, model.weight(layer, neuron, j));
     else {
       const all = model.lines(diagram.byProduct);
       for (let k = 0; k < all.strengths.length; k++) {
         if (all.layers[k] !== layer || all.starts[k] !== neuron) continue;
-        found.layers.push(layer); found.starts.push(neuron); found.stops.push(all.stops[k]); found.strengths.push(all.strengths[k]);
+        found.layers.push(layer);
+        found.starts.push(neuron);
+        found.stops.push(all.stops[k]);
+        found.strengths.push(all.strengths[k]);
       }
     }
   }

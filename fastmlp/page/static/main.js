@@ -1,4 +1,4 @@
-// Puts the page together: what the server says goes to the model and from there to the panels, what the user does goes back.
+// Puts the page together: what the server says goes to the model and on to the panels, what the user does goes back.
 
 import { readTheme } from "./colours.js";
 import { Confusion, showImages } from "./confusion.js";
@@ -25,11 +25,19 @@ const plane = new Plane(byId("pad"), sendInput);
 const sliders = new Sliders(byId("sliders"), sendInput);
 let row = null; // of the data, where inputs are too many for sliders
 let label = null; // what the example on the pad is
-let sequence = 0, answered = 0, isStale = false;
+let sequence = 0,
+  answered = 0,
+  isStale = false;
 
 function inputValues() {
   const { kind } = model.network.inputs;
-  return kind === "pad" ? pad.values() : kind === "plane" ? plane.values() : kind === "sliders" ? sliders.values() : row;
+  return kind === "pad"
+    ? pad.values()
+    : kind === "plane"
+      ? plane.values()
+      : kind === "sliders"
+        ? sliders.values()
+        : row;
 }
 
 function sendInput() {
@@ -88,7 +96,12 @@ function pointed(neuron) {
 
 function describe([layer, neuron]) {
   const last = model.sizes.length - 1;
-  const name = layer === 0 ? `input ${neuron}` : layer === last ? `output ${model.outputName(neuron)}` : `hidden layer ${layer}, neuron ${neuron}`;
+  const name =
+    layer === 0
+      ? `input ${neuron}`
+      : layer === last
+        ? `output ${model.outputName(neuron)}`
+        : `hidden layer ${layer}, neuron ${neuron}`;
   const activations = model.layer(layer);
   return activations ? `${name}: ${activations[neuron].toFixed(2)}` : name;
 }
@@ -108,7 +121,8 @@ function ask(neuron) {
 function overlay() {
   if (model.network.inputs.kind !== "pad") return;
   const [layer, neuron] = diagram.pointed ?? [0, 0];
-  const weights = layer === 1 ? model.column(0, neuron) : null, inputs = model.layer(0);
+  const weights = layer === 1 ? model.column(0, neuron) : null,
+    inputs = model.layer(0);
   const before = pad.overlay;
   pad.overlay = weights && inputs ? Float64Array.from(weights, (weight, i) => weight * inputs[i]) : null;
   if (before || pad.overlay) pad.render();
@@ -120,13 +134,21 @@ function render() {
   overlay();
   const { kind } = model.network.inputs;
   if (kind === "plane") plane.render(model);
-  const isBlank = kind === "pad" && pad.isEmpty, answer = isBlank ? null : model.answer();
+  const isBlank = kind === "pad" && pad.isEmpty,
+    answer = isBlank ? null : model.answer();
   const [short, long] = byId("answer").children;
   short.textContent = answer?.short ?? "";
-  long.textContent = answer ? answer.long + (label === null ? "" : ` (it is ${[label].flat().join(", ")})`) : kind === "pad" ? "Draw here, and every neuron answers." : "";
+  long.textContent = answer
+    ? answer.long + (label === null ? "" : ` (it is ${[label].flat().join(", ")})`)
+    : kind === "pad"
+      ? "Draw here, and every neuron answers."
+      : "";
   byId("answer").classList.toggle("long", (answer?.short.length ?? 0) > 3);
   if (answer) sayAnswer(`${answer.short}, ${answer.long}`);
-  const note = diagram.focus || diagram.total <= diagram.drawn ? "" : `the strongest ${diagram.drawn} of ${diagram.total.toLocaleString("en")} lines`;
+  const note =
+    diagram.focus || diagram.total <= diagram.drawn
+      ? ""
+      : `the strongest ${diagram.drawn} of ${diagram.total.toLocaleString("en")} lines`;
   byId("lines-note").textContent = note;
 }
 
@@ -148,7 +170,8 @@ function receive(message) {
 }
 
 function takeUpdate(message) {
-  const isNew = Boolean(message.network), wasDiverged = model.status?.diverged;
+  const isNew = Boolean(message.network),
+    wasDiverged = model.status?.diverged;
   const version = model.version;
   model.update(message);
   if (isNew) describeNetwork();
@@ -158,9 +181,13 @@ function takeUpdate(message) {
   for (const name of ["undo", "redo"]) {
     const label = model.status[name];
     byId(name).disabled = label === null;
-    byId(name).title = label === null ? `Nothing to ${name}` : `${name === "undo" ? "Undo" : "Redo"}: ${label} (${name === "undo" ? "Ctrl+Z" : "Ctrl+Shift+Z"})`;
+    byId(name).title =
+      label === null
+        ? `Nothing to ${name}`
+        : `${name === "undo" ? "Undo" : "Redo"}: ${label} (${name === "undo" ? "Ctrl+Z" : "Ctrl+Shift+Z"})`;
   }
-  if (model.status.diverged && !wasDiverged) tell("Training has diverged: some weights are no numbers any more.", "Undo", () => wire.order("undo"));
+  if (model.status.diverged && !wasDiverged)
+    tell("Training has diverged: some weights are no numbers any more.", "Undo", () => wire.order("undo"));
   if (!model.status.diverged && wasDiverged) byId("banner").hidden = true;
   if (model.version !== version && !model.parameters) {
     ask(diagram.pointed);
@@ -173,14 +200,24 @@ function takeUpdate(message) {
 }
 
 function describeNetwork() {
-  const { network } = model, { kind, side, pixels } = network.inputs;
+  const { network } = model,
+    { kind, side, pixels } = network.inputs;
   const isFirst = !document.body.dataset.version;
-  byId("subtitle").textContent = `${network.layer_sizes.join("-")} · ${network.n_parameters.toLocaleString("en")} weights and biases`;
+  byId("subtitle").textContent =
+    `${network.layer_sizes.join("-")} · ${network.n_parameters.toLocaleString("en")} weights and biases`;
   document.title = `fastmlp ${network.layer_sizes.join("-")}`;
-  byId("input-title").textContent = { pad: network.outputs === "classes" && network.layer_sizes.at(-1) === 10 ? "Draw a digit" : "Draw", plane: "Choose a point", sliders: "Set the inputs", rows: "Choose a row of the data" }[kind];
+  byId("input-title").textContent = {
+    pad: network.outputs === "classes" && network.layer_sizes.at(-1) === 10 ? "Draw a digit" : "Draw",
+    plane: "Choose a point",
+    sliders: "Set the inputs",
+    rows: "Choose a row of the data",
+  }[kind];
   const isPad = kind === "pad";
   byId("pad").parentElement.hidden = !isPad && kind !== "plane";
-  byId("pad").setAttribute("aria-label", isPad ? "Drawing pad" : "The plane of both inputs. Arrow keys move the point.");
+  byId("pad").setAttribute(
+    "aria-label",
+    isPad ? "Drawing pad" : "The plane of both inputs. Arrow keys move the point.",
+  );
   byId("sliders").hidden = kind !== "sliders";
   byId("row-chooser").hidden = kind !== "rows";
   for (const id of ["pad-buttons", "centre-label", "seen-figure"]) byId(id).hidden = !isPad;
@@ -188,14 +225,25 @@ function describeNetwork() {
   byId("example").textContent = isPad && network.layer_sizes.at(-1) === 10 ? "A test digit" : "A test sample";
   byId("row-index").max = network.n_test - 1;
   byId("confusion-figure").hidden = network.outputs !== "classes" && network.outputs !== "binary";
-  byId("activation-key").querySelector("span").textContent = network.activations.every((name) => name === "sigmoid" || name === "softmax") ? "activation 0 … 1" : "activation, of its layer's largest";
-  byId("activation-key").querySelector("i").classList.toggle("signed", network.activations.some((name) => name !== "sigmoid" && name !== "softmax" && name !== "relu"));
+  byId("activation-key").querySelector("span").textContent = network.activations.every(
+    (name) => name === "sigmoid" || name === "softmax",
+  )
+    ? "activation 0 … 1"
+    : "activation, of its layer's largest";
+  byId("activation-key")
+    .querySelector("i")
+    .classList.toggle(
+      "signed",
+      network.activations.some((name) => name !== "sigmoid" && name !== "softmax" && name !== "relu"),
+    );
   pad.disabled = !isPad;
   if (isPad) pad.resize(side, pixels);
   plane.describe(kind === "plane" ? network.inputs : null);
   if (kind === "sliders") sliders.describe(network.inputs);
-  if (kind === "rows" && network.has_data && (row === null || row.length !== network.layer_sizes[0])) wire.order("example", { index: 0 });
-  if (kind === "rows" && row?.length !== network.layer_sizes[0]) row = network.has_data ? null : new Float64Array(network.layer_sizes[0]);
+  if (kind === "rows" && network.has_data && (row === null || row.length !== network.layer_sizes[0]))
+    wire.order("example", { index: 0 });
+  if (kind === "rows" && row?.length !== network.layer_sizes[0])
+    row = network.has_data ? null : new Float64Array(network.layer_sizes[0]);
   diagram.pointed = diagram.picked = null;
   inspector.pick(null);
   training.describe();
@@ -220,8 +268,12 @@ function showSample(values, of) {
 function stateChanged(state, reason) {
   document.body.dataset.state = state;
   const words = {
-    connected: "connected", lost: "connection lost, trying again", ended: "the server has ended; your drawing is kept",
-    refused: "another server answers here: open the address that it printed", full: "too many tabs are open", broken: `closed: ${reason}`,
+    connected: "connected",
+    lost: "connection lost, trying again",
+    ended: "the server has ended; your drawing is kept",
+    refused: "another server answers here: open the address that it printed",
+    full: "too many tabs are open",
+    broken: `closed: ${reason}`,
   };
   byId("connection").textContent = words[state];
   if (state === "connected") {
@@ -237,7 +289,8 @@ function stateChanged(state, reason) {
 
 /** Say something at the page's foot, with an action or without. */
 function tell(text, action, act) {
-  const banner = byId("banner"), [words, button, dismiss] = banner.children;
+  const banner = byId("banner"),
+    [words, button, dismiss] = banner.children;
   words.textContent = text;
   banner.dataset.about = "";
   button.hidden = !action;
@@ -257,7 +310,12 @@ byId("stroke-undo").onclick = () => pad.undo();
 byId("stroke-redo").onclick = () => pad.redo();
 byId("example").onclick = () => wire.order("example", { index: null });
 byId("row-index").onchange = ({ target }) => {
-  if (Number.isInteger(target.valueAsNumber) && target.valueAsNumber >= 0 && target.valueAsNumber < model.network.n_test) wire.order("example", { index: target.valueAsNumber });
+  if (
+    Number.isInteger(target.valueAsNumber) &&
+    target.valueAsNumber >= 0 &&
+    target.valueAsNumber < model.network.n_test
+  )
+    wire.order("example", { index: target.valueAsNumber });
 };
 byId("centre").onchange = ({ target }) => {
   pad.centred = target.checked;

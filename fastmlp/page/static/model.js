@@ -28,7 +28,10 @@ export class Model {
     if (message.maps) this.maps = message.maps;
     if (message.line_layers) {
       this.served = {
-        layers: message.line_layers, starts: message.line_starts, stops: message.line_stops, strengths: message.line_strengths,
+        layers: message.line_layers,
+        starts: message.line_starts,
+        stops: message.line_stops,
+        strengths: message.line_strengths,
       };
     }
   }
@@ -67,8 +70,13 @@ export class Model {
 
   /** A neuron's weights, or null while they are not known. layer counts from 0, the first hidden one. */
   column(layer, neuron) {
-    const count = this.sizes[layer], stride = this.sizes[layer + 1];
-    const source = this.parameters ? this.parameters.subarray(this.weightStarts[layer]) : layer === 0 ? this.first : null;
+    const count = this.sizes[layer],
+      stride = this.sizes[layer + 1];
+    const source = this.parameters
+      ? this.parameters.subarray(this.weightStarts[layer])
+      : layer === 0
+        ? this.first
+        : null;
     if (!source) return this.columns.get(`${layer}/${neuron}`)?.weights ?? null;
     const column = new source.constructor(count);
     for (let i = 0; i < count; i++) column[i] = source[i * stride + neuron];
@@ -79,7 +87,11 @@ export class Model {
   set(layer, input, neuron, value) {
     if (this.parameters) {
       const start = this.weightStarts[layer];
-      this.parameters[input < 0 ? start + this.sizes[layer] * this.sizes[layer + 1] + neuron : start + input * this.sizes[layer + 1] + neuron] = value;
+      this.parameters[
+        input < 0
+          ? start + this.sizes[layer] * this.sizes[layer + 1] + neuron
+          : start + input * this.sizes[layer + 1] + neuron
+      ] = value;
       return;
     }
     const known = this.columns.get(`${layer}/${neuron}`);
@@ -89,9 +101,12 @@ export class Model {
 
   /** {for, against, bias, z, a} of a neuron for the present drawing, or null while something of it is not known. */
   sum(layer, neuron) {
-    const weights = this.column(layer, neuron), inputs = this.layer(layer), bias = this.bias(layer, neuron);
+    const weights = this.column(layer, neuron),
+      inputs = this.layer(layer),
+      bias = this.bias(layer, neuron);
     if (!weights || !inputs || bias === null) return null;
-    let positive = 0, negative = 0;
+    let positive = 0,
+      negative = 0;
     for (let i = 0; i < weights.length; i++) {
       const product = weights[i] * inputs[i];
       if (product > 0) positive += product;
@@ -111,10 +126,15 @@ export class Model {
     let total = 0;
     for (let layer = first; layer + 1 < this.sizes.length; layer++) total += this.sizes[layer] * this.sizes[layer + 1];
     if (!this.parameters) return { ...(this.served ?? empty()), total };
-    const layers = [], starts = [], stops = [], strengths = [];
+    const layers = [],
+      starts = [],
+      stops = [],
+      strengths = [];
     const share = total > MOST_LINES ? Math.floor(MOST_LINES / (this.sizes.length - 1 - first)) : Infinity;
     for (let layer = first; layer + 1 < this.sizes.length; layer++) {
-      const n = this.sizes[layer], m = this.sizes[layer + 1], start = this.weightStarts[layer];
+      const n = this.sizes[layer],
+        m = this.sizes[layer + 1],
+        start = this.weightStarts[layer];
       const inputs = byProduct ? this.layer(layer) : null;
       const all = new Float32Array(n * m);
       for (let i = 0, k = 0; i < n; i++) {
@@ -124,7 +144,10 @@ export class Model {
       const least = share < all.length ? threshold(all, share) : -1;
       for (let k = 0; k < all.length; k++) {
         if (Math.abs(all[k]) > least || all[k] !== all[k]) {
-          layers.push(layer); starts.push((k / m) | 0); stops.push(k % m); strengths.push(all[k]);
+          layers.push(layer);
+          starts.push((k / m) | 0);
+          stops.push(k % m);
+          strengths.push(all[k]);
         }
       }
     }
@@ -133,7 +156,10 @@ export class Model {
 
   /** The sum of weights times inputs of each neuron of the first layer; by weight alone, the sum of the weights. */
   bundle(byProduct) {
-    const n = this.sizes[0], m = this.sizes[1], source = this.parameters ?? this.first, inputs = this.layer(0);
+    const n = this.sizes[0],
+      m = this.sizes[1],
+      source = this.parameters ?? this.first,
+      inputs = this.layer(0);
     const sums = new Float64Array(m);
     if (!source || (byProduct && !inputs)) return sums;
     for (let i = 0; i < n; i++) {
@@ -145,12 +171,19 @@ export class Model {
 
   outputName(index) {
     const kind = this.network.outputs;
-    return kind === "classes" ? String(index) : kind === "binary" ? "yes" : kind === "labels" ? `label ${index}` : `output ${index}`;
+    return kind === "classes"
+      ? String(index)
+      : kind === "binary"
+        ? "yes"
+        : kind === "labels"
+          ? `label ${index}`
+          : `output ${index}`;
   }
 
   /** The answer in words: {short, long, winner}. */
   answer() {
-    const outputs = this.layer(this.sizes.length - 1), kind = this.network.outputs;
+    const outputs = this.layer(this.sizes.length - 1),
+      kind = this.network.outputs;
     if (!outputs) return null;
     if (outputs.some(Number.isNaN)) return { short: "NaN", long: "no number any more", winner: -1 };
     const share = (value) => `${(100 * value).toFixed(0)}%`;
@@ -163,13 +196,24 @@ export class Model {
       return { short: on.length ? on.map((i) => `label ${i}`).join(", ") : "no label", long: "above 50%", winner: -1 };
     }
     if (kind === "regression") {
-      return { short: [...outputs].slice(0, 6).map((v) => v.toPrecision(4)).join("  "), long: outputs.length > 1 ? "outputs" : "output", winner: -1 };
+      return {
+        short: [...outputs]
+          .slice(0, 6)
+          .map((v) => v.toPrecision(4))
+          .join("  "),
+        long: outputs.length > 1 ? "outputs" : "output",
+        winner: -1,
+      };
     }
     const order = [...outputs.keys()].sort((a, b) => outputs[b] - outputs[a] || a - b);
     const last = this.network.activations.at(-1);
     const say = (i) => (last === "softmax" || last === "sigmoid" ? share(outputs[i]) : outputs[i].toPrecision(3));
     const lit = last === "sigmoid" ? " lit" : "";
-    return { short: String(order[0]), long: `${say(order[0])}${lit}; then ${order[1]} with ${say(order[1])}`, winner: order[0] };
+    return {
+      short: String(order[0]),
+      long: `${say(order[0])}${lit}; then ${order[1]} with ${say(order[1])}`,
+      winner: order[0],
+    };
   }
 }
 
@@ -184,7 +228,8 @@ function threshold(numbers, count) {
   if (!(most > 0) || most === Infinity) return most;
   const bins = new Uint32Array(1025);
   for (const value of numbers) bins[Math.ceil((Math.abs(value) / most) * 1024)]++;
-  let bin = 1024, found = 0;
+  let bin = 1024,
+    found = 0;
   while (bin > 0 && found + bins[bin] <= count) found += bins[bin--];
   return (bin / 1024) * most;
 }

@@ -5,7 +5,8 @@ import { Plane } from "./inputs.js";
 
 export function drawNeurons(diagram) {
   const { context } = sharp(diagram.neurons);
-  const { model, places } = diagram, last = model.sizes.length - 1;
+  const { model, places } = diagram,
+    last = model.sizes.length - 1;
   const winner = model.answer()?.winner ?? -1;
   diagram.neurons.drawn = []; // what is where, and in what brightness: read by tests
   context.textBaseline = "middle";
@@ -18,9 +19,19 @@ export function drawNeurons(diagram) {
     context.textAlign = "center";
     context.fillStyle = css("muted");
     const narrow = places.width < 520;
-    const title = column.layer === 0 ? "inputs" : column.layer === last ? (column.size > 1 ? "outputs" : "output") : narrow ? "hidden" : "hidden neurons";
+    const title =
+      column.layer === 0
+        ? "inputs"
+        : column.layer === last
+          ? column.size > 1
+            ? "outputs"
+            : "output"
+          : narrow
+            ? "hidden"
+            : "hidden neurons";
     context.fillText(`${column.size.toLocaleString("en")} ${title}`, Math.min(column.x, places.width - 44), 11);
-    if (column.kind === "circles") drawCircles(diagram, context, column, values, scale, column.layer === last ? winner : -1);
+    if (column.kind === "circles")
+      drawCircles(diagram, context, column, values, scale, column.layer === last ? winner : -1);
     else drawBlock(diagram, context, column, values, scale);
     if (column.layer === last) drawNames(diagram, context, column, values, winner);
   }
@@ -30,7 +41,8 @@ export function drawNeurons(diagram) {
 function drawCircles(diagram, context, column, values, scale, winner) {
   const beside = column.picture ? pictures(diagram, column) : null;
   for (let neuron = 0; neuron < column.size; neuron++) {
-    const [x, y] = column.place(neuron), value = values ? values[neuron] : 0;
+    const [x, y] = column.place(neuron),
+      value = values ? values[neuron] : 0;
     const colour = brightness(value, scale).map(Math.round);
     context.beginPath();
     context.arc(x, y, column.radius, 0, 2 * Math.PI);
@@ -79,8 +91,14 @@ function drawBlock(diagram, context, column, values, scale) {
     context.strokeStyle = css("panel");
     context.lineWidth = 1;
     context.beginPath();
-    for (let i = 0; i <= across; i++) { context.moveTo(left + i * cell, top); context.lineTo(left + i * cell, top + down * cell); }
-    for (let i = 0; i <= down; i++) { context.moveTo(left, top + i * cell); context.lineTo(left + across * cell, top + i * cell); }
+    for (let i = 0; i <= across; i++) {
+      context.moveTo(left + i * cell, top);
+      context.lineTo(left + i * cell, top + down * cell);
+    }
+    for (let i = 0; i <= down; i++) {
+      context.moveTo(left, top + i * cell);
+      context.lineTo(left + across * cell, top + i * cell);
+    }
     context.stroke();
   }
   context.strokeStyle = css("line");
@@ -89,7 +107,14 @@ function drawBlock(diagram, context, column, values, scale) {
   if (column.size <= 1024 && values) {
     for (let neuron = 0; neuron < column.size; neuron++) {
       const [x, y] = column.place(neuron);
-      diagram.neurons.drawn.push({ layer: column.layer, neuron, x, y, value: values[neuron], colour: brightness(values[neuron], scale).map(Math.round) });
+      diagram.neurons.drawn.push({
+        layer: column.layer,
+        neuron,
+        x,
+        y,
+        value: values[neuron],
+        colour: brightness(values[neuron], scale).map(Math.round),
+      });
     }
   }
 }
@@ -97,9 +122,11 @@ function drawBlock(diagram, context, column, values, scale) {
 function drawNames(diagram, context, column, values, winner) {
   if (column.kind !== "circles") return;
   context.textAlign = "left";
-  const regression = diagram.model.network.outputs === "regression", plain = diagram.model.network.outputs === "classes";
+  const regression = diagram.model.network.outputs === "regression",
+    plain = diagram.model.network.outputs === "classes";
   for (let neuron = 0; neuron < column.size; neuron++) {
-    const [x, y] = column.place(neuron), left = x + column.radius + 8;
+    const [x, y] = column.place(neuron),
+      left = x + column.radius + 8;
     const name = diagram.model.outputName(neuron);
     context.font = `${neuron === winner ? "700" : "400"} ${plain ? 14 : 11}px system-ui, sans-serif`;
     context.fillStyle = css(neuron === winner ? "highlight" : "text");

@@ -22,7 +22,8 @@ export class Pad {
 
   /** For a network with other inputs: the strokes stay, an image of another size goes. */
   resize(side, bytes) {
-    if (this.state.image && (this.state.image.length !== side * side || this.bytes !== bytes)) this.state = { ...this.state, image: null };
+    if (this.state.image && (this.state.image.length !== side * side || this.bytes !== bytes))
+      this.state = { ...this.state, image: null };
     Object.assign(this, { side, bytes });
     this.render();
   }
@@ -91,13 +92,15 @@ export class Pad {
   }
 
   move(dx, dy) {
-    if (this.state.strokes.length) this.change({ ...this.state, strokes: this.state.strokes.map((s) => s.map(([x, y]) => [x + dx, y + dy])) });
+    if (this.state.strokes.length)
+      this.change({ ...this.state, strokes: this.state.strokes.map((s) => s.map(([x, y]) => [x + dx, y + dy])) });
   }
 
   scale(factor) {
     if (!this.state.strokes.length) return;
     const [left, top, right, bottom] = bounds(this.state.strokes);
-    const x0 = (left + right) / 2, y0 = (top + bottom) / 2;
+    const x0 = (left + right) / 2,
+      y0 = (top + bottom) / 2;
     const strokes = this.state.strokes.map((s) => s.map(([x, y]) => [x0 + (x - x0) * factor, y0 + (y - y0) * factor]));
     this.change({ ...this.state, strokes });
   }
@@ -170,7 +173,14 @@ export class Pad {
     } else {
       context.fillStyle = "#000";
       context.fillRect(0, 0, width, height);
-      if (this.state.image) context.drawImage(greyPicture(this.state.image, this.side, this.side, this.bytes ? 255 : 1), 0, 0, width, height);
+      if (this.state.image)
+        context.drawImage(
+          greyPicture(this.state.image, this.side, this.side, this.bytes ? 255 : 1),
+          0,
+          0,
+          width,
+          height,
+        );
       context.strokeStyle = "#fff";
       context.lineWidth = (PEN / 28) * width;
       context.lineCap = context.lineJoin = "round";
@@ -194,6 +204,12 @@ export class Pad {
       bytes[offset] = bytes[offset + 1] = bytes[offset + 2] = this.bytes ? value : 255 * value;
       bytes[offset + 3] = 255;
     };
-    small.drawImage(picture(this.values(), this.side, this.side, grey), 0, 0, this.seen.clientWidth, this.seen.clientHeight);
+    small.drawImage(
+      picture(this.values(), this.side, this.side, grey),
+      0,
+      0,
+      this.seen.clientWidth,
+      this.seen.clientHeight,
+    );
   }
 }

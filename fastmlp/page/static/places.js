@@ -1,19 +1,25 @@
 // Where everything of the network's picture lies: columns of circles up to 24 neurons, blocks of squares beyond.
 
-const MOST_CIRCLES = 24, MOST_SQUARES = 4096;
+const MOST_CIRCLES = 24,
+  MOST_SQUARES = 4096;
 
-/** {columns, source, width, height}: a column is {layer, kind, size, x, left, right, top, bottom, place(neuron), radius}. */
+/** {columns, source, width, height}: a column is {layer, kind, size, x, left, right, radius, place(neuron), at(x, y)}. */
 export function placed(model, width, height) {
   const { sizes, network, isBundled } = model;
   const narrow = width < 520;
-  const top = 26, bottom = height - 8, middle = (top + bottom) / 2;
-  const isPlane = network.inputs.kind === "plane", isPad = network.inputs.kind === "pad";
+  const top = 26,
+    bottom = height - 8,
+    middle = (top + bottom) / 2;
+  const isPlane = network.inputs.kind === "plane",
+    isPad = network.inputs.kind === "pad";
   const first = isBundled ? 1 : 0;
   const layers = sizes.map((_, layer) => layer).slice(first);
-  const right = width - (narrow ? 76 : 86), left = isBundled ? (narrow ? 64 : 116) : 34;
+  const right = width - (narrow ? 76 : 86),
+    left = isBundled ? (narrow ? 64 : 116) : 34;
   const step = layers.length > 1 ? (right - left) / (layers.length - 1) : 0;
   const columns = layers.map((layer, k) => {
-    const size = sizes[layer], x = layers.length > 1 ? left + step * k : right;
+    const size = sizes[layer],
+      x = layers.length > 1 ? left + step * k : right;
     if (size > MOST_CIRCLES) return block(layer, size, x, middle, Math.min(bottom - top - 20, step * 0.62 || 300));
     const gap = Math.min((bottom - top) / size, size > 8 ? 46 : 62);
     const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4);
@@ -21,13 +27,26 @@ export function placed(model, width, height) {
     const picture = hasPictures ? Math.min(gap - 3, narrow ? 22 : size > 8 ? 34 : 48) : 0;
     const place = (neuron) => [x, middle + gap * (neuron - (size - 1) / 2)];
     return {
-      layer, kind: "circles", size, x, radius, picture, place, gap,
-      left: x - radius - (picture ? picture + 5 : 0), right: x + radius,
+      layer,
+      kind: "circles",
+      size,
+      x,
+      radius,
+      picture,
+      place,
+      gap,
+      left: x - radius - (picture ? picture + 5 : 0),
+      right: x + radius,
       pictureAt: (neuron) => [x - radius - picture - 5, place(neuron)[1] - picture / 2],
       at(px, py) {
         const neuron = Math.round((py - middle) / gap + (size - 1) / 2);
         const within = px > this.left - 6 && px < x + radius + (layer === sizes.length - 1 ? 60 : 8);
-        return within && neuron >= 0 && neuron < size && Math.abs(py - place(neuron)[1]) <= Math.max(radius + 3, picture / 2) ? neuron : null;
+        return within &&
+          neuron >= 0 &&
+          neuron < size &&
+          Math.abs(py - place(neuron)[1]) <= Math.max(radius + 3, picture / 2)
+          ? neuron
+          : null;
       },
     };
   });
@@ -35,14 +54,29 @@ export function placed(model, width, height) {
 }
 
 function block(layer, size, x, middle, room) {
-  const across = Math.ceil(Math.sqrt(size)), down = Math.ceil(size / across);
-  const cell = room / across, left = x - room / 2, top = middle - (cell * down) / 2;
+  const across = Math.ceil(Math.sqrt(size)),
+    down = Math.ceil(size / across);
+  const cell = room / across,
+    left = x - room / 2,
+    top = middle - (cell * down) / 2;
   return {
-    layer, size, x, across, down, cell, left, right: left + room, top, bottom: top + cell * down, radius: cell / 2,
+    layer,
+    size,
+    x,
+    across,
+    down,
+    cell,
+    left,
+    right: left + room,
+    top,
+    bottom: top + cell * down,
+    radius: cell / 2,
     kind: size > MOST_SQUARES ? "heat" : "block",
     place: (neuron) => [left + cell * ((neuron % across) + 0.5), top + cell * (Math.floor(neuron / across) + 0.5)],
     at(px, py) {
-      const column = Math.floor((px - left) / cell), row = Math.floor((py - top) / cell), neuron = row * across + column;
+      const column = Math.floor((px - left) / cell),
+        row = Math.floor((py - top) / cell),
+        neuron = row * across + column;
       return column >= 0 && column < across && row >= 0 && neuron < size ? neuron : null;
     },
   };

@@ -9,5 +9,6 @@
     // A browser that keeps nothing follows the system.
   }
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = [asked, kept].find((t) => t === "light" || t === "dark") ?? (dark ? "dark" : "light");
+  document.documentElement.dataset.theme =
+    [asked, kept].find((t) => t === "light" || t === "dark") ?? (dark ? "dark" : "light");
 })();

@@ -23,7 +23,12 @@ export function setUpToolbar({ model, wire, diagram, link, tell, redrawAll }) {
     const write = () => {
       const hide = [...byId("link-dialog").querySelectorAll("[name=hide]:checked")].map(({ value }) => value);
       const mode = diagram.byProduct ? "products" : "weights";
-      byId("link-text").value = makeLink(model, { token: link.token, hide, mode, theme: document.documentElement.dataset.theme });
+      byId("link-text").value = makeLink(model, {
+        token: link.token,
+        hide,
+        mode,
+        theme: document.documentElement.dataset.theme,
+      });
     };
     write();
     for (const box of byId("link-dialog").querySelectorAll("[name=hide]")) box.onchange = write;
@@ -42,7 +47,12 @@ export function setUpToolbar({ model, wire, diagram, link, tell, redrawAll }) {
     redrawAll();
   };
   document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.matches("input:not([type=range], [type=checkbox], [type=radio])")) return;
+    if (
+      !(event.ctrlKey || event.metaKey) ||
+      event.key.toLowerCase() !== "z" ||
+      event.target.matches("input:not([type=range], [type=checkbox], [type=radio])")
+    )
+      return;
     event.preventDefault();
     wire.order(event.shiftKey ? "redo" : "undo");
   });
@@ -50,8 +60,13 @@ export function setUpToolbar({ model, wire, diagram, link, tell, redrawAll }) {
 
 /** Take over the link's settings: at once where nobody has worked yet, else when asked to. */
 export function followLink({ model, wire, link, tell }) {
-  const { status, network } = model, { settings, network: asked } = link;
-  const isOther = asked && (asked.seed !== status.seed || asked.hidden_sizes.join() !== network.layer_sizes.slice(1, -1).join() || (network.activations.length > 1 && asked.activation !== network.activations[0]));
+  const { status, network } = model,
+    { settings, network: asked } = link;
+  const isOther =
+    asked &&
+    (asked.seed !== status.seed ||
+      asked.hidden_sizes.join() !== network.layer_sizes.slice(1, -1).join() ||
+      (network.activations.length > 1 && asked.activation !== network.activations[0]));
   const other = Object.fromEntries(Object.entries(settings).filter(([name, value]) => status[name] !== value));
   if (!isOther && !Object.keys(other).length) return;
   const follow = () => {

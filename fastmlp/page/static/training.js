@@ -40,7 +40,8 @@ export class Training {
   }
 
   rebuild() {
-    const field = byId("layers"), text = field.value.trim();
+    const field = byId("layers"),
+      text = field.value.trim();
     const sizes = text === "" ? [] : text.split(/[-,\s]+/).map(Number);
     const good = sizes.length <= 12 && sizes.every((size) => isWhole(size, 1, 8193));
     field.setAttribute("aria-invalid", !good);
@@ -86,7 +87,8 @@ export class Training {
     const { side, kind } = this.model.network.inputs;
     const { context, width, height } = sharp(byId("learnt"));
     context.imageSmoothingEnabled = false;
-    if (this.learnt && kind === "pad" && this.learnt.length === side * side) context.drawImage(imageOf(this.learnt, side), 0, 0, width, height);
+    if (this.learnt && kind === "pad" && this.learnt.length === side * side)
+      context.drawImage(imageOf(this.learnt, side), 0, 0, width, height);
   }
 }
 
@@ -97,4 +99,5 @@ function fill(id, value) {
 
 const isWhole = (value, low, end) => Number.isInteger(value) && value >= low && value < end;
 
-const number = (value) => (value === null ? "–" : value >= 1e4 || value < 1e-4 ? value.toExponential(2) : value.toPrecision(4));
+const number = (value) =>
+  value === null ? "–" : value >= 1e4 || value < 1e-4 ? value.toExponential(2) : value.toPrecision(4);
