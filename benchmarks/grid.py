@@ -101,7 +101,7 @@ def busy_ticks():
     """Clock ticks of all processors that were not idle since the system started; 0 where it does not say."""
     try:
         with open("/proc/stat") as file:
-            user, nice, system, idle, waiting, *rest = map(int, file.readline().split()[1:])
+            user, nice, system, _idle, _waiting, *rest = map(int, file.readline().split()[1:])
     except (OSError, ValueError):
         return 0
     return user + nice + system + sum(rest[:3])

@@ -25,7 +25,7 @@ THREE = [
 
 WATCH = """
 window.violations = [];
-addEventListener("securitypolicyviolation", 
+addEventListener("securitypolicyviolation",
     (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
 """
 

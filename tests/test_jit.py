@@ -188,7 +188,7 @@ def trained(backend, n_threads=1, dtype="float32"):
     rng = np.random.RandomState(5)
     x, y = rng.randint(0, 256, (90, 30)).astype(np.uint8), rng.randint(0, 4, 90)
     net = MLP([30, 70, 9, 4], ["relu", "tanh"], loss="cross_entropy", dtype=dtype, seed=3, backend=backend,
-              n_threads=n_threads)  # fmt: skip
+              n_threads=n_threads, input_scale=255)  # fmt: skip
     history = net.fit(x, y, epochs=2, batch_size=40, learning_rate=0.3, validation_data=(x[:20], y[:20]), verbose=0)
     return net.hash(), history.loss, history.val_loss, history.accuracy, net.forward(x).tobytes()
 

@@ -22,7 +22,10 @@ def test_weights_of_1_are_no_weights(backend):
     plain, weighted = network(backend), network(backend)
     losses = plain.fit(X, LABELS, epochs=2, batch_size=8, verbose=0).loss
     ones = np.ones(50)
-    assert weighted.fit(X, LABELS, epochs=2, batch_size=8, verbose=0, sample_weight=ones, class_weight=[1, 1, 1, 1]).loss == losses
+    assert (
+        weighted.fit(X, LABELS, epochs=2, batch_size=8, verbose=0, sample_weight=ones, class_weight=[1, 1, 1, 1]).loss
+        == losses
+    )
     assert plain.hash() == weighted.hash()
     assert plain.train_step(X, LABELS, 0.1) == weighted.train_step(X, LABELS, 0.1, sample_weight=ones)
     assert plain.hash() == weighted.hash()
@@ -34,7 +37,9 @@ def test_weights_of_1_are_no_weights(backend):
 def test_fit_takes_the_weighted_steps_that_its_definition_says(backend, loss, weight_mean):
     net, by_hand = network(backend, loss=loss), network(backend, loss=loss)
     y = NUMBERS if loss in ("squared_error", "absolute_error", "huber", "quantile", "poisson") else np.eye(4)[LABELS]
-    history = net.fit(X, y, epochs=1, batch_size=8, learning_rate=0.5, verbose=0, sample_weight=WEIGHTS, weight_mean=weight_mean)
+    history = net.fit(
+        X, y, epochs=1, batch_size=8, learning_rate=0.5, verbose=0, sample_weight=WEIGHTS, weight_mean=weight_mean
+    )
     order, weights, losses = shuffled_rows(50, 1, 0), WEIGHTS.astype(np.float32).astype(np.float64), []
     for start in range(0, 50, 8):
         rows = order[start : start + 8]
@@ -138,7 +143,7 @@ BAD = [
     (dict(class_weight={4: 1}), ValueError, "a class of class_weight must be an integer of at least 0 and below 4"),
     (dict(class_weight={"a": 1}), TypeError, "a class of class_weight must be an integer"),
     (dict(class_weight={1: -1}), ValueError, "class_weight[1] must be finite and at least 0"),
-    (dict(class_weight=[1, 2]), ValueError, "class_weight must be \"balanced\", a dict, or one weight for each class"),
+    (dict(class_weight=[1, 2]), ValueError, 'class_weight must be "balanced", a dict, or one weight for each class'),
     (dict(weight_mean="sum"), ValueError, "weight_mean must be one of weights, rows, not 'sum'"),
     (dict(label_smoothing=1.5), ValueError, "label_smoothing must be a number from 0 to 1, not 1.5"),
     (dict(label_smoothing="much"), TypeError, "label_smoothing must be a number from 0 to 1"),

@@ -554,7 +554,7 @@ def test_a_server_that_is_killed_and_started_again_finds_the_drawing_kept(show):
 
         def kill(self):
             self.process.kill()
-            self.process.wait()
+            self.process.communicate()
 
     served = Served()
     served.start(0)

@@ -23,7 +23,7 @@ def page():
 
 
 def test_it_listens_on_the_loopback_address_alone(page):
-    for family, _, _, _, address in socket.getaddrinfo(socket.gethostname(), page.port, socket.AF_INET, socket.SOCK_STREAM):
+    for *_, address in socket.getaddrinfo(socket.gethostname(), page.port, socket.AF_INET, socket.SOCK_STREAM):
         if not address[0].startswith("127."):
             with pytest.raises(OSError), socket.create_connection(address[:2], timeout=1):
                 pass

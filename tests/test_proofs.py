@@ -27,8 +27,11 @@ SOURCES = {
     "fma": ["reference/arithmetic.py", "kernels/simd.h", "kernels/softfma.h"],
     "elementary functions": ["reference/elementary.py", "kernels/elementary.pxi"],
     "Numba": ["jit/elementary.py", "kernels/elementary.pxi"],
-    "smooth": [f"{file}.{suffix}" for backend, suffix in (("reference", "py"), ("kernels", "pxi"), ("jit", "py"))
-               for file in (f"{backend}/elementary", f"{backend}/smooth")],
+    "smooth": [
+        f"{file}.{suffix}"
+        for backend, suffix in (("reference", "py"), ("kernels", "pxi"), ("jit", "py"))
+        for file in (f"{backend}/elementary", f"{backend}/smooth")
+    ],
 }
 SMOOTH = ("elu", "selu", "softplus", "silu", "gelu", "gelu_tanh", "silu_slope", "gelu_slope", "gelu_tanh_slope")
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "sigmoid", "tanh")
@@ -244,7 +247,8 @@ def check_every_float32(name, start, long_double):
 
 
 def check_float64(name, seed, long_double):
-    """2 ulp for values, 3 for silu, 10 for gelu_tanh, 12 for gelu; slopes to 32 units of the last place of themselves or of 1/8, whichever is more."""
+    """2 ulp for values, 3 for silu, 10 for gelu_tanh, 12 for gelu; slopes to 32 units of the last place of
+    themselves or of 1/8, whichever is more."""
     x = smooth_arguments(name, BLOCK // 4, seed)
     if "slope" in name:
         check_smooth(name, x, long_double, 32, least=0.125)

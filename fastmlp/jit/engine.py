@@ -151,8 +151,9 @@ class Engine:
             fields |= {"clips": True, "clip_norm": clip_norm, "clip_eps": clip_eps}
         if penalties is not None:
             coefficients, out = penalties
-            fields |= {"penalties": address_of(out), "coefficients": address_of(coefficients),
-                       "coefficients_step": 2 if len(coefficients) > 1 else 0, "penalises_biases": update.penalise_biases}  # fmt: skip
+            step = 2 if len(coefficients) > 1 else 0
+            fields |= {"penalties": address_of(out), "coefficients": address_of(coefficients), "coefficients_step": step,
+                       "penalises_biases": update.penalise_biases}  # fmt: skip
         thresholds = np.array(dropout.thresholds if dropout else (0,), np.int64)
         if dropout:
             fields |= {"thresholds": address_of(thresholds), "seed": dropout.seed, "before": before}

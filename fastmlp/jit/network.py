@@ -416,7 +416,8 @@ def backward(plan, task, step, i, layer, before, p, memory, space, rows, scratch
 @inline
 def differentiate(plan, task, layer, p, gradients, numbers, lines, grad_z, rows, scratch, thread, team):
     """grad_w = x^T grad_z and grad_b, the same sum with every x = 1: to the gradients, or in TRAIN straight into weights
-    and bias, unless the update waits for all. Columns are shared out as in forward, so that a thread's columns of the weights stay in its cache."""
+    and bias, unless the update waits for all. Columns are shared out as in forward, so that a thread's columns of the
+    weights stay in its cache."""
     n = layer.n_out
     update, bias_update = (0, 0) if task.clips else (task.update, task.bias_update)
     r0, r1, c0, c1 = share(p, layer.n_in, n, thread, team)

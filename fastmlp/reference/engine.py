@@ -174,8 +174,9 @@ class Engine:
     def gradients(self, samples, gradients, losses, divisor=None, carry=False):
         """Write d(sum of the rows' losses / divisor)/d(parameters) into the flat array gradients, and fill losses (rows,).
 
-        divisor: the sum of the rows' weights, or their number, unless given. carry: go on from the totals that gradients holds, of rows before these:
-        a batch that is taken in blocks, all but the last multiples of 256 rows, gives the bits of the whole.
+        divisor: the sum of the rows' weights, or their number, unless given. carry: go on from the totals that gradients
+        holds, of rows before these: a batch that is taken in blocks, all but the last multiples of 256 rows, gives the bits
+        of the whole.
         """
         check_environment()
         if not carry:
@@ -201,8 +202,9 @@ class Engine:
         """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
         losses (float64, one for each position of the order) receives at start:stop each row's loss, both before that step's
-        update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32). dropout: a Dropout. penalties: (coefficients,
-        out), both float64: out, one for each step, receives the penalty before its update, from the step's coefficients
+        update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32).
+        dropout: a Dropout. penalties: (coefficients, out), both float64: out, one for each step, receives the penalty
+        before its update, from the step's coefficients
         (l2, l1), or those that stand for all.
         """
         check_environment()
