@@ -197,11 +197,10 @@ class MLP:
         The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
-        options = optimizer, sample_weight, weight_mean, label_smoothing
         if self._at_once:
-            return self._step(x, y, learning_rate, *options)
+            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
         with deferred_interrupt():
-            return self._step(x, y, learning_rate, *options)
+            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
 
     def _step(self, x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing):
         state = self.state
@@ -210,9 +209,10 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            straight = state.step and optimizer is None and not self._without_derivative
-            straight = straight and sample_weight is None and weight_mean == "weights" and not label_smoothing
-            if not (straight and self._engine.takes_samples(x, y) and y.ndim == self._straight):
+            if not (
+                state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
+                and not self._without_derivative and self._engine.takes_samples(x, y) and y.ndim == self._straight
+            ):  # fmt: skip
                 weighting = sample_weight, None, weight_mean, label_smoothing
                 with deferred_interrupt():
                     return self._checked_step(x, y, learning_rate, optimizer, weighting)

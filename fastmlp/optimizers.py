@@ -95,14 +95,29 @@ class Optimizer:
 
     def update(self, state, n_steps, dtype):
         """The Update for the next n_steps of a TrainingState, which is then that many steps further."""
-        t = state.rule_steps + np.arange(n_steps, dtype=np.int64)
+        if self.is_constant:
+            return self._update(state, 1, n_steps, dtype)
+        return self._update(state, n_steps, n_steps, dtype)
+
+    @property
+    def is_constant(self):
+        """Whether all steps take the same numbers."""
+        return (
+            self.rule == "sgd"
+            and self.average is None
+            and not callable(self.learning_rate)
+            and not isinstance(self.learning_rate, Schedule)
+        )
+
+    def _update(self, state, n_numbers, n_steps, dtype):
+        t = state.rule_steps + np.arange(n_numbers, dtype=np.int64)
         rates = self.rates(t, state.steps_per_epoch)
         columns = [*self.numbers(state, t, rates), *self._numbers_of_lines(t, rates)]
-        numbers = np.empty((n_steps, len(columns)))
+        numbers = np.empty((n_numbers, len(columns)))
         for i, column in enumerate(columns):
             numbers[:, i] = column
         state.rule_steps += n_steps
-        if n_steps and (numbers == numbers[0]).all():
+        if n_numbers > 1 and (numbers == numbers[0]).all():
             numbers = numbers[:1]
         lines, arrays = self.lines, RULES[self.rule].state
         arrays = (*arrays, "average") if "average" in lines else arrays
