@@ -34,8 +34,8 @@ INCLUDES = [
 
 
 def extensions():
-    from Cython.Build import cythonize
     import numpy
+    from Cython.Build import cythonize
 
     isas = os.environ.get("FASTMLP_BUILD_ISAS", ",".join(ISA_FLAGS) if X86 else "portable").split(",")
     built = []

@@ -1,7 +1,7 @@
-"""fastmlp beside its peers: `python -m benchmarks.compare [--only NAME,...] [--json FILE] [--markdown FILE] [--chart FILE]`.
+"""fastmlp beside its peers: `python -m benchmarks.compare [--only NAME ...] [--works NAME ...] [--threads N ...] [--json FILE]`.
 
-Each contender that is installed (`pip install ".[bench]"`; PyTorch and JAX when found) runs in a process of its own, once
-on one thread and once on two; all take turns, work by work and round by round, and medians are compared. Every
+Each contender that is installed (`pip install ".[bench]"`; PyTorch and JAX when found) runs in a process of its own for each
+number of threads, one and two unless told; all take turns, work by work and round by round, and medians are compared. Every
 contender's network is then trained from the same weights on the same batches, and its loss must be fastmlp's.
 """
 
@@ -19,7 +19,6 @@ import numpy as np
 from benchmarks.contenders import CONTENDERS
 from benchmarks.works import WORKS
 
-THREADS = (1, 2)
 OURS = ("fastmlp", "numba")
 AGREEMENT = 0.02  # relative: float32 sums in other orders, over hundreds of steps, and scikit-learn's gradient clipping
 
@@ -47,13 +46,34 @@ class Process:
         self.process.wait()
 
 
+def works_called(names):
+    """The indices of the works in whose descriptions one of these names occurs. ValueError for a name that occurs in none."""
+    for name in names:
+        if not any(name in str(work) for work in WORKS):
+            raise ValueError(f"no work is called {name!r}; there are: {'; '.join(map(str, WORKS))}")
+    return [index for index, work in enumerate(WORKS) if any(name in str(work) for name in names)]
+
+
+def contenders_called(names):
+    """Those of CONTENDERS with these names, fastmlp always among them. ValueError for one that is not there."""
+    for name in names:
+        if name not in CONTENDERS:
+            raise ValueError(f"no contender is called {name!r}; there are: {', '.join(CONTENDERS)}")
+    return ["fastmlp", *(name for name in CONTENDERS if name in names and name != "fastmlp")]
+
+
+def microseconds(time):
+    """A time as people read it: three figures or whole numbers."""
+    return f"{time:,.0f}" if time >= 99.5 else f"{time:.3g}"
+
+
 def installed(names):
     return [name for name in names if importlib.util.find_spec(CONTENDERS[name][1])]
 
 
-def measure(names, works, rounds, seconds):
+def measure(names, works, rounds, seconds, numbers_of_threads):
     """{(index of work, name, threads): {"times", "check"}}."""
-    processes = [Process(name, threads) for name in names for threads in THREADS]
+    processes = [Process(name, threads) for name in names for threads in numbers_of_threads]
     results = {}
     try:
         for index in works:
@@ -99,24 +119,31 @@ def median(results, index, name, threads):
     return float(np.median(result["times"])) if result else None
 
 
+def threads_of(results):
+    """The numbers of threads that there are results for, in order."""
+    return sorted({threads for _, _, threads in results})
+
+
 def best(results, index, name):
     """The median at the better number of threads."""
-    return min((m for threads in THREADS if (m := median(results, index, name, threads)) is not None), default=None)
+    return min(
+        (m for threads in threads_of(results) if (m := median(results, index, name, threads)) is not None), default=None
+    )
 
 
 def table(results, names, works, peak):
-    """Markdown: microseconds at one and at two threads, and fastmlp's share of the peak at the better of them."""
+    """Markdown: microseconds at each number of threads, and fastmlp's share of the peak at the better of them."""
     lines = ["| work, us | " + " | ".join(names) + " | share of peak | beside the best peer |",
              "|---|" + "---|" * (len(names) + 2)]  # fmt: skip
     for index in works:
         cells = []
         for name in names:
-            pair = [median(results, index, name, threads) for threads in THREADS]
-            cells.append(" / ".join(f"{m:.4g}" for m in pair) if None not in pair else "")
-        one, two = (median(results, index, "fastmlp", threads) for threads in THREADS)
-        share = max(WORKS[index].flops / m / 1e3 / (peak * threads) for m, threads in ((one, 1), (two, 2)))
+            medians = [median(results, index, name, threads) for threads in threads_of(results)]
+            cells.append(" / ".join(map(microseconds, medians)) if None not in medians else "")
+        ours = {threads: median(results, index, "fastmlp", threads) for threads in threads_of(results)}
+        share = max(WORKS[index].flops / m / 1e3 / (peak * threads) for threads, m in ours.items())
         peers = [m for name in names if name not in OURS and (m := best(results, index, name)) is not None]
-        ratio = f"{min(peers) / min(one, two):.1f} times as fast" if peers else ""
+        ratio = f"{min(peers) / min(ours.values()):.1f} times as fast" if peers else ""
         lines.append(f"| {WORKS[index]} | " + " | ".join(cells) + f" | {share:.0%} | {ratio} |")
     return lines
 
@@ -126,8 +153,8 @@ def single_rows(results, names, works):
     for index in works:
         cells = []
         for name in names:
-            result = results.get((index, name, 1))
-            cells.append("{:.4g}, {:.4g}".format(*np.percentile(result["times"], [50, 99])) if result else "")
+            result = results.get((index, name, threads_of(results)[0]))
+            cells.append(", ".join(map(microseconds, np.percentile(result["times"], [50, 99]))) if result else "")
         lines.append(f"| {WORKS[index]} | " + " | ".join(cells) + " |")
     return lines
 
@@ -138,7 +165,12 @@ def report(results, names, works, peak):
     lines = [machine(peak), ""]
     for title, part in (("Whole epochs, microseconds a step", whole), ("Call by call, microseconds", calls)):
         if part:
-            lines += [f"{title}: one thread / two threads", "", *table(results, names, part, peak), ""]
+            lines += [
+                f"{title}, on {' / '.join(map(str, threads_of(results)))} threads",
+                "",
+                *table(results, names, part, peak),
+                "",
+            ]
     if one_row := [index for index in calls if WORKS[index].kind == "infer" and WORKS[index].batch == 1]:
         lines += [*single_rows(results, names, one_row), ""]
     lines.append("import, seconds: " + ", ".join(f"{name} {import_seconds(name):.2f}" for name in names))
@@ -187,22 +219,26 @@ def chart(results, names, works, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", help="contenders, separated by commas; fastmlp is always there")
-    parser.add_argument("--works", help="indices of works, separated by commas")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=list(CONTENDERS), help=", ".join(CONTENDERS))
+    parser.add_argument(
+        "--works", nargs="+", metavar="NAME", default=[""], help="parts of their names: " + "; ".join(map(str, WORKS))
+    )
+    parser.add_argument("--threads", nargs="+", type=int, metavar="N", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.15, help="of measuring in each round")
     for kind in ("json", "markdown", "chart"):
         parser.add_argument(f"--{kind}", metavar="FILE")
     arguments = parser.parse_args()
-    asked = arguments.only.split(",") if arguments.only else list(CONTENDERS)
-    names = installed(["fastmlp", *(name for name in CONTENDERS if name in asked and name != "fastmlp")])
-    works = [int(i) for i in arguments.works.split(",")] if arguments.works else list(range(len(WORKS)))
+    try:
+        names, works = installed(contenders_called(arguments.only)), works_called(arguments.works)
+    except ValueError as error:
+        parser.error(str(error))
 
     from benchmarks.test_kernels import peak_flops
     from fastmlp import kernels
 
     peak = peak_flops(kernels.modules(kernels.isa)[np.dtype(np.float32)]) / 1e9
-    results = measure(names, works, arguments.rounds, arguments.seconds)
+    results = measure(names, works, arguments.rounds, arguments.seconds, sorted(set(arguments.threads)))
     text = report(results, names, works, peak)
     print(text)
     if arguments.markdown:

@@ -9,6 +9,8 @@ import os
 
 import numpy as np
 
+from fastmlp.reference import Samples, Steps, Update
+
 
 class Contender:
     threads = None  # of the process; None is the library's own choice
@@ -54,8 +56,9 @@ class FastMLPSameOrder(FastMLP):
 
     def epoch(self):
         losses, correct = np.empty(self.work.rows), np.empty(self.work.rows, np.uint8)
-        self.net._engine.train(self.x, self.labels, self.order, 0, self.work.rows, self.work.batch,
-                               self.work.learning_rate, losses, correct)  # fmt: skip
+        update = Update("sgd", np.array([[self.work.learning_rate]], np.float32))
+        steps = Steps(0, self.work.rows, self.work.batch, self.order)
+        self.net._engine.train(Samples(self.x, self.labels), update, steps, losses, correct)
 
 
 class FastMLPNumba(FastMLP):
@@ -239,6 +242,45 @@ class PyTorchCompiled(PyTorch):
     compiled = True
 
 
+class PyTorchByHand(PyTorch):
+    """The same tensors without autograd: the gradients written out, and each update one product in place."""
+
+    def prepare(self):
+        super().prepare()
+        torch, rate, squared = self.torch, self.work.learning_rate, not self.softmax
+        self.w, self.b = ([torch.from_numpy(a.copy()) for a in arrays] for arrays in (self.weights, self.biases))
+        hidden = torch.relu_ if self.work.activation == "relu" else torch.sigmoid_
+        output = torch.sigmoid_ if squared else lambda z: torch.softmax(z, 1)
+
+        def forward(x):
+            a = [x]
+            for i, (w, b) in enumerate(zip(self.w, self.b)):
+                a.append((output if i + 1 == len(self.w) else hidden)(torch.addmm(b, a[-1], w)))
+            return a
+
+        def slope(a):
+            return a > 0 if self.work.activation == "relu" else a * (1 - a)
+
+        @torch.inference_mode()
+        def train(x, y):
+            a = forward(x)
+            if squared:
+                delta = (a[-1] - y) * (a[-1] * (1 - a[-1]))
+            else:
+                delta = a[-1]
+                delta[torch.arange(len(x)), y] -= 1
+            for i in reversed(range(len(self.w))):
+                before = (delta @ self.w[i].T) * slope(a[i]) if i else None
+                self.w[i].addmm_(a[i].T, delta, alpha=-rate / len(x))
+                self.b[i].sub_(delta.sum(0), alpha=rate / len(x))
+                delta = before
+
+        self.train, self.outputs = train, lambda x: forward(x)[-1]
+
+    def parameters(self):
+        return [w.numpy() for w in self.w], [b.numpy() for b in self.b]
+
+
 class Jax(Contender):
     """jit; an epoch is one lax.scan over the batches."""
 
@@ -291,7 +333,7 @@ class Jax(Contender):
 
 
 class OnnxRuntime(Contender):
-    """Inference only, through io of NumPy arrays."""
+    """Inference only, from and into arrays that are bound once."""
 
     kinds = ("infer",)
 
@@ -316,10 +358,19 @@ class OnnxRuntime(Contender):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads or os.cpu_count()
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-        self.ready = [self.x[rows] for rows in self.batches]
+        self.bound = [self.binding(self.x[rows], name) for rows in self.batches]
+
+    def binding(self, x, name):
+        """(binding, x, out): the session reads x and writes out."""
+        bound, out = self.session.io_binding(), np.empty((len(x), self.work.sizes[-1]), np.float32)
+        bound.bind_input("x", "cpu", 0, np.float32, x.shape, x.ctypes.data)
+        bound.bind_output(name, "cpu", 0, np.float32, out.shape, out.ctypes.data)
+        return bound, x, out
 
     def infer(self, i):
-        return self.session.run(None, {"x": self.ready[i]})[0]
+        bound, _, out = self.bound[i]
+        self.session.run_with_iobinding(bound)
+        return out
 
 
 CONTENDERS = {
@@ -328,6 +379,7 @@ CONTENDERS = {
     "NumPy": (NumPy, "numpy"),
     "scikit-learn": (ScikitLearn, "sklearn"),
     "PyTorch": (PyTorch, "torch"),
+    "PyTorch by hand": (PyTorchByHand, "torch"),
     "torch.compile": (PyTorchCompiled, "torch"),
     "JAX": (Jax, "jax"),
     "onnxruntime": (OnnxRuntime, "onnxruntime"),

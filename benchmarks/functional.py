@@ -11,6 +11,7 @@ point that breaks them is measured twice more before it is counted.
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -63,7 +64,7 @@ def work(name, dtype):
         if shape != last:
             x, w, b = (random.random_sample(size).astype(dtype) for size in ((rows, n_in), (n_in, n_out), (n_out,)))
             last = shape
-        print(median_time(lambda: call(x, w, b)), flush=True)
+        print(median_time(functools.partial(call, x, w, b)), flush=True)
 
 
 def median_time(call):

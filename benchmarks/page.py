@@ -121,10 +121,7 @@ def measure(browser, name, options, data, seconds):
     tab.locator("#start").click()
     tab.wait_for_timeout(1000)
     open_page = page_speed(page, seconds)
-    print(
-        f"  training, page open   {open_page:,.0f} images a second, "
-        f"{100 * open_page / alone:.0f}% of fit's {alone:,.0f}"
-    )
+    print(f"  training, page open   {open_page:,.0f} images a second, {100 * open_page / alone:.0f}% of fit's {alone:,.0f}")
     print(f"  stroke, training      {percentiles(stroke(tab, seconds))}")
     context.close()
     page.close()

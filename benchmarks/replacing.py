@@ -13,10 +13,10 @@ from types import SimpleNamespace
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-import numpy as np
+import numpy as np  # noqa: E402 (its threads are set before)
 
-import fastmlp
-from fastmlp import functional
+import fastmlp  # noqa: E402
+from fastmlp import functional  # noqa: E402
 
 NETWORKS = {(784, 128, 10): 32, (784, 512, 512, 10): 128}  # sizes: batch
 LEARNING_RATE = 0.1

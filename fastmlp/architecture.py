@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 TASKS = {
     "classes": "each row belongs to one of several classes, or with one output to class 0 or 1",
     "labels": "each output says whether its label holds, several at once or none",

@@ -15,6 +15,12 @@ HOW_TO_COMPILE = (
 )
 
 
+IN_A_CHECKOUT = (
+    "run `pip install -e .` in the checkout, from which Python imports fastmlp here; it needs a C compiler. If fastmlp was "
+    "installed without -e, Python finds that one in any other folder"
+)
+
+
 class Backend(NamedTuple):
     """How to compute.
 
@@ -75,6 +81,11 @@ def numba_is_installed():
     return importlib.util.find_spec("numba") is not None
 
 
+def _is_checkout():
+    """Whether this fastmlp lies beside the sources that it would be built from."""
+    return os.path.exists(os.path.join(os.path.dirname(__file__), os.pardir, "setup.py"))
+
+
 def warn_if_slow():
     """Say so if nobody chose a backend and yet it will not be the compiled one."""
     try:
@@ -82,12 +93,13 @@ def warn_if_slow():
     except ValueError:  # FASTMLP_ISA asks for what is not there: the first network says so, where it can be caught
         return
     if slow:
+        remedy = IN_A_CHECKOUT if _is_checkout() else HOW_TO_COMPILE
         what, name = ("slow NumPy reference", "reference")
         if numba_is_installed():
             what, name = ("Numba backend", "numba")
         warnings.warn(
             f"fastmlp is running on its {what}, because its compiled kernels were not built here. "
-            f"To get them, {HOW_TO_COMPILE}. FASTMLP_BACKEND={name} chooses what runs now without this warning.",
+            f"To get them, {remedy}. FASTMLP_BACKEND={name} chooses what runs now without this warning.",
             RuntimeWarning,
             stacklevel=3,
         )

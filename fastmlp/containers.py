@@ -15,10 +15,8 @@ def numbers(name, value):
     """value as an array of real numbers, without a copy where it is one."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries, which are no numbers: drop their rows, or give {name}.filled(...)")
-    if hasattr(value, "to_numpy") and hasattr(value, "isna"):
-        array = _of_pandas(name, value)
-    else:
-        array = _of_anything(name, value)
+    is_of_pandas = hasattr(value, "to_numpy") and hasattr(value, "isna")
+    array = _of_pandas(name, value) if is_of_pandas else _of_anything(name, value)
     if array.dtype.name == "bfloat16":  # JAX's; NumPy's own types do not have it
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
@@ -45,7 +43,9 @@ def _of_tensor(name, tensor, error):
     try:
         return np.asarray(tensor)
     except (TypeError, RuntimeError):
-        raise TypeError(f"{name} is a tensor that NumPy cannot read: {error}\nWrite {name}.detach().cpu().float().numpy()") from None
+        raise TypeError(
+            f"{name} is a tensor that NumPy cannot read: {error}\nWrite {name}.detach().cpu().float().numpy()"
+        ) from None
 
 
 def _of_pandas(name, table):
@@ -58,7 +58,8 @@ def _of_pandas(name, table):
         where = f"{name}" if label is None else f"column {label} of {name}"
         if column.dtype.kind not in "biuf":
             raise TypeError(
-                f"{where} must hold real numbers, not {column.dtype}.\nEncode it first, such as by pandas.get_dummies, or leave it out"
+                f"{where} must hold real numbers, not {column.dtype}.\n"
+                "Encode it first, such as by pandas.get_dummies, or leave it out"
             )
         missing = np.asarray(column.isna())
         if missing.any() and column.dtype.kind != "f":

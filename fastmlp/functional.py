@@ -21,7 +21,8 @@ unknown names and memory that overlaps, ImportError for a backend that this inst
 """
 
 import functools
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -215,17 +216,17 @@ def ordered_sum(values, *, out=None, backend=None, n_threads=None):
 def update(rule, parameters, gradients, state, numbers, *, backend=None):
     """One step of an update rule in place, element by element: w = w - u, where u and the state follow from the gradient g.
 
-    rule: a name in this table; settle(x) makes +0 of subnormal numbers, and every operation is rounded once:
+        rule: a name in this table; settle(x) makes +0 of subnormal numbers, and every operation is rounded once:
 
-{rules}
+    {rules}
 
-    parameters: w, an array of any shape, float32 or float64, changed in place.
-    gradients: g, of its shape.
-    state: the rule's arrays in the table's order, of its shape and dtype, changed in place; they begin as zeros.
-    numbers: the rule's numbers in the table's order, rounded to T. adam's a and e hold the corrections of its bias at step t,
-        a = learning_rate sqrt(1 - b2^t) / (1 - b1^t) and e = epsilon sqrt(1 - b2^t), with k1 = 1 - b1 and k2 = 1 - b2.
+        parameters: w, an array of any shape, float32 or float64, changed in place.
+        gradients: g, of its shape.
+        state: the rule's arrays in the table's order, of its shape and dtype, changed in place; they begin as zeros.
+        numbers: the rule's numbers in the table's order, rounded to T. adam's a and e hold the corrections of its bias at step t,
+            a = learning_rate sqrt(1 - b2^t) / (1 - b1^t) and e = epsilon sqrt(1 - b2^t), with k1 = 1 - b1 and k2 = 1 - b2.
 
-    No two of these arrays may share memory. Returns nothing; one thread does it.
+        No two of these arrays may share memory. Returns nothing; one thread does it.
     """
     way = _way(backend, None)
     with way.environment():

@@ -6,7 +6,6 @@ from .activations import ACTIVATIONS
 from .architecture import layer_views
 from .random_streams import WEIGHTS, stream
 
-
 BLOCK = 2**16  # weights that are drawn at a time: the numbers are the same, and take no memory to speak of
 
 

@@ -21,7 +21,6 @@ from .training import callbacks, loop, metrics
 from .training.interrupts import deferred_interrupt
 from .training.state import PROCESS, TrainingState, busy
 
-
 _tuple = tuple.__new__
 
 

@@ -105,7 +105,9 @@ def _with_scale(path, version, architecture, input_scale):
     """The architecture with the scale of its inputs, which a file of version 1 does not hold."""
     if version > 1:
         if input_scale not in (None, architecture.input_scale):
-            raise ValueError(f"{path!r} says input_scale={architecture.input_scale:g}: it cannot be loaded with {input_scale}")
+            raise ValueError(
+                f"{path!r} says input_scale={architecture.input_scale:g}: it cannot be loaded with {input_scale}"
+            )
         return architecture
     if input_scale is None:
         input_scale = 255.0 if architecture.layer_sizes[0] == PICTURE else 1.0

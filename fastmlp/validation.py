@@ -53,7 +53,11 @@ def learning_rate(value, dtype):
 
 def dropout_rates(input_dropout, dropout, n_hidden):
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
-    rates = list(dropout) if isinstance(dropout, (Sequence, np.ndarray)) and not isinstance(dropout, str) else [dropout] * n_hidden
+    rates = (
+        list(dropout)
+        if isinstance(dropout, (Sequence, np.ndarray)) and not isinstance(dropout, str)
+        else [dropout] * n_hidden
+    )
     if len(rates) != n_hidden:
         raise ValueError(f"dropout must be one number, or {n_hidden}, one a hidden layer, not {describe(dropout)}")
     checked = []
@@ -309,8 +313,7 @@ def targets(name, value, x_name, rows, architecture, single=False):
         )
     if y.shape not in ((rows, n_out), (rows,) if n_out == 1 else None):
         raise ValueError(
-            f"{name} must be integer labels of shape ({rows},) or numbers of shape ({rows}, {n_out}), "
-            f"not {describe(y)}"
+            f"{name} must be integer labels of shape ({rows},) or numbers of shape ({rows}, {n_out}), not {describe(y)}"
         )
     y = _rows_in_line(_converted(y, architecture.dtype).reshape(rows, n_out))
     loss = LOSSES[name_of(architecture.loss)]
@@ -378,7 +381,7 @@ def _class_weights(class_weight, y, architecture):
             index = integer("a class of class_weight", label, 0, n_classes)
             table[index] = _nonnegative(f"class_weight[{index}]", weight, (), "a number")
     else:
-        table = _nonnegative("class_weight", class_weight, (n_classes,), "\"balanced\", a dict, or one weight for each class")
+        table = _nonnegative("class_weight", class_weight, (n_classes,), '"balanced", a dict, or one weight for each class')
     return table.astype(np.float64)[labels]
 
 
@@ -420,6 +423,25 @@ def warn_of_large_inputs(x, input_scale):
             "(x - x.mean(axis=0)) / x.std(axis=0)",
             stacklevel=4,
         )
+
+
+def writable(name, value, shape, dtype):
+    """Check an array that is written into: its shape, its dtype, and whether it may be."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be an array of shape {shape} and dtype {dtype}, not {describe(value)}")
+    if value.dtype != dtype:
+        raise TypeError(f"{name} must have dtype {dtype}, not {value.dtype}")
+    if value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, not {value.shape}")
+    if not value.flags.writeable:
+        raise ValueError(f"{name} must be writable, but it is read-only")
+
+
+def apart(name, array, **others):
+    """Raise ValueError if an array that is written into shares memory with one of the others."""
+    for other, value in others.items():
+        if np.shares_memory(array, value):
+            raise ValueError(f"{name} must not share memory with {other}")
 
 
 def output(out, shape, dtype, x, parameters):

@@ -6,9 +6,7 @@ import time
 import numpy as np
 from page_client import parse
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -27,7 +25,7 @@ THREE = [
 
 WATCH = """
 window.violations = [];
-addEventListener("securitypolicyviolation", 
+addEventListener("securitypolicyviolation",
     (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
 """
 
@@ -60,9 +58,7 @@ class BrowserTab:
         assert [url for url in self.requests if not url.startswith(own)] == []
         assert self.evaluate("violations") == [], self.console
         if not self.allow_errors:
-            assert [
-                text for text in self.console if "willReadFrequently" not in text
-            ] == []  # these tests read canvases
+            assert [text for text in self.console if "willReadFrequently" not in text] == []  # these tests read canvases
 
     def evaluate(self, expression, argument=None):
         return self.tab.evaluate(expression, argument)

@@ -173,7 +173,9 @@ def _layers():
         yield _row("activate", "forward of a user's activation", rows=rows, n=n, activation=BENT)
         yield _row("dense_forward", "forward of a user's activation", rows=rows, n_in=9, n_out=n, activation=BENT)
         yield _row("activation_gradient", "gradient of a user's activation", rows=rows, n=n, activation=BENT)
-        yield _row("output_gradient", "gradient of a user's activation", rows=rows, n=n, loss="squared_error", activation=BENT)
+        yield _row(
+            "output_gradient", "gradient of a user's activation", rows=rows, n=n, loss="squared_error", activation=BENT
+        )
     for input_gradient in (True, False):
         for rows, n_in, n_out in ((1, 1, 1), (10, 33, 17), (257, 5, 3), (30, 70, 40), (0, 3, 2)):
             yield _row("dense_backward", None, rows=rows, n_in=n_in, n_out=n_out,
@@ -186,7 +188,9 @@ def _layers():
         yield _row("output_gradient", None, rows=5, n=10, loss=loss, activation=activation, divisor=77)
         if activation == default_output(loss):
             for rows, n in ((1, 1), (5, 10), (33, 7)):
-                yield _row("output_gradient", "weighted rows", rows=rows, n=n, loss=loss, activation=activation, weighted=True)
+                yield _row(
+                    "output_gradient", "weighted rows", rows=rows, n=n, loss=loss, activation=activation, weighted=True
+                )
     for n in (0, 1, 2, 255, 256, 257, 513):
         yield _row("ordered_sum", None, rows=3, n=n, columns=False)
         yield _row("ordered_sum", None, rows=3, n=n, columns=True)
@@ -228,7 +232,9 @@ def _engines(tiles):
     for pixels, branch in ((False, "scaled rows"), (True, "pixels")):
         for method in ("forward", "train"):
             yield _row(f"Engine.{method}", branch, sizes=deep, rows=33, batch=16, pixels=pixels, scale=7.0)
-        yield _row("Engine.train", branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels, scale=3.0)
+        yield _row(
+            "Engine.train", branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels, scale=3.0
+        )
     yield _row("Engine.train", "scaled rows", sizes=deep, rows=23, batch=10, shuffled=True, scale=255.0)
     yield _row("Engine.train", "pixels", sizes=deep, rows=23, batch=10, pixels=True, scale=1.0)
     yield _row("Engine.activations", None, sizes=deep, rows=27, scale=3.0)
@@ -295,7 +301,9 @@ def _engines(tiles):
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule)
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule, lines=tuple(LINES), clip=True)
         for biases in (False, True):
-            yield _row(train, f"update by {rule}", sizes=deep, rows=23, batch=10, rule=rule, lines=tuple(LINES), biases=biases)
+            yield _row(
+                train, f"update by {rule}", sizes=deep, rows=23, batch=10, rule=rule, lines=tuple(LINES), biases=biases
+            )
     for biases in (False, True):
         yield _row(train, "penalties", sizes=(90, 61, 3), rows=23, batch=10, rule="adam", lines=("l2", "l1"), biases=biases,
                    penalties=True)  # fmt: skip

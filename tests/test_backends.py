@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import subprocess
 import sys
 import types
 
@@ -57,7 +58,7 @@ def test_numba_comes_before_the_reference(without_kernels, monkeypatch, recwarn)
     monkeypatch.setitem(backends.BACKENDS, "numba", lambda: parts)
     monkeypatch.setattr(backends, "numba_is_installed", lambda: True)
     assert backends.load() == ("numba", *parts)
-    with pytest.warns(RuntimeWarning, match="its Numba backend.*install a C compiler.*FASTMLP_BACKEND=numba"):
+    with pytest.warns(RuntimeWarning, match="its Numba backend.*To get them, .*FASTMLP_BACKEND=numba"):
         backends.warn_if_slow()
 
 
@@ -74,8 +75,10 @@ def test_unknown_and_missing_backends(without_kernels, monkeypatch):
 
 
 def test_the_warning_comes_only_where_nobody_chose(without_kernels, monkeypatch, recwarn):
-    with pytest.warns(RuntimeWarning, match="slow NumPy reference.*install a C compiler"):
-        backends.warn_if_slow()
+    for checkout, remedy in ((True, "pip install -e .* in the checkout"), (False, "install a C compiler")):
+        monkeypatch.setattr(backends, "_is_checkout", lambda there=checkout: there)
+        with pytest.warns(RuntimeWarning, match=f"slow NumPy reference.*{remedy}"):
+            backends.warn_if_slow()
     recwarn.clear()
     monkeypatch.setenv("FASTMLP_BACKEND", "reference")
     backends.warn_if_slow()

@@ -98,7 +98,9 @@ def test_every_option_of_train_reaches_the_network(run):
     status, out, _ = run(
         "train", *options.split(), "--backend", "reference", "--layers", "784-3-10", "--learning-rate", "0.25", "--json"
     )
-    net = fastmlp.MLP([784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference", input_scale=255)
+    net = fastmlp.MLP(
+        [784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference", input_scale=255
+    )
     net.fit(*fastmlp.datasets.digits(60, commands.TRAINING_SEED), 1, 7, 0.25, verbose=0)
     document = json.loads(out)
     assert status == 0 and document["hash"] == net.hash()
@@ -157,6 +159,7 @@ def test_show_draws_the_first_of_many_neurons(run, tmp_path):
     assert "neuron 39" in text and "--all" not in text
 
 
+@pytest.mark.filterwarnings("default:training broke down:RuntimeWarning")
 def test_training_that_breaks_down_is_told(run):
     status, out, err = run("train", "--layers", "784-5-10", "--loss", "cross_entropy", "--learning-rate", "1e38")
     assert status == 0 and "ended     training broke down in epoch 1, with learning rate 1e+38" in out

@@ -22,7 +22,12 @@ def test_tables_of_pandas(net):
     table = pandas.DataFrame(X, columns=["age", "height", "weight"])
     expected, loss = net(X).tobytes(), net.gradients(X, Y)[0]
     labels = pandas.Series(Y)
-    for same in (table, table.astype("Float64"), table.astype("Float32"), table.astype({"age": "Float64", "height": "float32"})):
+    for same in (
+        table,
+        table.astype("Float64"),
+        table.astype("Float32"),
+        table.astype({"age": "Float64", "height": "float32"}),
+    ):
         assert net(same).tobytes() == expected
         for y in (labels, labels.astype("Int64"), labels.astype("boolean"), labels.astype("UInt8"), pandas.Index(Y)):
             assert net.gradients(same, y)[0] == loss

@@ -128,7 +128,9 @@ def test_empty_arrays(backend):
         results = got(name, arrays, others, backend=backend)
         for result in results:
             assert result.size == 0 or name in ("sum_of_products", "dense_forward", "dense_backward", "ordered_sum") or n
-    assert_same_bits([F.sum_of_products(np.ones((2, 0)), np.ones((0, 3)), 7, backend=backend)], [np.full((2, 3), 7.0)], "seed")
+    assert_same_bits(
+        [F.sum_of_products(np.ones((2, 0)), np.ones((0, 3)), 7, backend=backend)], [np.full((2, 3), 7.0)], "seed"
+    )
     assert F.dense_backward(np.ones((0, 2)), np.ones((2, 3)), np.ones((0, 3)), backend=backend)[0].tolist() == [[0.0] * 3] * 2
 
 
@@ -438,5 +440,7 @@ def test_the_program_of_the_readme_replaces_numpy_bit_by_bit():
 
 
 def test_importing_it_imports_no_backend_but_the_reference():
-    code = "import fastmlp.functional, sys; print([name for name in sys.modules if name.startswith(('numba', 'fastmlp.jit'))])"
+    code = (
+        "import fastmlp.functional, sys; print([name for name in sys.modules if name.startswith(('numba', 'fastmlp.jit'))])"
+    )
     assert run(code).stdout.strip() == "[]"

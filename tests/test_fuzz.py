@@ -211,7 +211,9 @@ def test_kinds_of_data_take_turns_on_one_network():
     """Shuffled numbers, pixels and rows in order share a workspace; the pixels' once ran past its end."""
     rng = np.random.RandomState(0)
     pixels, y = rng.randint(0, 256, (200, 2000)).astype(np.uint8), rng.randint(0, 3, 200)
-    nets = [MLP([2000, 3, 3], seed=0, backend=backend, input_scale=255, task="classes") for backend in ("compiled", "reference")]
+    nets = [
+        MLP([2000, 3, 3], seed=0, backend=backend, input_scale=255, task="classes") for backend in ("compiled", "reference")
+    ]
     for x, shuffle in [(pixels / 1.0, True), (pixels, True), (pixels, False), (pixels / 1.0, False), (pixels, True)]:
         for net in nets:
             net.fit(x, y, epochs=1, batch_size=100, shuffle=shuffle, verbose=0)

@@ -133,7 +133,10 @@ def test_steps_of_changing_size_and_type_on_one_network(isa, scale):
     """The memory that an engine keeps between calls is laid out anew for each."""
     x, y = data(400, 300, 5)
     pixels = np.random.RandomState(0).randint(0, 256, x.shape).astype(np.uint8)
-    nets = [network(*how, sizes=(300, 20, 5), input_scale=scale) for how in (("reference",), ("compiled", 1, isa), ("compiled", 2, isa))]
+    nets = [
+        network(*how, sizes=(300, 20, 5), input_scale=scale)
+        for how in (("reference",), ("compiled", 1, isa), ("compiled", 2, isa))
+    ]
     for rows, inputs in product((40, 400, 7, 300), (x, pixels, x)):
         for net in nets:
             net.fit(inputs[:rows], y[:rows], epochs=1, batch_size=rows, learning_rate=0.1, verbose=0)

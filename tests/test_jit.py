@@ -122,7 +122,11 @@ def test_updates_keep_to_their_arrays(rule, dtype):
 def test_wide_layers_are_updated_by_strips(rule, eager_teams):
     """Wider and taller than the registry's: lines that are gathered, several blocks of rows, and of terms."""
     rng, sizes, T = np.random.RandomState(6), (400, 2 * products.GATHERING_PAYS + 3, 5), np.dtype(np.float32)
-    x, y, parameters = rng.standard_normal((300, 400)).astype(T), rng.randint(0, 5, 300), rng.standard_normal(n_parameters(sizes))
+    x, y, parameters = (
+        rng.standard_normal((300, 400)).astype(T),
+        rng.randint(0, 5, 300),
+        rng.standard_normal(n_parameters(sizes)),
+    )
     numbers, results = parity.numbers_of(rng, RULES[rule], 2, T), []
     for backend, n_threads in ((reference, 1), (jit, 1), (jit, 2)):
         w, state = parameters.astype(T), tuple(np.zeros(parameters.size, T) for _ in RULES[rule].state)
@@ -184,7 +188,7 @@ def trained(backend, n_threads=1, dtype="float32"):
     rng = np.random.RandomState(5)
     x, y = rng.randint(0, 256, (90, 30)).astype(np.uint8), rng.randint(0, 4, 90)
     net = MLP([30, 70, 9, 4], ["relu", "tanh"], loss="cross_entropy", dtype=dtype, seed=3, backend=backend,
-              n_threads=n_threads)  # fmt: skip
+              n_threads=n_threads, input_scale=255)  # fmt: skip
     history = net.fit(x, y, epochs=2, batch_size=40, learning_rate=0.3, validation_data=(x[:20], y[:20]), verbose=0)
     return net.hash(), history.loss, history.val_loss, history.accuracy, net.forward(x).tobytes()
 

@@ -138,7 +138,9 @@ def test_dropout_is_of_seed_step_layer_row_and_unit(backend):
         return net.hash()
 
     dropped = trained(dropout=0.3, input_dropout=0.1)
-    assert dropped == trained(dropout=[0.3, 0.3], input_dropout=0.1, cut=True) != trained(dropout=[0.3, 0.0], input_dropout=0.1)
+    assert (
+        dropped == trained(dropout=[0.3, 0.3], input_dropout=0.1, cut=True) != trained(dropout=[0.3, 0.0], input_dropout=0.1)
+    )
     assert trained(dropout=0.0) == trained() != trained(dropout=0.3)
 
 

@@ -16,13 +16,15 @@ import fastmlp
 
 pytest.importorskip("websockets")
 
-from page_client import Tab, frame, request  # noqa: E402
+from page_client import Tab, frame, request
 
-from fastmlp.page import Page, subject  # noqa: E402
+from fastmlp.page import Page, subject
 
 
 def digits_net(*hidden, **options):
-    return fastmlp.MLP([784, *(hidden or (6,)), 10], **{"output_activation": "sigmoid", "seed": 0, "input_scale": 255, **options})
+    return fastmlp.MLP(
+        [784, *(hidden or (6,)), 10], **{"output_activation": "sigmoid", "seed": 0, "input_scale": 255, **options}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +205,10 @@ def test_fresh_weights_are_those_of_the_seed_in_the_same_network(serve, digits):
 
 
 def test_divergence_stops_training_and_undo_brings_it_back(serve, digits):
-    page = serve(fastmlp.MLP([784, 6, 10], activation="relu", output_activation="identity", seed=0, input_scale=255, task="classes"), digits)
+    page = serve(
+        fastmlp.MLP([784, 6, 10], activation="relu", output_activation="identity", seed=0, input_scale=255, task="classes"),
+        digits,
+    )
     before = page.net.hash()
     with Tab(page) as tab:
         tab.order("settings", learning_rate=1e30)
@@ -269,9 +274,7 @@ def test_of_a_large_network_only_what_is_drawn_travels(serve, digits):
 def test_response_maps_over_the_plane(serve):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 2))
-    page = serve(
-        fastmlp.MLP([2, 8, 2], activation="tanh", loss="cross_entropy", seed=0), (x, (x[:, 0] > 0).astype(int))
-    )
+    page = serve(fastmlp.MLP([2, 8, 2], activation="tanh", loss="cross_entropy", seed=0), (x, (x[:, 0] > 0).astype(int)))
     with Tab(page) as tab:
         known = tab.until(lambda known: "maps" in known)
         maps = known["maps"].reshape(10, 24, 24)

@@ -41,9 +41,7 @@ def show(browser):
 
     def show(net=None, data=None, page=None, fragment="", allow_errors=False, wait=True, server=None, **options):
         if page is None:
-            page = Page(
-                net, None if data is None else subject.as_data(data), port=0, loader=lambda: None, **(server or {})
-            )
+            page = Page(net, None if data is None else subject.as_data(data), port=0, loader=lambda: None, **(server or {}))
             pages.append(page)
         options.setdefault("viewport", {"width": 1366, "height": 768})
         contexts.append(browser.new_context(**options))
@@ -62,7 +60,9 @@ def show(browser):
 
 
 def digits_net(*hidden, **options):
-    return fastmlp.MLP([784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, "input_scale": 255, **options})
+    return fastmlp.MLP(
+        [784, *(hidden or (16, 16)), 10], **{"output_activation": "sigmoid", "seed": 0, "input_scale": 255, **options}
+    )
 
 
 # Drawing
@@ -554,7 +554,7 @@ def test_a_server_that_is_killed_and_started_again_finds_the_drawing_kept(show):
 
         def kill(self):
             self.process.kill()
-            self.process.wait()
+            self.process.communicate()
 
     served = Served()
     served.start(0)
@@ -628,9 +628,7 @@ def test_a_link_carries_settings_and_hides_panels(show, digits):
     link = tab["link-text"].input_value()
     fragment = link.partition("#token=" + tab.page.token)[2]
     other = show(digits_net(), digits, fragment=fragment)
-    other.until(
-        lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5"
-    )
+    other.until(lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5")
     assert other["neuron"].is_hidden() and other["training"].is_visible()
     # Where somebody has worked already, the link asks first.
     other["step"].click()
@@ -708,9 +706,7 @@ def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):
 
 
 def test_axe_finds_nothing_in_both_themes(show, digits):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
-    ).Axe()
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     tab = show(digits_net(), digits, color_scheme="dark")
     tab.draw()
     tab.pick(1, 0)
@@ -741,8 +737,7 @@ def test_it_fits_every_screen(show, digits, width, height, ratio):
     assert tab.evaluate(overflowing) == []
     tab.evaluate("scrollTo(0, 0)")
     bottom = {
-        name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"]
-        for name in ("pad", "diagram", "training")
+        name: tab[name].bounding_box()["y"] + tab[name].bounding_box()["height"] for name in ("pad", "diagram", "training")
     }
     if width == 1366:
         assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and bottom["training"] <= height

@@ -10,8 +10,9 @@ import fastmlp
 
 pytest.importorskip("websockets")
 
-from fastmlp.page import Page  # noqa: E402
-from page_client import Tab, frame, request, upgrade  # noqa: E402
+from page_client import Tab, frame, request, upgrade
+
+from fastmlp.page import Page
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,7 @@ def page():
 
 
 def test_it_listens_on_the_loopback_address_alone(page):
-    for family, _, _, _, address in socket.getaddrinfo(
-        socket.gethostname(), page.port, socket.AF_INET, socket.SOCK_STREAM
-    ):
+    for *_, address in socket.getaddrinfo(socket.gethostname(), page.port, socket.AF_INET, socket.SOCK_STREAM):
         if not address[0].startswith("127."):
             with pytest.raises(OSError), socket.create_connection(address[:2], timeout=1):
                 pass

@@ -17,8 +17,8 @@ from fastmlp.activations import ACTIVATIONS
 from fastmlp.architecture import n_parameters
 from fastmlp.backends import kernels
 from fastmlp.losses import LOSSES, name_of
-from fastmlp.update_rules import RULES
 from fastmlp.reference import Dropout, Samples, Steps, Update
+from fastmlp.update_rules import RULES
 
 DTYPES = ("float32", "float64")
 ISAS = kernels().available() if kernels() else []
@@ -120,10 +120,7 @@ def engine_inputs(rng, dtype, kind, sizes, rows, batch=None, pixels=False, shuff
                   mean_over_rows=False, smoothing=0.0):  # fmt: skip
     size = rows, sizes[0]
     x = rng.randint(0, 256, size).astype(np.uint8) if pixels else values(rng, size, dtype, kind)
-    if labels:
-        y = rng.randint(0, max(2, sizes[-1]), rows).astype(np.int64)
-    else:
-        y = targets(rng, loss, (rows, sizes[-1]), dtype, kind)
+    y = rng.randint(0, max(2, sizes[-1]), rows) if labels else targets(rng, loss, (rows, sizes[-1]), dtype, kind)
     batch, rule = batch or rows, RULES[rule]
     n_steps = -(-rows // batch)
     update = Update(

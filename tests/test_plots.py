@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.cli import main
+from fastmlp.cli.main import main
 
 pytest.importorskip("matplotlib")
 plots = fastmlp.plots

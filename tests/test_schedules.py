@@ -5,8 +5,18 @@ import math
 import numpy as np
 import pytest
 
-from fastmlp.schedules import Cosine, Exponential, InverseScaling, Linear, MultiStep, OneCycle, Polynomial, Step
-from fastmlp.schedules import half_cosine, power
+from fastmlp.schedules import (
+    Cosine,
+    Exponential,
+    InverseScaling,
+    Linear,
+    MultiStep,
+    OneCycle,
+    Polynomial,
+    Step,
+    half_cosine,
+    power,
+)
 
 T = np.arange(60)
 

@@ -5,14 +5,14 @@ import importlib
 import numpy as np
 import pytest
 from registry import registry
-from test_parity import check, inputs, keeps_z, numbers_of
+from test_parity import check, keeps_z, numbers_of
 
 from fastmlp import reference
 from fastmlp.activations import ACTIVATIONS, Activation
 from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.losses import LOSSES
-from fastmlp.update_rules import RULES
 from fastmlp.reference import Samples, Update
+from fastmlp.update_rules import RULES
 
 BACKENDS = ["reference"]
 BACKENDS += ["kernels"] if kernels() else []

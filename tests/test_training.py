@@ -8,7 +8,6 @@ import types
 
 import numpy as np
 import pytest
-from conftest import needs_kernels
 
 from fastmlp import MLP, reference
 from fastmlp.random_streams import shuffled_rows

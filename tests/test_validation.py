@@ -230,8 +230,16 @@ def test_bad_layer_sizes(sizes, error, words):
     "options, error, words",
     [
         ({"activation": "sine"}, ValueError, "activation must be one of identity, relu, sigmoid, tanh"),
-        ({"activation": "softmax"}, ValueError, "one of identity, relu, sigmoid, tanh, not 'softmax'"),
-        ({"activation": "ReLU"}, ValueError, "one of identity, relu, sigmoid, tanh, not 'ReLU': did you mean 'relu'?"),
+        (
+            {"activation": "softmax"},
+            ValueError,
+            "tanh, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, not 'softmax'",
+        ),
+        (
+            {"activation": "ReLU"},
+            ValueError,
+            "tanh, leaky_relu, elu, selu, softplus, silu, gelu, gelu_tanh, not 'ReLU': did you mean 'relu'?",
+        ),
         ({"activation": ["Tanh"]}, ValueError, "not 'Tanh': did you mean 'tanh'?"),
         ({"loss": "Cross Entropy"}, ValueError, "did you mean 'cross_entropy'?"),
         ({"output_activation": "Softmax"}, ValueError, "did you mean 'softmax'?"),
@@ -243,7 +251,11 @@ def test_bad_layer_sizes(sizes, error, words):
         ({"loss": "cross_entropy", "output_activation": "sigmoid"}, ValueError, "that needs softmax"),
         ({"loss": "binary_cross_entropy", "output_activation": "relu"}, ValueError, "that needs sigmoid"),
         ({"layer_sizes": [6, 1], "loss": "cross_entropy"}, ValueError, "'softmax' needs at least 2 outputs"),
-        ({"loss": "hinge"}, ValueError, "loss must be one of squared_error, cross_entropy, binary_cross_entropy"),
+        (
+            {"loss": "hinge"},
+            ValueError,
+            "loss must be one of squared_error, absolute_error, huber, quantile, poisson, cross_entropy",
+        ),
         ({"loss": None}, TypeError, "loss must be one of"),
         ({"dtype": "float16"}, ValueError, "dtype must be float32 or float64, not 'float16'"),
         ({"dtype": ">f4"}, ValueError, "dtype must be float32 or float64"),

@@ -56,9 +56,7 @@ def train(arguments):
         _tell("training on the slow reference: expect minutes an epoch, or shorten it with --epochs 1")
     began = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):  # what fit prints is progress
-        history = net.fit(
-            x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2
-        )
+        history = net.fit(x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2)
     seconds = time.perf_counter() - began
     result = net.evaluate(*held_out)
     net.save(arguments.out)

@@ -13,7 +13,9 @@ from numba import types
 from ..activations import ACTIVATIONS
 from . import smooth
 from .compiling import compile_c_function, jit
-from .elementary import exp, sigmoid as sigmoid_of_number, tanh as tanh_of_number
+from .elementary import exp
+from .elementary import sigmoid as sigmoid_of_number
+from .elementary import tanh as tanh_of_number
 from .intrinsics import as_item, call, moved, where
 from .tile import CHUNK
 

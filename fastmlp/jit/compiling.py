@@ -10,7 +10,6 @@ import hashlib
 import os
 import sys
 import tempfile
-
 from pathlib import Path
 
 import numba

@@ -10,7 +10,8 @@ from ..losses import LOSSES, name_of
 from . import elementary, losses, norms, updates
 from .activations import SIDE, activate_block, activation_of, softmax, sum_in_order
 from .compiling import entry
-from .intrinsics import address, address_of, call, data, fma as fma_of_numbers, moved, pointer
+from .intrinsics import address, address_of, call, data, moved, pointer
+from .intrinsics import fma as fma_of_numbers
 from .products import BUFFER, multiply_for
 
 

@@ -130,6 +130,7 @@ def call(typingctx, function, arguments):
 @intrinsic
 def atomic_add(typingctx, p, n):
     """Adds n to the word at p; returns what it was before."""
+
     def generate(builder, word, value):
         return builder.atomic_rmw("add", word, value, "acq_rel")
 

@@ -5,7 +5,16 @@ As in elementary.py, names end in 24 for float32 and in 53 for float64; those wi
 
 from .compiling import inline, jit
 from .elementary import (
-    by_type, exp24, exp53, expm1_24, expm1_in_two_parts, log1p24, log1p53, reduce24, sigmoid, sigmoid53,
+    by_type,
+    exp24,
+    exp53,
+    expm1_24,
+    expm1_in_two_parts,
+    log1p24,
+    log1p53,
+    reduce24,
+    sigmoid,
+    sigmoid53,
 )  # fmt: skip
 from .intrinsics import polynomial, where
 

@@ -66,7 +66,7 @@ cdef struct Job:
     Drop drop               # TRAIN: of the inputs
     uint64_t step           # how many steps were taken before
     Update update           # TRAIN
-    Py_ssize_t numbers_step # from the numbers of one step to the next's
+    Py_ssize_t numbers_step     # from the numbers of one step to the next's
     real divisor            # GRADIENT: of the sum of the rows' losses
     const real* weights     # by which rows count, or NULL: all alike
     bint mean_over_rows     # whether a batch's mean divides by the number of its rows, not by the sum of their weights

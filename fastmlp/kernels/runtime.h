@@ -18,7 +18,11 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 typedef uint32_t fp_environment;
-static inline fp_environment fp_enter(void) { fp_environment old = _mm_getcsr(); _mm_setcsr(0x1F80); return old; }
+static inline fp_environment fp_enter(void) {
+    fp_environment old = _mm_getcsr();
+    _mm_setcsr(0x1F80);
+    return old;
+}
 static inline void fp_leave(fp_environment old) { _mm_setcsr(old); }
 #define pause_cpu() _mm_pause()
 #elif defined(__aarch64__)
@@ -33,7 +37,12 @@ static inline void fp_leave(fp_environment old) { __asm__ volatile("msr fpcr, %0
 #else
 #include <fenv.h>
 typedef fenv_t fp_environment;
-static inline fp_environment fp_enter(void) { fenv_t old; fegetenv(&old); fesetenv(FE_DFL_ENV); return old; }
+static inline fp_environment fp_enter(void) {
+    fenv_t old;
+    fegetenv(&old);
+    fesetenv(FE_DFL_ENV);
+    return old;
+}
 static inline void fp_leave(fp_environment old) { fesetenv(&old); }
 #define pause_cpu() ((void)0)
 #endif

@@ -49,7 +49,8 @@ static void stream(const real *const *a, ptrdiff_t step, ptrdiff_t terms, const 
                 for (ptrdiff_t j = 0; j < n; j += LANES) {
                     const lanes l = first_lanes(n - j);
                     real *total = c + r * c_row + column + j;
-                    const vec before = start ? load_lanes(total, l) : seed ? load_lanes(seed + column + j, l) : zero_vec();
+                    const vec before = start ? load_lanes(total, l) : seed ? load_lanes(seed + column + j, l)
+                                                                           : zero_vec();
                     store_lanes(total, l, before + load_vec(s[r] + j));
                 }
         }

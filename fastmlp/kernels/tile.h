@@ -22,11 +22,14 @@ typedef struct {
     ptrdiff_t offset, step;             /* of a[0, 0] in its line, and from one term of a row to the next */
     ptrdiff_t fetches;                  /* rows only: whether a tile asks memory for the next one's while it sums */
     ptrdiff_t tile_step;                /* columns only: from one tile to the next in its line */
-    const real *b; ptrdiff_t b_row;
+    const real *b;
+    ptrdiff_t b_row;
     lanes last;                         /* lanes of the last vector of a row */
     ptrdiff_t last_lanes;               /* how many they are */
-    const real *seed, *carried; ptrdiff_t carried_row;
-    real *c; ptrdiff_t c_row;
+    const real *seed, *carried;
+    ptrdiff_t carried_row;
+    real *c;
+    ptrdiff_t c_row;
     const real *rate;
 } Strip;
 
@@ -74,7 +77,8 @@ ALWAYS_INLINE void store_part(real *c, ptrdiff_t c_row, const int rows, const in
 }
 
 /* Lines are rows: a[i, k] = lines[i][offset + k * step]. Lines are columns: a[i, k] = lines[k][offset + i]. */
-enum { BY_ROWS, BY_COLUMNS };
+enum { BY_ROWS,
+       BY_COLUMNS };
 
 ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const int masked,
                               const int fetches, const Strip *strip) {

@@ -15,7 +15,13 @@
 #define MOST_NUMBERS 8
 
 /* Lines around the rule, see fastmlp/reference/updates.py. */
-enum { CLIP_VALUE = 1, L2 = 2, L1 = 4, DECAY = 8, AVERAGE = 16, SCALE = 32, N_LINES = 5 };
+enum { CLIP_VALUE = 1,
+       L2 = 2,
+       L1 = 4,
+       DECAY = 8,
+       AVERAGE = 16,
+       SCALE = 32,
+       N_LINES = 5 };
 
 typedef struct Update Update;
 struct Update {
@@ -173,7 +179,11 @@ RULES(DEFINE_RULE)
 
 typedef void (*rule_function)(const Update *, int, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const real *);
 #define ROW_OF_RULE(name, n_numbers, n_state) {#name, update_by_##name, n_numbers, n_state},
-typedef struct { const char *name; rule_function run; int n_numbers, n_state; } Rule;
+typedef struct {
+    const char *name;
+    rule_function run;
+    int n_numbers, n_state;
+} Rule;
 static const Rule rules[] = {RULES(ROW_OF_RULE)};
 enum { N_RULES = sizeof rules / sizeof rules[0] };
 

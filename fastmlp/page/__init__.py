@@ -72,7 +72,7 @@ class Page:
             room, end = Room(net, data, is_loading=data is None and loader is not None), asyncio.Event()
             server = server_class(room, **options)
             await server.start(port)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
             return started.set_exception(error)
         started.set_result((asyncio.get_running_loop(), end, room, server))
         loading = asyncio.create_task(_load(room, loader)) if room.is_loading else None
@@ -109,7 +109,7 @@ async def _load(room, loader):
     try:
         data = await asyncio.to_thread(loader)
         room.set_data(None if data is None else subject.as_data(data))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
         print(f"fastmlp page: no data: {error}", file=sys.stderr)
         room.set_data(None)
 

@@ -109,9 +109,7 @@ def example(room, order):
         index = int(np.random.default_rng().integers(len(data.x_test)))
     else:
         index = integer(order, "index", 0, len(data.x_test))
-    return protocol.frame(
-        "example", [("values", _values(data.x_test[index]))], index=index, label=_label(data.y_test[index])
-    )
+    return protocol.frame("example", [("values", _values(data.x_test[index]))], index=index, label=_label(data.y_test[index]))
 
 
 def cell(room, order):

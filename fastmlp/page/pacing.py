@@ -105,9 +105,7 @@ class _Pacer:
 
     def examined(self, seconds):
         # The shorter of two: one that was held up puts the next one off for no long time.
-        pause = (FIRST_SHARE if len(self.room.points) < FIRST else EXAMINATION_SHARE) * min(
-            seconds, self.examination_seconds
-        )
+        pause = (FIRST_SHARE if len(self.room.points) < FIRST else EXAMINATION_SHARE) * min(seconds, self.examination_seconds)
         self.next_examination = time.monotonic() + min(max(EXAMINED_EVERY, pause), EXAMINED_WITHIN)
         self.examination_seconds = seconds
 

@@ -6,13 +6,14 @@ at the end of each: so whoever reads the network never sees half a step, and its
 
 import asyncio
 import copy
+import math
 import os
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-
 
 from ..network import MLP
 from ..random_streams import shuffled_rows
@@ -213,9 +214,7 @@ class Room:
             try:
                 net = MLP.load(path, self.net.backend, self.net.n_threads, own)
             except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-                raise Refused(
-                    f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")
-                ) from None
+                raise Refused(f"this file cannot be loaded: {error}".replace(repr(path), "it").replace(path, "it")) from None
         self.pause()
         self.remember("loading a file")
         self._take(net, Position(net.seed, net.epochs_trained))
@@ -279,11 +278,13 @@ class Room:
     def train(self, rows):
         """Train the twin on rows, batch by batch; their mean loss. May run in a thread: it leaves the room alone."""
         self.twin.parameters[...] = self.net.parameters
-        history = self.twin.fit(
-            self.data.x[rows], self.data.y[rows], epochs=1, batch_size=self.settings.batch_size,
-            learning_rate=self.settings.learning_rate, shuffle=False, verbose=0,
-        )  # fmt: skip
-        return rows, history.loss[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of a training that breaks down, which the page shows itself
+            history = self.twin.fit(
+                self.data.x[rows], self.data.y[rows], epochs=1, batch_size=self.settings.batch_size,
+                learning_rate=self.settings.learning_rate, shuffle=False, verbose=0,
+            )  # fmt: skip
+        return rows, math.nan if history.ended else history.loss[0]
 
     def take_over(self, trained):
         """Make the twin's parameters the network's."""

@@ -119,7 +119,7 @@ class Server:
             await connection.close(1008, str(error)[:100])
         except ConnectionClosed:
             pass
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
             print(f"fastmlp page: {type(error).__name__}: {error}", file=sys.stderr)
             await connection.close(1011, "the server failed")
         finally:

@@ -27,7 +27,7 @@ from .updates import sgd_update, update
 
 __all__ = [
     "CHUNK", "Dropout", "Engine", "Samples", "Steps", "Update", "activate", "activation_gradient", "check_environment", "classes",
-    "dense_backward", "dense_forward", "exp", "expm1", "fma", "log", "log1p", "ordered_sum", "output_gradient",
+    "dense_backward", "dense_forward", "exp", "expm1", "fma", "labels", "log", "log1p", "ordered_sum", "output_gradient",
     "row_losses", "sgd_update", "sigmoid", "sum_of_magnitudes",
     "sum_of_products", "sum_of_squares", "tanh", "update",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The activations a = f(z), and how a gradient comes back through each: dL/dz = dL/da f'(z).
 
-The rows of fastmlp.activations.ACTIVATIONS, by name: f as a function of z, its gradient one of a, or of z if it keeps z. A user's activation is an object that is called for its values and has
-the derivative as its method `slope`, a function of z.
+The rows of fastmlp.activations.ACTIVATIONS, by name: f as a function of z, its gradient one of a, or of z if it keeps z. A
+user's activation is an object that is called for its values and has the derivative as its method `slope`, a function of z.
 """
 
 import numpy as np

@@ -143,7 +143,7 @@ class Engine:
         if is_ready(y, self.dtype, 2):
             suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and LOSSES[name_of(self.loss)].takes_any_targets
         else:
-            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and 0 <= y.min() and y.max() < n_out
+            suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and y.min() >= 0 and y.max() < n_out
         apart = suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y))
         return bool(apart and np.isfinite(x).all())
 
@@ -174,8 +174,9 @@ class Engine:
     def gradients(self, samples, gradients, losses, divisor=None, carry=False):
         """Write d(sum of the rows' losses / divisor)/d(parameters) into the flat array gradients, and fill losses (rows,).
 
-        divisor: the sum of the rows' weights, or their number, unless given. carry: go on from the totals that gradients holds, of rows before these:
-        a batch that is taken in blocks, all but the last multiples of 256 rows, gives the bits of the whole.
+        divisor: the sum of the rows' weights, or their number, unless given. carry: go on from the totals that gradients
+        holds, of rows before these: a batch that is taken in blocks, all but the last multiples of 256 rows, gives the bits
+        of the whole.
         """
         check_environment()
         if not carry:
@@ -201,8 +202,9 @@ class Engine:
         """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
         losses (float64, one for each position of the order) receives at start:stop each row's loss, both before that step's
-        update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32). dropout: a Dropout. penalties: (coefficients,
-        out), both float64: out, one for each step, receives the penalty before its update, from the step's coefficients
+        update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32).
+        dropout: a Dropout. penalties: (coefficients, out), both float64: out, one for each step, receives the penalty
+        before its update, from the step's coefficients
         (l2, l1), or those that stand for all.
         """
         check_environment()
@@ -250,9 +252,7 @@ class Engine:
     def _backward(self, sums, activations, batch, divisor, gradients, onward, kept=None):
         """Write the gradients of all layers, the output layer's first, into the flat array."""
         views = layer_views(gradients, self.sizes)
-        grad_z = output_gradient(
-            self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights
-        )
+        grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights)
         for i in reversed(range(len(self.layers))):
             grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b

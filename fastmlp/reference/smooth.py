@@ -11,7 +11,18 @@ import numpy as np
 
 from .arithmetic import _two_product, _two_sum
 from .elementary import (
-    _exp24, _exp53, _expm1_24, _expm1_53, _horner, _in_float64, _log1p, _log24, _log53, _reduce24, _sigmoid53, expm1,
+    _exp24,
+    _exp53,
+    _expm1_24,
+    _expm1_53,
+    _horner,
+    _in_float64,
+    _log1p,
+    _log24,
+    _log53,
+    _reduce24,
+    _sigmoid53,
+    expm1,
 )  # fmt: skip
 
 SELU_SCALE = 1.0507009873554805  # lambda, and lambda alpha, of Klambauer et al. 2017

@@ -101,7 +101,9 @@ def breakdown(when, learning_rate):
     rate = f"{learning_rate:g}" if isinstance(learning_rate, float) else str(learning_rate)
     what = f"training broke down in {when}, with learning rate {rate}: the loss or a parameter was not finite"
     warnings.warn(
-        f"{what}. Try a learning rate ten times smaller, and inputs and targets of about unit size", RuntimeWarning, stacklevel=5
+        f"{what}. Try a learning rate ten times smaller, and inputs and targets of about unit size",
+        RuntimeWarning,
+        stacklevel=5,
     )
     return what
 

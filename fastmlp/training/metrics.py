@@ -6,7 +6,6 @@ import numpy as np
 
 from ..reference import CHUNK
 
-
 CORRECT = {"classes": np.uint8, "labels": np.int32}  # as fastmlp.reference.Engine.train has it
 
 
