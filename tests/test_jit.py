@@ -204,8 +204,8 @@ def test_a_training_run_has_the_references_hash(dtype, eager_teams):
 @pytest.mark.parametrize("penalise_biases", [False, True])
 @pytest.mark.parametrize("dtype", parity.DTYPES)
 def test_wide_layers_with_all_that_may_stand_around_a_rule(dtype, penalise_biases, before, eager_teams):
-    """Wider than the registry's: draws of dropout by blocks of units, penalties and norms by blocks of numbers, in teams whose
-    threads own columns; and a step whose number does not fit in 32 bits."""
+    """Wider than the registry's: draws of dropout by blocks of units, penalties and norms by blocks of numbers, in teams
+    whose threads own columns; and a step whose number does not fit in 32 bits."""
     rng, sizes, T = np.random.RandomState(7), (300, dropout.UNITS + 45, 4300, 3), np.dtype(dtype)
     x, y = rng.standard_normal((21, 300)).astype(T), rng.randint(0, 3, 21)
     parameters, lines = rng.standard_normal(n_parameters(sizes)).astype(T), tuple(LINES)

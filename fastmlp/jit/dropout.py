@@ -1,7 +1,7 @@
 """Dropout, after fastmlp/reference/dropout.py: a = a * scale where the draw of unit, row, step and layer is not below the
 threshold, else 0.
 
-A counter of Philox 4x32-10 serves one unit in eight rows, so that loops over units next to each other run in vector registers.
+A counter of Philox 4x32-10 serves one unit in eight rows, so that loops over neighbouring units run in vector registers.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def draw(seed, group, step, layer, unit, n, words):
     of_group, of_step = np.uint64(group), np.uint64(step) & WORD
     of_layer = np.uint64(layer + 65536 * (step >> 32)) & WORD
     for j in range(n):
-        c0, c1, c2, c3 = np.uint64(unit + j), of_group, of_step, of_layer
+        c0, c1, c2, c3 = np.uint64(unit + j) & WORD, of_group, of_step, of_layer
         k0, k1 = np.uint64(seed), KEY1
         for _ in range(ROUNDS):
             c0, c1, c2, c3 = one_round(c0, c1, c2, c3, k0, k1)

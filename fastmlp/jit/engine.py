@@ -129,7 +129,8 @@ class Engine:
         check_environment()
         description, n = self._description(update), gradients.size
         arguments = (*updates.both_addresses(description), update.numbers[0], self.layers, gradients,
-                     update.clip_norm is not None, *(update.clip_norm or (0.0, 0.0)), np.empty(norms.blocks_of(n)))  # fmt: skip
+                     update.clip_norm is not None, *(update.clip_norm or (0.0, 0.0)),
+                     np.empty(norms.blocks_of(n)))  # fmt: skip
 
         def part(team, sync, thread, held=(self, update, description)):  # see _run
             norms.apply(*arguments, sync, team, thread)
@@ -144,24 +145,18 @@ class Engine:
         losses = np.empty(stop) if losses is None else losses
         batch, numbers, description = min(batch_size, stop - start), update.numbers, self._description(update, fused=True)
         team = self._team(batch, stop - start, True)
-        fields = self._targets(samples, y, losses, correct)
-        fields["update"], fields["bias_update"] = updates.both_addresses(description)
-        if update.clip_norm is not None:
-            clip_norm, clip_eps = update.clip_norm
-            fields |= {"clips": True, "clip_norm": clip_norm, "clip_eps": clip_eps}
-        if penalties is not None:
-            coefficients, out = penalties
-            step = 2 if len(coefficients) > 1 else 0
-            fields |= {"penalties": address_of(out), "coefficients": address_of(coefficients), "coefficients_step": step,
-                       "penalises_biases": update.penalise_biases}  # fmt: skip
-        thresholds = np.array(dropout.thresholds if dropout else (0,), np.int64)
-        if dropout:
+        fields = self._targets(samples, y, losses, correct) | self._around(update, description, penalties)
+        thresholds, drops, drops_inputs = None, False, False
+        if dropout is not None:
+            thresholds = np.array(dropout.thresholds, np.int64)
+            drops, drops_inputs = any(dropout.thresholds), dropout.thresholds[0] > 0
             fields |= {"thresholds": address_of(thresholds), "seed": dropout.seed, "before": before}
-        key = TRAIN, batch, x.dtype == np.uint8, team, thresholds[0] > 0, thresholds.any(), update.clip_norm is not None
         arrays = x, y, order, losses, correct, update, description, samples, penalties, thresholds
-        with self._plan(*key) as plan:
+        clips = update.clip_norm is not None
+        with self._plan(TRAIN, batch, x.dtype == np.uint8, team, drops, drops_inputs, clips) as plan:
             self._run(plan, plan.totals, arrays, start, stop, order=0 if order is None else address_of(order),
-                      numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0, **fields)  # fmt: skip
+                      numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0,
+                      **fields)  # fmt: skip
         if samples.weights is None:
             return functions.mean_in_order(losses, start, stop)
         rows = slice(start, stop)
@@ -184,11 +179,27 @@ class Engine:
             fields |= {"smooths": 1, "target_scale": float(scale), "target_offset": float(offset)}
         return fields
 
+    def _around(self, update, description, penalties):
+        """The fields of a Task about the update, and the penalties before it."""
+        weights, biases = updates.both_addresses(description)
+        fields = {"update": weights, "bias_update": biases}
+        if update.clip_norm is not None:
+            clip_norm, clip_eps = update.clip_norm
+            fields |= {"clips": True, "clip_norm": clip_norm, "clip_eps": clip_eps}
+        if penalties is not None:
+            coefficients, out = penalties
+            step = 2 if len(coefficients) > 1 else 0
+            fields |= {"penalties": address_of(out), "coefficients": address_of(coefficients), "coefficients_step": step,
+                       "penalises_biases": update.penalise_biases}  # fmt: skip
+        return fields
+
     def _description(self, update, fused=False):
         last, last_fused, description = self.described
         if update is not last or fused is not last_fused:
-            description = updates.description(update.rule, self.parameters, update.state, update.lines, update.penalise_biases,
-                                              update.clip_norm is not None, fused)  # fmt: skip
+            rule, _, state, lines, penalise_biases, clip_norm = update
+            description = updates.description(
+                rule, self.parameters, state, lines, penalise_biases, clip_norm is not None, fused
+            )
             self.described = update, fused, description
         return description
 
@@ -235,7 +246,7 @@ class _Prepared:
 
     def __init__(self, engine, mode, batch, pixels, team, *asked):
         self.engine, self.key, self.team = engine, (mode, batch, pixels, team, *asked), team
-        drops_inputs, drops, clips = asked or (False, False, False)
+        drops, drops_inputs, clips = asked or (False, False, False)
         rows, itemsize, sizes = -(-batch // 16) * 16, engine.dtype.itemsize, engine.sizes
         places = engine.training_place if mode >= GRADIENT else engine.inference_place
         unpacks = pixels or drops_inputs or engine.input_scale != 1
@@ -247,8 +258,8 @@ class _Prepared:
         self.totals = np.empty(engine.parameters.size if mode == TRAIN and (batch > CHUNK or clips) else 1, engine.dtype)
         self.sums = np.empty(engine.sums if mode == TRAIN else 1)
         begin = (address_of(self.memory) + 63) // 64 * 64
-        plan = Plan(mode, batch, pixels, unpacks, engine.input_scale, begin, own_size, unpacked, onward, address_of(self.sums),
-                    begin + sizes_in_all, own_scratch, engine.multiply, *engine.loss_function)  # fmt: skip
+        plan = Plan(mode, batch, pixels, unpacks, engine.input_scale, begin, own_size, unpacked, onward,
+                    address_of(self.sums), begin + sizes_in_all, own_scratch, engine.multiply, *engine.loss_function)  # fmt: skip
         self.table = np.array([plan], PLAN)
 
     def __enter__(self):

@@ -286,7 +286,7 @@ def row_number(task, i):
 
 @inline
 def take_inputs(plan, task, step, n, unpacked, first, rows, scratch, thread, team):
-    """scratch.x_lines (rows,): the addresses of the rows of the batch, or of those of the copy that the team makes together."""
+    """scratch.x_lines (rows,): the addresses of the rows of the batch, or of the copy that the team makes together."""
     lines, r0, r1 = scratch.x_lines, rows * thread // team, rows * (thread + 1) // team
     if not plan.unpacks:
         for r in range(rows):
@@ -394,8 +394,8 @@ def targets(task, n, first, rows, y):
 
 @inline
 def backward(plan, task, step, i, layer, before, p, memory, space, rows, scratch, thread, team):
-    """before.grad_z (rows, n_in) = layer.grad_z W^T, behind dropout and through the derivative of before's activation; layer is
-    the table's i-th."""
+    """before.grad_z (rows, n_in) = layer.grad_z W^T, behind dropout and through the derivative of before's activation; layer
+    is the table's i-th."""
     n = layer.n_in
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
     lines_of(moved(memory, space * layer.grad_z), layer.n_out, rows, scratch.lines)

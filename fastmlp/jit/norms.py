@@ -1,5 +1,5 @@
-"""What needs all parameters or all gradients of a step: penalties, clipping by the norm, and the update that follows it; after
-fastmlp/reference/norms.py.
+"""What needs all parameters or all gradients of a step: penalties, clipping by the norm, and the update that follows it;
+after fastmlp/reference/norms.py.
 
 Blocks of SUM_BLOCK numbers are shared out, and each thread adds up the sums of all blocks for itself.
 """

@@ -140,8 +140,8 @@ def change(rule, lines, w, g, arrays, numbers):
 
 @intrinsic(prefer_literal=True)
 def update_block(typingctx, kind, update, numbers, scale, at, rows, columns, row, g):
-    """The code of a kind of update for one block. kind: see kind_of; update, numbers: see description; scale: of the gradients,
-    where the kind has it."""
+    """The code of a kind of update for one block. kind: see kind_of; update, numbers: see description; scale: of the
+    gradients, where the kind has it."""
     n = types.int64
 
     def generate(context, builder, signature, values):

@@ -9,7 +9,7 @@ INT, INT32, BOOL = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
 
 class Vectors:
-    """Writes, through an llvmlite builder, instructions on vectors of one type of number, of the processor's length by default.
+    """Writes, through an llvmlite builder, instructions on vectors of one type of number, as long as the processor's by default.
 
     A mask says which lanes are there: None for all of them.
     """
