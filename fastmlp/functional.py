@@ -146,7 +146,9 @@ def activation_gradient(activation, a, grad_a, z=None, *, out=None, backend=None
         given = dict(zip(given, arrays))
         _check_activation(activation, T, derivative=True)
         if isinstance(activation, str) and not ACTIVATIONS[activation].hidden:
-            raise ValueError(f"activation {activation!r} has no derivative of its own: output_gradient takes it with its loss")
+            raise ValueError(
+                f"activation {activation!r} has no derivative of its own: output_gradient takes it with its loss"
+            )
         a, grad_a, z = *arrays[:2], _z_of(activation, arrays[2:])
         return _run(way, T, "activation_gradient", (activation, a, grad_a, z), a.shape, out, **given)
 
