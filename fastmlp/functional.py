@@ -28,7 +28,7 @@ import numpy as np
 
 from . import backends, validation
 from .activations import ACTIVATIONS
-from .losses import LOSSES
+from .losses import LOSSES, WITH_DERIVATIVE, name_of
 from .optimizers import RULES
 from .threads import default_threads
 
@@ -129,7 +129,8 @@ def softmax(z, *, out=None, backend=None, n_threads=None):
 def activation_gradient(activation, a, grad_a, z=None, *, out=None, backend=None, n_threads=None):
     """The gradient before an activation from that after it: dL/dz = dL/da f'(z), element by element.
 
-    activation: as for activate, but softmax, whose derivative is taken together with its loss's: see output_gradient.
+    activation: as for activate, but softmax and exp, whose derivatives are taken together with their losses': see
+        output_gradient.
     a: f(z), of any shape; the derivative is computed from it where fastmlp.ACTIVATIONS gives it so.
     grad_a: dL/da, of a's shape.
     z: of a's shape; needed only for activations of your own, and others whose row says keeps_z.
@@ -144,8 +145,10 @@ def activation_gradient(activation, a, grad_a, z=None, *, out=None, backend=None
         arrays, T = _alike(**given)
         given = dict(zip(given, arrays))
         _check_activation(activation, T, derivative=True)
-        if activation == "softmax":
-            raise ValueError("activation 'softmax' has no derivative of its own: output_gradient takes it with its loss")
+        if isinstance(activation, str) and not ACTIVATIONS[activation].hidden:
+            raise ValueError(
+                f"activation {activation!r} has no derivative of its own: output_gradient takes it with its loss"
+            )
         a, grad_a, z = *arrays[:2], _z_of(activation, arrays[2:])
         return _run(way, T, "activation_gradient", (activation, a, grad_a, z), a.shape, out, **given)
 
@@ -153,16 +156,16 @@ def activation_gradient(activation, a, grad_a, z=None, *, out=None, backend=None
 def row_losses(loss, z, a, y, *, out=None, backend=None, n_threads=None):
     """The loss of each row.
 
-    loss: a name in fastmlp.LOSSES, whose rows have the formulas. z, a: the output layer's sums and activations, (rows, n)
-    with n >= 1, from which the loss takes what loses least: cross_entropy and binary_cross_entropy take the logarithm of z,
-    squared_error takes a. y: the targets, (rows, n), for classes one-hot rows.
+    loss: a name in fastmlp.LOSSES, whose rows have the formulas, or a fastmlp.Huber or Quantile. z, a: the output layer's
+    sums and activations, (rows, n) with n >= 1, from which the loss takes what loses least: those that go through a
+    logarithm take it of z, the others take a. y: the targets, (rows, n), for classes one-hot rows.
 
     Returns (rows,) in float64, whatever T is. A batch's loss is ordered_sum(losses) / rows.
     """
     way = _way(backend, n_threads)
     with way.environment():
         (z, a, y), T = _alike(z=z, a=a, y=y)
-        validation.choice("loss", loss, LOSSES)
+        loss = validation.network_loss(loss, T)
         _check_outputs("z", z)
         return _run(way, T, "row_losses", (loss, z, a, y), (len(z),), out, np.dtype(np.float64), z=z, a=a, y=y)
 
@@ -170,11 +173,11 @@ def row_losses(loss, z, a, y, *, out=None, backend=None, n_threads=None):
 def output_gradient(loss, activation, a, y, z=None, divisor=None, *, out=None, backend=None, n_threads=None):
     """dL/dz of the output layer, for L the sum of the rows' losses over divisor.
 
-    e = (a - y) / divisor, which is all for cross_entropy after softmax and binary_cross_entropy after sigmoid; for
-    squared_error it goes through the activation's derivative, e f'(z).
+    e is the loss's derivative by a, over divisor. For cross_entropy after softmax, binary_cross_entropy after sigmoid and
+    poisson after exp it is (a - y) / divisor and all; for the others it goes through the activation's derivative, e f'(z).
 
-    loss: a name in fastmlp.LOSSES. activation: the output layer's, one that goes with this loss; squared_error also goes with
-    one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >= 1. divisor: a number above 0; None
+    loss: as for row_losses. activation: the output layer's, one that goes with this loss; the losses that go through its
+    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >= 1. divisor: a number above 0; None
     is the number of rows, which makes L their mean.
 
     Returns (rows, n).
@@ -186,9 +189,11 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None, *, out=None, b
             given["z"] = z
         arrays, T = _alike(**given)
         given = dict(zip(given, arrays))
-        suited = LOSSES[validation.choice("loss", loss, LOSSES)].output_activations
+        loss = validation.network_loss(loss, T)
+        suited = LOSSES[name_of(loss)].output_activations
         _check_activation(activation, T, derivative=True)
-        if isinstance(activation, str) and activation not in suited or loss != "squared_error" and activation not in suited:
+        own = not isinstance(activation, str) and suited == WITH_DERIVATIVE
+        if not own and activation not in suited:
             raise ValueError(f"activation {activation!r} does not go with loss {loss!r}: that needs {' or '.join(suited)}")
         _check_outputs("a", arrays[0])
         a, y, z = *arrays[:2], _z_of(activation, arrays[2:])

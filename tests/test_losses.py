@@ -185,3 +185,19 @@ def test_a_damaged_loss_in_a_file(tmp_path):
     for header in ({"name": "huber"}, {"name": "huber", "q": 1}, {"name": "huber", "delta": -1}, {"delta": 1}, ["huber"], 3):
         with pytest.raises((ValueError, TypeError)):
             fastmlp.validation.network_loss(persistence._loss(header), np.dtype(np.float32))
+
+
+def test_the_functions_take_losses_with_parameters(backend):
+    z, y = NUMBERS, NUMBERS[::-1] * 2
+    for loss in (Huber(0.3), Quantile(0.9), "huber"):
+        given = Huber() if loss == "huber" else loss
+        losses = fastmlp.functional.row_losses(loss, z, z, y, backend=backend)
+        assert losses.tobytes() == reference.row_losses(given, z, z, y).tobytes()
+        gradient = fastmlp.functional.output_gradient(loss, "identity", z, y, backend=backend)
+        assert gradient.tobytes() == reference.output_gradient(given, "identity", z, y).tobytes()
+    with pytest.raises(ValueError, match="delta of the loss"):
+        fastmlp.functional.row_losses(Huber(-1), z, z, y, backend=backend)
+    with pytest.raises(ValueError, match="'exp' does not go with loss 'huber'|does not go with loss Huber"):
+        fastmlp.functional.output_gradient("huber", "exp", z, y, backend=backend)
+    with pytest.raises(ValueError, match="'exp' has no derivative of its own"):
+        fastmlp.functional.activation_gradient("exp", z, y, backend=backend)
