@@ -177,7 +177,8 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None, *, out=None, b
     poisson after exp it is (a - y) / divisor and all; for the others it goes through the activation's derivative, e f'(z).
 
     loss: as for row_losses. activation: the output layer's, one that goes with this loss; the losses that go through its
-    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >= 1. divisor: a number above 0; None
+    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >=
+    1. divisor: a number above 0; None
     is the number of rows, which makes L their mean.
 
     Returns (rows, n).

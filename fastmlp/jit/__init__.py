@@ -31,8 +31,26 @@ if numba.config.DISABLE_JIT:
 from .engine import Engine
 from .environment import check_environment
 from .functions import (
-    activate, activation_gradient, all_finite, dense_backward, dense_forward, dense_update, exp, expm1, fma, log, log1p,
-    ordered_sum, output_gradient, row_losses, sgd_update, sigmoid, sum_of_magnitudes, sum_of_products, sum_of_squares, tanh,
+    activate,
+    activation_gradient,
+    all_finite,
+    dense_backward,
+    dense_forward,
+    dense_update,
+    exp,
+    expm1,
+    fma,
+    log,
+    log1p,
+    ordered_sum,
+    output_gradient,
+    row_losses,
+    sgd_update,
+    sigmoid,
+    sum_of_magnitudes,
+    sum_of_products,
+    sum_of_squares,
+    tanh,
     update,
 )  # fmt: skip
 from .target import HAS_FMA
