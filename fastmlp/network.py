@@ -238,13 +238,13 @@ class MLP:
         samples, state = self._weighted(self._samples(x, y, finite=True), *weighting), self.state
         if not state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
-        if optimizer is None:
-            update = self._plain_update(learning_rate)
-        else:
-            optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
-            optimizer.begin(state, self._parameters)
-            update = optimizer.update(state, 1, self.dtype)
         with self._undone_by_errors():
+            if optimizer is None:
+                update = self._plain_update(learning_rate)
+            else:
+                optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
+                optimizer.begin(state, self._parameters)
+                update = optimizer.update(state, 1, self.dtype)
             loss = self._engine.train(samples, update)
             state.step += 1
             if loss - loss != 0:

@@ -95,21 +95,7 @@ class Optimizer:
 
     def update(self, state, n_steps, dtype):
         """The Update for the next n_steps of a TrainingState, which is then that many steps further."""
-        if self.is_constant:
-            return self._update(state, 1, n_steps, dtype)
-        return self._update(state, n_steps, n_steps, dtype)
-
-    @property
-    def is_constant(self):
-        """Whether all steps take the same numbers."""
-        return (
-            self.rule == "sgd"
-            and self.average is None
-            and not callable(self.learning_rate)
-            and not isinstance(self.learning_rate, Schedule)
-        )
-
-    def _update(self, state, n_numbers, n_steps, dtype):
+        n_numbers = 1 if self.is_constant else n_steps
         t = state.rule_steps + np.arange(n_numbers, dtype=np.int64)
         rates = self.rates(t, state.steps_per_epoch)
         columns = [*self.numbers(state, t, rates), *self._numbers_of_lines(t, rates)]
@@ -126,6 +112,16 @@ class Optimizer:
                 self.rule, numbers.astype(dtype), tuple(state.arrays[name] for name in arrays), lines, self.penalise_biases,
                 None if self.clip_norm is None else (float(self.clip_norm), 1e-6 if self.form == "torch" else 0.0),
             )  # fmt: skip
+
+    @property
+    def is_constant(self):
+        """Whether all steps take the same numbers."""
+        return (
+            self.rule == "sgd"
+            and self.average is None
+            and not callable(self.learning_rate)
+            and not isinstance(self.learning_rate, Schedule)
+        )
 
     def rates(self, t, steps_per_epoch):
         """The learning rates of the steps with these numbers, float64 (len(t),)."""

@@ -12,7 +12,6 @@ from .compiling import inline, jit
 from .intrinsics import as_item, moved, where
 
 UNITS = 256  # whose draws are kept at a time
-WORDS_BYTES = 4 * 4 * UNITS
 M0, M1 = MULTIPLIERS
 STEP0, STEP1 = map(np.uint64, KEY_STEPS)
 KEY1, HALF, WORD = np.uint64(KEY), np.uint64(32), np.uint64(0xFFFFFFFF)
