@@ -1,10 +1,10 @@
 # The Engine of fastmlp.reference.engine, compiled: it describes a Job, has its arrays laid out, and runs it by a team.
 
 cdef enum:
-    SHARE_PAYS = 150_000        # products a thread must have of its own in a call before a team is worth opening
+    SHARE_PAYS = 150_000        # MACs a thread must have of its own in a call before a team is worth opening
     STEP_MAY_PAY = 60_000       # and in a step of training before its threads may be worth waiting for: from here it is
     STEP_PAYS = 4_000_000       # tried, since it depends on how far apart the processors are; from here it always is
-    GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
+    GIVING_PAYS = 400_000       # MACs from which other Python threads may run meanwhile: to take the GIL back from
                                 # them takes longer than fewer
     READING_PAYS = 400_000      # numbers that a thread must have to read, and do no more with
     INFERENCE_ROWS = 96         # rows that go through all layers at a time: they lie in the second-level cache then
@@ -101,7 +101,7 @@ cdef class Engine:
     cdef bint takes_any_targets         # whether targets may be any numbers
     cdef bint custom                    # whether a layer has a user's activation, which may take any time
     cdef real input_scale
-    cdef Py_ssize_t products            # a forward pass's, for one row
+    cdef Py_ssize_t macs                # a forward pass's, for one row
     cdef cnp.ndarray parameters
     cdef readonly object dtype          # of the parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
@@ -111,7 +111,7 @@ cdef class Engine:
     cdef Update update
     cdef Py_ssize_t numbers_step
     cdef double clip_norm, clip_eps
-    cdef Trial trial
+    cdef Autotune autotune
 
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1, double input_scale=1):
         cdef real* p = data_of(parameters)
@@ -124,7 +124,7 @@ cdef class Engine:
         self.loss, self.takes_any_targets = loss_of(loss), LOSSES[_name_of(loss)].takes_any_targets
         self.n_threads = n_threads if has_openmp() else 1
         self.input_scale = rounded(input_scale)
-        begin_trials(&self.trial)
+        begin_autotune(&self.autotune)
         for i in range(self.n_layers):
             layer = &self.layers[i]
             layer.n_in, layer.n_out = layer_sizes[i], layer_sizes[i + 1]
@@ -132,7 +132,7 @@ cdef class Engine:
             self.custom = self.custom or not isinstance(activations[i], str)
             layer.weights, layer.bias = p, p + layer.n_in * layer.n_out
             p += (layer.n_in + 1) * layer.n_out
-            self.products += layer.n_in * layer.n_out
+            self.macs += layer.n_in * layer.n_out
 
     def __dealloc__(self):
         free(self.layers)
@@ -201,7 +201,7 @@ cdef class Engine:
         self.describe(&job, GRADIENT, item(samples, 0))
         y = self.describe_targets(&job, samples, losses, None)
         rows = job.stop
-        team = team_worth(self.n_threads, 3 * rows * self.products // SHARE_PAYS)
+        team = team_worth(self.n_threads, 3 * rows * self.macs // SHARE_PAYS)
         job.batch_size, job.carries = rows, carry
         if divisor is None:
             divisor = rows if job.weights == NULL or job.mean_over_rows else weight_of_rows(&job, 0, rows)
@@ -239,7 +239,7 @@ cdef class Engine:
         """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
-        cdef Py_ssize_t products, start, stop, batch_size
+        cdef Py_ssize_t macs, start, stop, batch_size
         cdef cnp.npy_intp length
         self.describe(&job, TRAIN, item(samples, 0))
         order = None
@@ -252,8 +252,8 @@ cdef class Engine:
         if losses is None:
             length = stop
             losses = cnp.PyArray_EMPTY(1, &length, cnp.NPY_FLOAT64, 0)
-        products = 3 * batch_size * self.products
-        team = team_worth(self.n_threads, products // STEP_MAY_PAY)
+        macs = 3 * batch_size * self.macs
+        team = team_worth(self.n_threads, macs // STEP_MAY_PAY)
         y = self.describe_targets(&job, samples, losses, correct)
         if update is not self.last_update:
             self.describe_update(update)
@@ -273,9 +273,9 @@ cdef class Engine:
         self.place_workspace(&job)
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
-        self.trial.products = products
+        self.autotune.macs = macs
         run_jobs(<const char*>&job, 0, team, self.is_long(stop - start),
-                 &self.trial if team > 1 and products < team * <Py_ssize_t>STEP_PAYS else NULL)
+                 &self.autotune if team > 1 and macs < team * <Py_ssize_t>STEP_PAYS else NULL)
         if job.weights == NULL:
             return mean_in_order(job.losses + start, stop - start)
         return weighted_mean_in_order(job.losses + start, job.weights if job.order != NULL else job.weights + start,
@@ -299,7 +299,7 @@ cdef class Engine:
         memset(job, 0, sizeof(Job))
         job.mode, job.n_layers, job.loss, job.layers = mode, self.n_layers, self.loss, self.layers
         job.x.data, job.x.stride = <const char*>cnp.PyArray_DATA(inputs), inputs.strides[0]
-        job.x.coded, job.input_scale = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8, self.input_scale
+        job.x.integers, job.input_scale = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8, self.input_scale
         job.stop = inputs.shape[0]
 
     cdef describe_targets(self, Job* job, samples, cnp.ndarray losses, correct):
@@ -317,7 +317,7 @@ cdef class Engine:
             job.smooths = True
             job.target_scale, job.target_offset = rounded(1 - smoothing), rounded(quotient(smoothing, n_classes))
         job.y.data, job.y.stride = <const char*>cnp.PyArray_DATA(targets), targets.strides[0]
-        job.y.coded = targets.ndim == 1
+        job.y.integers = targets.ndim == 1
         job.losses = <double*>cnp.PyArray_DATA(losses)
         if correct is not None and cnp.PyArray_TYPE(<cnp.ndarray>correct) == cnp.NPY_INT32:
             job.n_right = <int32_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
@@ -355,13 +355,13 @@ cdef class Engine:
 
     cdef bint is_long(self, Py_ssize_t rows):
         # Whether other Python threads may run meanwhile.
-        return self.custom or rows * self.products >= GIVING_PAYS
+        return self.custom or rows * self.macs >= GIVING_PAYS
 
     cdef split_rows(self, Job* job):
         # Inference: every thread takes its own rows through all layers, in arrays of its own.
         cdef Py_ssize_t rows = job.stop
         cdef int team = <int>min(max(rows, <Py_ssize_t>1),
-                                 <Py_ssize_t>team_worth(self.n_threads, rows * self.products // SHARE_PAYS))
+                                 <Py_ssize_t>team_worth(self.n_threads, rows * self.macs // SHARE_PAYS))
         cdef int i
         cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
         cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
@@ -380,7 +380,7 @@ cdef class Engine:
                 memcpy(own.layers, self.layers, self.n_layers * sizeof(Layer))
                 forget_dropout(own)
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
-                own.batch_size = min(own.stop - own.start, max(INFERENCE_ROWS, PACKING_PAYS))
+                own.batch_size = min(own.stop - own.start, max(INFERENCE_ROWS, PACKING_B_ROWS))
                 mark(ONE_BLOCK if own.batch_size >= own.stop - own.start else BLOCKS_OF_ROWS)
                 memory[i] = new_workspace(own, 1)
                 failed = failed or memory[i] == NULL

@@ -45,7 +45,7 @@ cdef struct Layer:
 cdef struct Rows:
     const char* data        # row i begins at data + i * stride
     Py_ssize_t stride
-    bint coded              # x: uint8; y: int64 labels
+    bint integers           # x: uint8 numbers; y: int64 labels
 
 
 cdef struct Job:
@@ -197,7 +197,7 @@ cdef inline const char* row_of(const Rows* source, const int64_t* order, Py_ssiz
 
 cdef inline bint unpacks(const Job* job) noexcept nogil:
     # Whether inputs are put into x_batch, not read where they lie.
-    return job.x.coded or job.input_scale != 1 or job.drop.threshold > 0
+    return job.x.integers or job.input_scale != 1 or job.drop.threshold > 0
 
 
 cdef inline void unpack_pixels(const uint8_t* pixels, real* x, Py_ssize_t n, real scale) noexcept nogil:
@@ -227,13 +227,13 @@ cdef void take_inputs(Job* job, uint64_t step, Py_ssize_t first, Py_ssize_t rows
             x[r] = <const real*>row_of(&job.x, job.order, first + r)
         return
     lines_of(job.x_batch, n, rows, x)
-    if job.x.coded:
+    if job.x.integers:
         mark(PIXELS if job.order == NULL else SHUFFLED_PIXELS)
     elif job.input_scale != 1:
         mark(SCALED_ROWS)
     for r in range(r0, r1):
         row, unpacked = row_of(&job.x, job.order, first + r), job.x_batch + r * n
-        if job.x.coded:
+        if job.x.integers:
             unpack_pixels(<const uint8_t*>row, unpacked, n, job.input_scale)
         else:
             for j in range(n):
@@ -248,9 +248,9 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
     cdef Py_ssize_t rows = max(<Py_ssize_t>0, min(job.batch_size, job.stop - next)), lines
     cdef Ahead ahead
     ahead.data, ahead.stride, ahead.line = job.x.data, job.x.stride, 0
-    ahead.length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
+    ahead.length = job.layers[0].n_in * (1 if job.x.integers else <Py_ssize_t>sizeof(real))
     ahead.order = ahead.end = job.order
-    ahead.by_tiles = not job.x.coded and (job.order == NULL or not ROWS_AHEAD_PAY)
+    ahead.by_tiles = not job.x.integers and (job.order == NULL or not ROWS_AHEAD_PAY)
     if job.order != NULL and not ahead.by_tiles:
         ahead.order = job.order + next + rows * thread // team
         ahead.end = job.order + next + rows * (thread + 1) // team
@@ -329,7 +329,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
         targets(job, first + r, count, n, y)
         if job.correct != NULL:
             classes_of(a, n, count, classes)
-            if job.y.coded:
+            if job.y.integers:
                 labels(job, first + r, count, wanted)
             else:
                 classes_of(y, n, count, wanted)
@@ -372,7 +372,7 @@ cdef void targets(const Job* job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t 
     cdef Py_ssize_t r, j
     cdef const real* row
     cdef int classes[SIDE]
-    if job.y.coded:
+    if job.y.integers:
         mark(ONE_OUTPUT if n == 1 else LABELS)
         memset(y, 0, n * rows * sizeof(real))
         labels(job, first, rows, classes)

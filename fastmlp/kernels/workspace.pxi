@@ -32,7 +32,7 @@ cdef size_t lay_out(Job* job, int team, void* memory, size_t size) noexcept:
     cdef Activation* output = &job.layers[job.n_layers - 1].activation
     cdef Layer* layer
     cdef int i
-    job.panels = BUFFER if learns or rows >= PACKING_PAYS else 0
+    job.panels = BUFFER if learns or rows >= PACKING_B_ROWS else 0
     job.scratch_size = job.panels
     if job.mode != FORWARD or output.forward == NULL:
         job.scratch_size += ((4 if output.keeps_z else 3) * n_out * SIDE + 15) // 16 * 16
