@@ -121,7 +121,7 @@ class MLP:
     n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
     epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
     task = property(attrgetter("_architecture.task"), doc="What predict gives: classes, labels or numbers.")
-    history = property(attrgetter("state.history"), doc="What the last fit recorded, or None.")
+    history = property(attrgetter("state.history"), doc="The History of all fits.")
     parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
     biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
@@ -271,7 +271,7 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0):  # fmt: skip
-        """Train by stochastic gradient descent; returns the History, which is also the attribute history.
+        """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
         epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.

@@ -12,9 +12,8 @@ from ..optimizers import Optimizer
 from ..random_streams import shuffled_rows
 from ..reference import Dropout, Samples, Steps
 from .callbacks import Callback
-from .history import History
 from .interrupts import deferred_interrupt
-from .metrics import Penalties, Rows, evaluate
+from .metrics import Penalties, Rows, evaluate, measured
 
 SLICE_SECONDS = 0.05
 
@@ -35,11 +34,12 @@ class Plan(NamedTuple):
 
 
 def fit(engine, parameters, state, plan):
-    """Train an engine's network, whose parameters these are; returns the History, which is the state's from the beginning on.
+    """Train an engine's network, whose parameters these are; returns what it adds to the state's History.
 
     An epoch whose loss or parameters are not finite is undone, and the last.
     """
-    state.history = History()
+    history, before = state.history, state.history.epochs
+    history.ended = history.interrupted_rows = None
     slices = Slices(plan.batch_size)
     with deferred_interrupt() as interrupted:
         try:
@@ -49,14 +49,14 @@ def fit(engine, parameters, state, plan):
                 go_back = state.kept(parameters)
                 if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
                     go_back()
-                    state.history.ended = breakdown(f"epoch {epoch}", plan.optimizer.learning_rate)
+                    history.ended = breakdown(f"epoch {epoch}", plan.optimizer.learning_rate)
                     break
         finally:
             if plan.epochs:
                 plan.optimizer.finish(state, parameters)
             for callback in plan.callbacks:
                 callback.on_train_end()
-    return state.history
+    return history.since(before)
 
 
 def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
@@ -88,7 +88,7 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     if plan.validation:
         with plan.optimizer.averaged(state, parameters):
             validation = evaluate(engine, plan.validation, plan.task)
-    state.history.record(seconds, trained, validation, penalties.mean())
+    state.history.record(measured(trained, validation, penalties.mean(), seconds))
     for callback in plan.callbacks:
         callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
     if interrupted():
