@@ -17,8 +17,10 @@ from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update, classes, labels
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import callbacks, loop, metrics
+from .training import loop, metrics
+from .training.callbacks import callbacks_of
 from .training.interrupts import deferred_interrupt
+from .training.progress import for_verbosity
 from .training.state import PROCESS, TrainingState, busy
 
 _tuple = tuple.__new__
@@ -126,6 +128,15 @@ class MLP:
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
     biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
     n_parameters = property(attrgetter("_parameters.size"), doc="The number of weights and biases.")
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether fit is to end soon; a callback sets it, and each fit begins with False."""
+        return self.state.stop_training
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self.state.stop_training = bool(value)
 
     def __repr__(self):
         sizes, activations, loss, dtype, input_scale, task = self._architecture
@@ -270,7 +281,7 @@ class MLP:
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
-            weight_mean="weights", label_smoothing=0.0):  # fmt: skip
+            weight_mean="weights", label_smoothing=0.0, callbacks=None):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
@@ -294,6 +305,8 @@ class MLP:
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
+        callbacks: a list of fastmlp.Callback objects to be told how training goes.
+
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
@@ -316,9 +329,15 @@ class MLP:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
             validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
+        callbacks = callbacks_of(callbacks) + for_verbosity(verbose)
+        rows = len(samples.x)
+        params = {"epochs": epochs, "steps": -(-rows // batch_size), "batch_size": batch_size, "rows": rows}
+        for callback in callbacks:
+            callback.set_model(self)
+            callback.set_params(params)
         plan = loop.Plan(
-            samples, validation_data, epochs, batch_size, optimizer, left_out, bool(shuffle), self.seed,
-            self.task, callbacks.for_verbosity(verbose),
+            samples, validation_data, range(epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
+            callbacks,
         )  # fmt: skip
         state = self.state
         if state.trainer is PROCESS.token:

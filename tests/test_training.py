@@ -345,13 +345,13 @@ def test_what_a_line_says(data, capsys):
     net = network()
     history = net.fit(*data, epochs=1, verbose=2)
     assert capsys.readouterr().out.startswith(
-        f"epoch 1/1  loss {history.loss[0]:.6f}  {round(history.accuracy[0] * 50)} / 50  "
+        f"epoch 1/1  loss {history.loss[0]:.6f}  accuracy {history.accuracy[0]:.4f}  {history.seconds[0]:.2f} s"
     )
     history = net.fit(*data, epochs=1, verbose=2, validation_data=(data[0][:9], data[1][:9]))
     evaluation = net.evaluate(data[0][:9], data[1][:9])
-    assert f"validation loss {evaluation.loss:.6f}  {evaluation.n_correct} / 9  " in capsys.readouterr().out
+    assert f"  val_loss {evaluation.loss:.6f}  val_accuracy {evaluation.accuracy:.4f}  " in capsys.readouterr().out
     network(task="numbers").fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=2)
-    assert " / 50" not in capsys.readouterr().out
+    assert "accuracy" not in capsys.readouterr().out
 
 
 class InterruptingEngine:

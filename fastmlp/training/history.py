@@ -134,6 +134,10 @@ class History(Mapping[str, Column]):
         for name, values in self.columns.items():
             values.append(measured.get(name))
 
+    def last(self) -> dict[str, float]:
+        """What was measured in the last epoch."""
+        return {name: values[-1] for name, values in self.columns.items() if values and values[-1] is not None}
+
     def since(self, epoch: int) -> "History":
         """What was recorded after so many epochs: a History of its own, with the columns that were measured then."""
         parts = {name: values[epoch:] for name, values in self.columns.items()}

@@ -19,14 +19,11 @@ class Evaluation(NamedTuple):
     label_accuracy: float | None = None  # where several labels are told at once, the share of them that is right
 
 
-def measured(trained, validation, penalty, seconds):
-    """What a History records of an epoch, by name: two Evaluations, the second and the penalty unless they are None."""
-    found = {"loss": trained.loss, "accuracy": trained.accuracy, "label_accuracy": trained.label_accuracy}
-    if validation is not None:
-        found |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
-        found |= {"val_label_accuracy": validation.label_accuracy}
-    found |= {"penalty": penalty, "seconds": seconds}
-    return {name: value for name, value in found.items() if value is not None}
+def measured(evaluation, penalty=None, prefix=""):
+    """What a History records of an Evaluation, and of the penalty unless that is None, by name."""
+    found = {"loss": evaluation.loss, "accuracy": evaluation.accuracy, "label_accuracy": evaluation.label_accuracy}
+    found["penalty"] = penalty
+    return {prefix + name: value for name, value in found.items() if value is not None}
 
 
 class Rows:

@@ -65,7 +65,8 @@ class TrainingState:
     powers: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
-    trainer = None  # this process's token while a call trains the network; not a field: it is no part of what is kept
+    stop_training = False  # whether a callback has asked for the end of training
+    trainer = None  # this process's token while a call trains the network; neither is a field, nor part of what is kept
 
     def forget_optimizer(self):
         """As before the first step of any optimizer."""
