@@ -67,7 +67,7 @@ def test_what_a_callback_is_told(backend):
     ]  # fmt: skip
     assert sum(entry[1] for entry in diary.entries if entry[0] == "rows") == 100
     assert diary.net is diary.model is net
-    assert diary.params == {"epochs": 2, "steps": 3, "batch_size": 20, "rows": 50}
+    assert diary.params == {"epochs": 2, "steps": 3, "batch_size": 20, "rows": 50, "metrics": list(history)}
 
 
 def test_what_it_is_told_of_batches(backend):

@@ -12,7 +12,7 @@ import pytest
 from fastmlp import MLP, reference
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.training import loop
-from fastmlp.training.metrics import ordered_mean
+from fastmlp.training.sums import ordered_mean
 
 
 def network(backend="reference", **options):

@@ -15,7 +15,8 @@ from ..reference import Dropout, Samples, Steps
 from .callbacks import Callback, is_of_batches
 from .history import History
 from .interrupts import deferred_interrupt
-from .metrics import Penalties, Rows, evaluate, measured
+from .metrics import Penalties, Rows, evaluate, measured, of_answers
+from .scores import Metric
 
 SLICE_SECONDS = 0.05
 
@@ -33,6 +34,8 @@ class Plan(NamedTuple):
     seed: int
     task: str
     callbacks: list[Callback]
+    metrics: tuple[Metric, ...]
+    training_metrics: bool  # whether they are of the training data, too
 
 
 def fit(engine, parameters, state, plan) -> History:
@@ -104,11 +107,15 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     if not engine.all_finite(parameters[None]):
         return False
     state.epoch, state.row = state.epoch + 1, 0
-    found = measured(rows.evaluation(order), penalties.mean())
+    trained, found = rows.evaluation(order), {}
     try:
-        if plan.validation:
-            with plan.optimizer.averaged(state, parameters):
-                found |= measured(evaluate(engine, plan.validation, plan.task), prefix="val_")
+        found |= measured(trained, penalties.mean())
+        with plan.optimizer.averaged(state, parameters):
+            if plan.training_metrics:
+                trained = trained._replace(metrics=of_answers(engine, plan.samples, plan.task, plan.metrics))
+                found |= measured(trained)
+            if plan.validation:
+                found |= measured(evaluate(engine, plan.validation, plan.task, plan.metrics), prefix="val_")
     finally:
         found["seconds"] = seconds
         state.history.record(found)
