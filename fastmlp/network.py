@@ -19,6 +19,7 @@ from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
 from .training import loop, scores
 from .training.callbacks import callbacks_of
+from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
 from .training.metrics import evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
@@ -283,7 +284,7 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False):  # fmt: skip
+            metrics=None, training_metrics=False, early_stopping=None):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
@@ -316,6 +317,8 @@ class MLP:
             in scikit-learn (of two classes those of class 1).
         training_metrics: whether to measure them on the training data too, after the epoch, as history["f1"]; it is so where
             there is no validation data.
+        early_stopping: True, or a fastmlp.EarlyStopping with its options: training ends once the validation loss has not improved
+            for ten epochs, with the weights of the best. It may be among the callbacks instead.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
@@ -343,7 +346,8 @@ class MLP:
         training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
         has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
-        callbacks = callbacks_of(callbacks) + for_verbosity(verbose)
+        optimizer.check_measured(measured)
+        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks) + for_verbosity(verbose)
         rows = len(samples.x)
         params = {"epochs": epochs, "steps": -(-rows // batch_size), "batch_size": batch_size, "rows": rows,
                   "metrics": measured}  # fmt: skip
