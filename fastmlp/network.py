@@ -101,16 +101,17 @@ class MLP:
         self._last_update = None, None
         self.state = TrainingState()
         self._breakdown_told = False
-        self._straight = {"classes": 1, "numbers": 2}.get(task)  # the axes of targets that need no further look
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
+        # The axes of targets that need no further look in a step.
+        self._straight = None if self._without_derivative else {"classes": 1, "numbers": 2}.get(task)
         # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
-        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._may_fail = bool(own) and chosen.name == "reference"
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
@@ -210,40 +211,46 @@ class MLP:
         The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
-        if self._at_once:
-            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
-        with deferred_interrupt():
-            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
-
-    def _step(self, x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing):
-        state = self.state
-        if state.trainer is PROCESS.token:
+        state, token = self.state, PROCESS.token
+        if state.trainer is token:
             raise busy()
         try:
-            state.trainer = PROCESS.token
+            state.trainer = token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            if not (
+            if (
                 state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
-                and not self._without_derivative and self._engine.takes_samples(x, y) and y.ndim == self._straight
+                and self._engine.takes_samples(x, y) and y.ndim == self._straight
             ):  # fmt: skip
+                rate, update = self._last_update
+                if type(learning_rate) is not float or learning_rate != rate:
+                    update = self._plain_update(learning_rate)
+                samples = _tuple(Samples, (x, y, None, False, 0.0))
+                if not self._at_once:
+                    loss = self._uninterrupted_step(samples, update)
+                else:
+                    state.step += 1  # before: after the kernels' call an interrupt may come first
+                    try:
+                        loss = self._engine.train(samples, update)
+                    except Exception:
+                        state.step -= 1
+                        raise
+                    if loss is None:
+                        state.step -= 1
+                if loss is not None:
+                    if loss - loss != 0:
+                        self._warn_of_breakdown(learning_rate)
+                    return loss
+            with deferred_interrupt():
                 weighting = sample_weight, None, weight_mean, label_smoothing
-                with deferred_interrupt():
-                    return self._checked_step(x, y, learning_rate, optimizer, weighting)
-            rate, update = self._last_update
-            if type(learning_rate) is not float or learning_rate != rate:
-                update = self._plain_update(learning_rate)
-            samples = _tuple(Samples, (x, y, None, False, 0.0))
-            state.step += 1  # before: after the kernels' call an interrupt may come first
-            try:
-                loss = self._engine.train(samples, update)
-            except Exception:
-                state.step -= 1
-                raise
-            if loss - loss != 0:
-                self._warn_of_breakdown(learning_rate)
-            return loss
+                return self._checked_step(x, y, learning_rate, optimizer, weighting)
         finally:
             state.trainer = None
+
+    def _uninterrupted_step(self, samples, update):
+        with deferred_interrupt():
+            loss = self._engine.train(samples, update)
+            self.state.step += loss is not None
+            return loss
 
     @_in_default_environment
     def _checked_step(self, x, y, learning_rate, optimizer, weighting):

@@ -36,21 +36,21 @@ class Bent:
     def __call__(self, z):
         return np.where(z > 0, z, z * z.dtype.type(-0.25))
 
-    def slope(self, z):
+    def derivative_at(self, z):
         return np.where(z > 0, z.dtype.type(1), z.dtype.type(-0.25))
 
     def addresses(self, dtype):
-        """(forward, gate) for this dtype."""
+        """(forward, gradient) for this dtype."""
         real = ctypes.POINTER(np.ctypeslib.as_ctypes_type(dtype))
 
         def forward(z, a, n):
             np.ctypeslib.as_array(a, (n,))[:] = self(np.ctypeslib.as_array(z, (n,)))
 
-        def gate(z, g, n):
-            np.ctypeslib.as_array(g, (n,))[:] *= self.slope(np.ctypeslib.as_array(z, (n,)))
+        def gradient(z, g, n):
+            np.ctypeslib.as_array(g, (n,))[:] *= self.derivative_at(np.ctypeslib.as_array(z, (n,)))
 
         function = ctypes.CFUNCTYPE(None, real, real, ctypes.c_ssize_t)
-        self.callbacks += (function(forward), function(gate))
+        self.callbacks += (function(forward), function(gradient))
         return tuple(ctypes.cast(callback, ctypes.c_void_p).value for callback in self.callbacks[-2:])
 
 
@@ -129,15 +129,15 @@ def _products(tiles):
         for m, n in ((1, 1), (2, 2 * lanes), (3, 10)):
             yield _row(name, None, m=m, terms=terms, n=n)
     for n in (4 * lanes + 1, 9 * lanes - 1):
-        yield _row(name, "packed", m=192, terms=260, n=n)
-        yield _row(name, "in place", m=31, terms=260, n=n)
-        yield _row(name, "transposed", m=24, terms=260, n=n, transposed=True)
+        yield _row(name, "B packed", m=192, terms=260, n=n)
+        yield _row(name, "B in place", m=31, terms=260, n=n)
+        yield _row(name, "B transposed", m=24, terms=260, n=n, transposed=True)
     wide = 4 if (5, 4) in tiles.by_rows else 2  # vectors of a strip of a large matrix
     for m in (192, 257):
-        yield _row(name, "rows apart", m=m, terms=64, n=64 * wide * lanes + 3)
+        yield _row(name, "A packed by rows", m=m, terms=64, n=64 * wide * lanes + 3)
     for m in (384, 385, 400, 769):
         yield _row(name, "later row block" if m > 384 else "first row block", m=m, terms=259, n=5)
-        yield _row(name, "packed", m=m, terms=3, n=5 * lanes + 3)
+        yield _row(name, "B packed", m=m, terms=3, n=5 * lanes + 3)
     for terms, n in ((1, 192), (7, 299), (8, 1025), (259, 1100), (521, 207)):
         yield _row(name, "streamed", m=2, terms=terms, n=n)
     yield _row(name, "partial vector", m=2, terms=3, n=lanes + 1)
@@ -157,8 +157,8 @@ def _updates(tiles):
         for n_out in (vecs * tiles.lanes, (vecs - 1) * tiles.lanes + 1):
             yield _row("dense_update", f"tile {rows}x{vecs} by columns", rows=3, n_in=rows, n_out=n_out)
     for rows, n_in in ((64, 29), (70, 193), (300, 200)):
-        yield _row("dense_update", "columns apart", rows=rows, n_in=n_in, n_out=17 * tiles.lanes + 3)
-    yield _row("dense_update", "packed", rows=7, n_in=200, n_out=5 * tiles.lanes)
+        yield _row("dense_update", "A packed by columns", rows=rows, n_in=n_in, n_out=17 * tiles.lanes + 3)
+    yield _row("dense_update", "B packed", rows=7, n_in=200, n_out=5 * tiles.lanes)
 
 
 def _layers():

@@ -33,7 +33,7 @@ def gradient(loss, output, z, y, **options):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "gelu_tanh"])
 def test_activations_of_torch(name, dtype):
-    """Values to 4 u of 1 or themselves; slopes to 64, since theirs lose in 1 - s."""
+    """Values to 4 u of 1 or themselves; derivatives to 64, since theirs lose in 1 - s."""
     torch = pytest.importorskip("torch")
     F = torch.nn.functional
     of_torch = {"gelu_tanh": lambda z: F.gelu(z, approximate="tanh")}.get(name, getattr(F, name, None))

@@ -379,7 +379,7 @@ def calls_by_keyword(z):
 
 
 def calls_an_attribute(z):
-    return leaky.slope(z)
+    return leaky.derivative_at(z)
 
 
 def returns_array(z):
@@ -475,7 +475,7 @@ BAD = {
     returns_a_huge_integer: (ValueError, "fails at z = 0.0: OverflowError: int too large to convert to float"),
     reads_text: (ValueError, "uses the text 'inf'"),
     calls_by_keyword: (ValueError, "(in by_keyword) has arguments that are passed by keyword only"),
-    calls_an_attribute: (TypeError, "uses leaky.slope, but leaky is no module"),
+    calls_an_attribute: (TypeError, "uses leaky.derivative_at, but leaky is no module"),
 }
 
 
@@ -687,7 +687,7 @@ def test_numbers_are_rounded_as_ever_or_not_at_all(backend, name):
     expected = MLP([3, 4, 2], around(0.1), seed=0, backend=backend).forward(x)
     own, called = around(0.1), around(0.1)
     with environment(name):
-        for call in (called, called.slope, called.check):
+        for call in (called, called.derivative_at, called.check):
             with pytest.raises(RuntimeError, match="this thread"):
                 call(np.float32([0.5]))
         try:

@@ -121,7 +121,7 @@ def test_updates_keep_to_their_arrays(rule, dtype):
 @pytest.mark.parametrize("rule", RULES)
 def test_wide_layers_are_updated_by_strips(rule, eager_teams):
     """Wider and taller than the registry's: lines that are gathered, several blocks of rows, and of terms."""
-    rng, sizes, T = np.random.RandomState(6), (400, 2 * products.GATHERING_PAYS + 3, 5), np.dtype(np.float32)
+    rng, sizes, T = np.random.RandomState(6), (400, 2 * products.PACKING_A_COLUMNS + 3, 5), np.dtype(np.float32)
     x, y, parameters = (
         rng.standard_normal((300, 400)).astype(T),
         rng.randint(0, 5, 300),

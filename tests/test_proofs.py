@@ -33,7 +33,17 @@ SOURCES = {
         for file in (f"{backend}/elementary", f"{backend}/smooth")
     ],
 }
-SMOOTH = ("elu", "selu", "softplus", "silu", "gelu", "gelu_tanh", "silu_slope", "gelu_slope", "gelu_tanh_slope")
+SMOOTH = (
+    "elu",
+    "selu",
+    "softplus",
+    "silu",
+    "gelu",
+    "gelu_tanh",
+    "silu_derivative",
+    "gelu_derivative",
+    "gelu_tanh_derivative",
+)
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "sigmoid", "tanh")
 COUNT = 10**8
 BLOCK = 2**18  # inputs at a time: their intermediate results stay in the cache
@@ -182,11 +192,11 @@ static L elu(L x) { return x > 0 ? x : expm1l(x); }
 static L selu(L x) { return x > 0 ? S * x : SA * expm1l(x); }
 static L softplus(L x) { return x > 0 ? x + log1pl(expl(-x)) : log1pl(expl(x)); }
 static L silu(L x) { return x == -INFINITY ? 0 : x * sigma(x); }
-static L silu_slope(L x) { L s = sigma(x); return isinf(x) ? s : s + x * s * sigma(-x); }
+static L silu_derivative(L x) { L s = sigma(x); return isinf(x) ? s : s + x * s * sigma(-x); }
 static L gelu(L x) { return x == -INFINITY ? 0 : x * Phi(x); }
-static L gelu_slope(L x) { return isinf(x) ? x > 0 : Phi(x) + x * phi(x); }
+static L gelu_derivative(L x) { return isinf(x) ? x > 0 : Phi(x) + x * phi(x); }
 static L gelu_tanh(L x) { return x < -1000 ? 0 : x * sigma(x * (G0 + G1 * (x * x))); }
-static L gelu_tanh_slope(L x) {
+static L gelu_tanh_derivative(L x) {
     L v = x * (G0 + G1 * (x * x));
     return fabsl(x) > 1000 ? x > 0 : sigma(v) + sigma(v) * sigma(-v) * x * (G0 + 3 * G1 * (x * x));
 }
@@ -217,8 +227,8 @@ def long_double(tmp_path_factory):
 
 
 def smooth(module, name, x):
-    """A smooth function by its activation: a slope is what comes back of a gradient of 1."""
-    activation = name.removesuffix("_slope")
+    """A smooth function by its activation: a derivative is what comes back of a gradient of 1."""
+    activation = name.removesuffix("_derivative")
     if activation == name:
         return module.activate(name, x)
     return module.activation_gradient(activation, x, np.ones_like(x), x)
@@ -241,16 +251,16 @@ def check_smooth(name, x, long_double, most_ulps, least=0.0, near_zeros=0.0):
 
 
 def check_every_float32(name, start, long_double):
-    """1 ulp; a slope may be off by more where it is 0, but then by less than 1e-9."""
+    """1 ulp; a derivative may be off by more where it is 0, but then by less than 1e-9."""
     x = np.arange(start, start + BLOCK, dtype=np.uint32).view(np.float32)
-    check_smooth(name, x, long_double, 1, near_zeros=1e-9 if "slope" in name else 0.0)
+    check_smooth(name, x, long_double, 1, near_zeros=1e-9 if "derivative" in name else 0.0)
 
 
 def check_float64(name, seed, long_double):
-    """2 ulp for values, 3 for silu, 10 for gelu_tanh, 12 for gelu; slopes to 32 units of the last place of
+    """2 ulp for values, 3 for silu, 10 for gelu_tanh, 12 for gelu; derivatives to 32 units of the last place of
     themselves or of 1/8, whichever is more."""
     x = smooth_arguments(name, BLOCK // 4, seed)
-    if "slope" in name:
+    if "derivative" in name:
         check_smooth(name, x, long_double, 32, least=0.125)
     else:
         check_smooth(name, x, long_double, {"gelu": 12, "gelu_tanh": 10, "silu": 3}.get(name, 2))
@@ -259,7 +269,7 @@ def check_float64(name, seed, long_double):
 def smooth_arguments(name, count, seed):
     """Samples of every range in which the function has something to say."""
     rng = np.random.RandomState(seed)
-    lowest = {"gelu": -40, "gelu_tanh": -23, "elu": -60, "selu": -60}.get(name.removesuffix("_slope"), -765)
+    lowest = {"gelu": -40, "gelu_tanh": -23, "elu": -60, "selu": -60}.get(name.removesuffix("_derivative"), -765)
     small = 2.0 ** rng.uniform(-1074, 10, count) * rng.choice([-1, 1], count)
     return np.concatenate([rng.uniform(lowest, 0, count), rng.uniform(-10, 10, count), rng.uniform(-2, 2, count), small])
 

@@ -71,15 +71,15 @@ class CustomActivation:
         """
         return self._each("value", z)
 
-    def slope(self, z):
+    def derivative_at(self, z):
         """The derivative's values, as __call__ gives the function's."""
-        return self._each("slope", z)
+        return self._each("derivative", z)
 
     def check(self, z=None):
         """The DerivativeCheck where the derivative is worst, in float64 against central differences.
 
         z: the numbers to check at; None takes 401 from -10 to 10 and small ones of both signs. At a kink, such as relu's
-        at 0, the slope of either side counts as right. Raises ValueError without a derivative.
+        at 0, the derivative of either side counts as right. Raises ValueError without a derivative.
         """
         if z is None:
             small = 10.0 ** np.arange(-8, 0)
@@ -88,7 +88,7 @@ class CustomActivation:
         if not z.size or not np.isfinite(z).all():
             raise ValueError("z must hold finite numbers, at least one")
         with np.errstate(all="ignore"):
-            given, differences = self.slope(z), self._differences(z)
+            given, differences = self.derivative_at(z), self._differences(z)
             off = np.abs(given - differences) / np.maximum(1.0, np.abs(differences))
         off = np.where(np.isnan(off), np.inf, off)
         nearest = np.argmin(off, axis=0)
@@ -105,11 +105,11 @@ class CustomActivation:
 
     def prepare(self, dtype):
         """Copy and try the function, and the derivative if there is one, for a dtype, so that errors come now."""
-        for role in ("value", "slope") if self.has_derivative else ("value",):
+        for role in ("value", "derivative") if self.has_derivative else ("value",):
             self._copy(role, dtype.type)
 
     def addresses(self, dtype):
-        """The C functions (forward, gate) of this dtype, compiled on first use; gate is 0 without a derivative.
+        """The C functions (forward, gradient) of this dtype, compiled on first use; gradient is 0 without a derivative.
 
         Raises ImportError without Numba, and ValueError or TypeError, naming the function, for what does not compile.
         """
@@ -121,7 +121,7 @@ class CustomActivation:
         from . import compiling  # which imports Numba
 
         forward = self._address("value", compiling.forward, dtype.type)
-        return forward, self._address("slope", compiling.gate, dtype.type) if self.has_derivative else 0
+        return forward, self._address("derivative", compiling.gradient, dtype.type) if self.has_derivative else 0
 
     def __repr__(self):
         return f"<activation {self.name}>"
@@ -145,7 +145,7 @@ class CustomActivation:
         """The function for T, which gives numbers of type T or raises an error that names it; tried when it is made."""
         check_environment()  # a copy made in another one would keep what it rounded otherwise
         with self._lock:
-            if role == "slope" and not self.has_derivative:
+            if role == "derivative" and not self.has_derivative:
                 raise ValueError(f"activation {self.name} has no derivative: define it with @{self.name}.derivative")
             if (role, T) not in self._copies:
                 function = self.function if role == "value" else self._derivative

@@ -40,7 +40,7 @@ def forward(what, copy):
     return _tile(run, copy.T)
 
 
-def gate(what, copy):
+def gradient(what, copy):
     """The C function (z*, g*, n) that makes g[i] = g[i] * f'(z[i]), for a derivative's Copy; see forward."""
     number = _number(what, copy)
 

@@ -118,7 +118,7 @@ def softplus(z, a, n):
 
 def softplus_gradient(z, g, n):
     for i in range(n):
-        g[i] = g[i] * smooth.softplus_slope(z[i])
+        g[i] = g[i] * smooth.softplus_derivative(z[i])
 
 
 def silu(z, a, n):
@@ -128,7 +128,7 @@ def silu(z, a, n):
 
 def silu_gradient(z, g, n):
     for i in range(n):
-        g[i] = g[i] * smooth.silu_slope(z[i])
+        g[i] = g[i] * smooth.silu_derivative(z[i])
 
 
 def gelu(z, a, n):
@@ -138,7 +138,7 @@ def gelu(z, a, n):
 
 def gelu_gradient(z, g, n):
     for i in range(n):
-        g[i] = g[i] * smooth.gelu_slope(z[i])
+        g[i] = g[i] * smooth.gelu_derivative(z[i])
 
 
 def gelu_tanh(z, a, n):
@@ -148,7 +148,7 @@ def gelu_tanh(z, a, n):
 
 def gelu_tanh_gradient(z, g, n):
     for i in range(n):
-        g[i] = g[i] * smooth.gelu_tanh_slope(z[i])
+        g[i] = g[i] * smooth.gelu_tanh_derivative(z[i])
 
 
 def exponential(z, a, n):

@@ -4,7 +4,7 @@ C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n)
 tile.py). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written. A is given
 by the addresses of its lines, rows or columns, which may lie scattered. B may have any strides; it is copied into strips
 that lie in order where its columns are not contiguous, or where enough rows share a strip to pay for the copy. Likewise
-A's lines are copied together where enough strips share them: lines a power of two apart would fight for a few places
+A's lines are packed where enough strips share them: lines a power of two apart would fight for a few places
 in the caches.
 """
 
@@ -19,16 +19,16 @@ from .intrinsics import address, as_item, call, moved, pointer
 from .target import REGISTERS, VECTOR_BYTES
 from .tile import CHUNK, WIDE, lanes, most_rows, tiles_by_columns, tiles_by_rows
 
-ROW_BLOCK = 384  # rows of A that stay in the second-level cache while the strips of B pass
-PACKING_PAYS = 48  # rows from which a copied strip is cheaper than a strided one
-GATHERING_PAYS = 256  # columns from which lines that have been copied together are cheaper than scattered ones
+MC = 384  # rows of A that stay in the second-level cache while the strips of B pass
+PACKING_B_ROWS = 48  # rows from which a packed strip is cheaper than a strided one
+PACKING_A_COLUMNS = 256  # columns from which packed lines are cheaper than scattered ones
 LINE = 16  # at least as many numbers as a cache line holds
 WIDEST = 8 * VECTOR_BYTES // 4  # columns of the widest strip of either type
 UPDATE_STRIP = 1024  # gradients that are computed, and stay in the first-level cache, before their update follows
-STRIP_BUFFER = CHUNK * WIDEST
-BLOCK_BUFFER = ROW_BLOCK * (CHUNK + LINE)
-LINES_BUFFER = 2 * ROW_BLOCK  # addresses of lines, of two float32 each
-BUFFER = STRIP_BUFFER + BLOCK_BUFFER + LINES_BUFFER + UPDATE_STRIP
+PACKED_B_BUFFER = CHUNK * WIDEST
+PACKED_A_BUFFER = MC * (CHUNK + LINE)
+LINES_BUFFER = 2 * MC  # addresses of lines, of two float32 each
+BUFFER = PACKED_B_BUFFER + PACKED_A_BUFFER + LINES_BUFFER + UPDATE_STRIP
 
 rows_at_once = jit(most_rows)
 
@@ -51,16 +51,16 @@ def multiply(lines, by_columns, terms, b, b_row, b_col, seed, seed_col, c, c_row
     rule, parameters, rate = 0, c, as_item(c, 0)
     if update != 0:
         rule, parameters, rate = described[0], moved(pointer(c, described[1]), at), numbers[0]
-    for row in range(r0, r1, ROW_BLOCK):
-        rows = min(ROW_BLOCK, r1 - row)
+    for row in range(r0, r1, MC):
+        rows = min(MC, r1 - row)
         for k in range(0, terms, CHUNK):
             a, a_row, a_k = lines, row, k
-            if c1 - c0 >= GATHERING_PAYS:
-                a, a_row, a_k = pointer(lines, address(moved(buffer, STRIP_BUFFER + BLOCK_BUFFER))), 0, 0
+            if c1 - c0 >= PACKING_A_COLUMNS:
+                a, a_row, a_k = pointer(lines, address(moved(buffer, PACKED_B_BUFFER + PACKED_A_BUFFER))), 0, 0
                 if by_columns != 0:
-                    gather(moved(lines, k), row, min(CHUNK, terms - k), rows, moved(buffer, STRIP_BUFFER), a)
+                    gather(moved(lines, k), row, min(CHUNK, terms - k), rows, moved(buffer, PACKED_B_BUFFER), a)
                 else:
-                    gather(moved(lines, row), k, rows, min(CHUNK, terms - k), moved(buffer, STRIP_BUFFER), a)
+                    gather(moved(lines, row), k, rows, min(CHUNK, terms - k), moved(buffer, PACKED_B_BUFFER), a)
             column = c0
             while column < c1:
                 vecs = strip_width(rows, (c1 - column + width - 1) // width)
@@ -96,7 +96,7 @@ def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, sta
     totals of a few tiles at a time go to the end of buffer, and their update follows at once."""
     width = vecs * lanes(b)
     gradients = moved(buffer, BUFFER - UPDATE_STRIP)
-    if b_col != 1 or width - columns > b_row or (rows >= PACKING_PAYS and b_row > width):
+    if b_col != 1 or width - columns > b_row or (rows >= PACKING_B_ROWS and b_row > width):
         pack(b, b_row, b_col, terms, columns, width, buffer)
         b, b_row = buffer, width
     last = columns - (vecs - 1) * lanes(b)
@@ -128,7 +128,7 @@ def multiply_strip(lines, by_columns, row, k, terms, b, b_row, b_col, start, sta
 @jit
 def gather(lines, offset, n, length, block, copies):
     """copies (n,): the addresses in block of copies of the lines, from `offset` on."""
-    width = (CHUNK if length <= CHUNK else ROW_BLOCK) + LINE
+    width = (CHUNK if length <= CHUNK else MC) + LINE
     for i in range(n):
         line, copied = moved(pointer(block, lines[i]), offset), moved(block, i * width)
         for j in range(length):

@@ -1,4 +1,4 @@
-"""softplus, silu, gelu and their kin with their slopes, of one number: fastmlp/reference/smooth.py, operation by operation.
+"""softplus, silu, gelu and their kin with their derivatives, of one number: fastmlp/reference/smooth.py, operation by operation.
 
 As in elementary.py, names end in 24 for float32 and in 53 for float64; those without a number take a scalar of either type.
 """
@@ -109,7 +109,7 @@ def silu53(x):
 
 
 @inline
-def tanh_slope(c, s):
+def tanh_derivative(c, s):
     return s + (s * (1.0 - s)) * (c * (TANH_LINEAR + (3.0 * TANH_CUBIC) * (c * c)))
 
 
@@ -117,7 +117,7 @@ def tanh_slope(c, s):
 def gelu_tanh24(x):
     x, c = clamp(x, 15.0)
     s = sigmoid24_unclamped(c * (TANH_LINEAR + TANH_CUBIC * (c * c)))
-    return x * s, tanh_slope(c, s)
+    return x * s, tanh_derivative(c, s)
 
 
 @inline
@@ -152,7 +152,7 @@ def gelu_tanh53(x):
     error = error + c * (factor_error + (cubic_error + TANH_CUBIC * square_error))
     s, scale = sigmoid53_scaled(argument)
     s = s + (s * (1.0 - s)) * error
-    return (x * s) * scale, tanh_slope(c, s) * scale
+    return (x * s) * scale, tanh_derivative(c, s) * scale
 
 
 @inline
@@ -181,8 +181,8 @@ def gelu53(x):
     return gelu_of(x, c, power - power * (error * 0.5), r * normal_series_53(1.0 - 11.0 * r))
 
 
-def value_and_slope(to_24_bits, to_53_bits):
-    """Two functions of a scalar of either type, from functions that return (value, slope) in float64."""
+def value_and_derivative(to_24_bits, to_53_bits):
+    """Two functions of a scalar of either type, from functions that return (value, derivative) in float64."""
 
     def part(function, i):
         @jit
@@ -196,7 +196,7 @@ def value_and_slope(to_24_bits, to_53_bits):
 
 elu = by_type(elu24, elu53)
 selu = by_type(selu24, selu53)
-softplus, softplus_slope = by_type(softplus24, softplus53), sigmoid
-silu, silu_slope = value_and_slope(silu24, silu53)
-gelu_tanh, gelu_tanh_slope = value_and_slope(gelu_tanh24, gelu_tanh53)
-gelu, gelu_slope = value_and_slope(gelu24, gelu53)
+softplus, softplus_derivative = by_type(softplus24, softplus53), sigmoid
+silu, silu_derivative = value_and_derivative(silu24, silu53)
+gelu_tanh, gelu_tanh_derivative = value_and_derivative(gelu_tanh24, gelu_tanh53)
+gelu, gelu_derivative = value_and_derivative(gelu24, gelu53)

@@ -126,7 +126,7 @@ cdef void silu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
 cdef void silu_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        g[i] = g[i] * <real>real_silu(<double>z[i]).slope
+        g[i] = g[i] * <real>real_silu(<double>z[i]).derivative
 
 
 cdef void gelu_tanh_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
@@ -138,7 +138,7 @@ cdef void gelu_tanh_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil
 cdef void gelu_tanh_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        g[i] = g[i] * <real>real_gelu_tanh(<double>z[i]).slope
+        g[i] = g[i] * <real>real_gelu_tanh(<double>z[i]).derivative
 
 
 cdef void gelu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
@@ -150,7 +150,7 @@ cdef void gelu_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:
 cdef void gelu_gradient(const real* z, real* g, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        g[i] = g[i] * <real>real_gelu(<double>z[i]).slope
+        g[i] = g[i] * <real>real_gelu(<double>z[i]).derivative
 
 
 cdef void exp_forward(const real* z, real* a, Py_ssize_t n) noexcept nogil:

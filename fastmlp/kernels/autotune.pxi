@@ -3,7 +3,7 @@
 # What two threads gain in a short step is no more than what they lose by waiting for each other and by fetching numbers
 # from each other's caches, and how long that takes depends on which processors the system has them run on, now.
 
-# Products that are computed
+# MACs (multiply-accumulates)
 cdef Py_ssize_t WARM_UP_TEAM = 400_000_000      # before a team is timed: processors that slept take 10 ms to their speed,
 cdef Py_ssize_t WARM_UP_ALONE = 12_000_000      # or before one thread is: the numbers come into one cache,
 cdef Py_ssize_t TIMED = 100_000_000             # while it is timed, in runs of
@@ -18,56 +18,56 @@ cdef enum Phase:
     SETTLED, WARMING_UP, TIMING
 
 
-cdef struct Trial:
-    Py_ssize_t products     # of a step
-    double seconds[2]       # that a product takes: on one thread, by the team
-    int way                 # which of the two the next `left` products go
+cdef struct Autotune:
+    Py_ssize_t macs         # of a step
+    double seconds[2]       # that a MAC takes: on one thread, by the team
+    int way                 # which of the two the next `left` MACs go
     Phase phase             # and whether they go it because it is faster, or to see
     Py_ssize_t left
-    int faster              # the way that was faster last, and for how many products that was settled
+    int faster              # the way that was faster last, and for how many MACs that was settled
     Py_ssize_t settled
 
 
-cdef void begin_trials(Trial* trial) noexcept nogil:
-    trial.seconds[0] = trial.seconds[1] = UNKNOWN
-    trial.faster, trial.settled = 1, 0
-    try_way(trial, 1)
+cdef void begin_autotune(Autotune* autotune) noexcept nogil:
+    autotune.seconds[0] = autotune.seconds[1] = UNKNOWN
+    autotune.faster, autotune.settled = 1, 0
+    try_way(autotune, 1)
 
 
-cdef void try_way(Trial* trial, int way) noexcept nogil:
-    trial.way, trial.phase, trial.left = way, WARMING_UP, WARM_UP_TEAM if way else WARM_UP_ALONE
+cdef void try_way(Autotune* autotune, int way) noexcept nogil:
+    autotune.way, autotune.phase, autotune.left = way, WARMING_UP, WARM_UP_TEAM if way else WARM_UP_ALONE
 
 
-cdef void run_by_trial(Job* job, int team, Trial* trial) noexcept nogil:
-    cdef Py_ssize_t products = trial.products, stop = job.stop, steps
+cdef void run_autotuned(Job* job, int team, Autotune* autotune) noexcept nogil:
+    cdef Py_ssize_t macs = autotune.macs, stop = job.stop, steps
     cdef double began
     while job.start < stop:
-        steps = (min(trial.left, TIMED_RUN if trial.phase == TIMING else trial.left) + products - 1) // products
+        steps = (min(autotune.left, TIMED_RUN if autotune.phase == TIMING else autotune.left) + macs - 1) // macs
         steps = min(steps, (stop - job.start + job.batch_size - 1) // job.batch_size)
         job.stop = min(stop, job.start + steps * job.batch_size)
         began = now()
-        open_team(<const char*>job, 0, team if trial.way else 1)
-        learn(trial, steps * products, (now() - began) / (steps * products))
+        open_team(<const char*>job, 0, team if autotune.way else 1)
+        learn(autotune, steps * macs, (now() - began) / (steps * macs))
         job.start = job.stop
 
 
-cdef void learn(Trial* trial, Py_ssize_t products, double seconds) noexcept nogil:
-    cdef double* known = &trial.seconds[trial.way]
-    if trial.phase != WARMING_UP:
+cdef void learn(Autotune* autotune, Py_ssize_t macs, double seconds) noexcept nogil:
+    cdef double* known = &autotune.seconds[autotune.way]
+    if autotune.phase != WARMING_UP:
         # A few steps may have been interrupted: only many raise what is known.
-        known[0] = min(seconds, known[0] + (seconds - known[0]) * min(products, TIMED) / TIMED)
-    trial.left -= products
-    if trial.left > 0:
+        known[0] = min(seconds, known[0] + (seconds - known[0]) * min(macs, TIMED) / TIMED)
+    autotune.left -= macs
+    if autotune.left > 0:
         return
-    if trial.phase == WARMING_UP:
-        trial.phase, trial.left = TIMING, TIMED
-    elif trial.phase == TIMING and trial.seconds[1 - trial.way] < UNKNOWN:
-        settle(trial, trial.seconds[1] < trial.seconds[0])
+    if autotune.phase == WARMING_UP:
+        autotune.phase, autotune.left = TIMING, TIMED
+    elif autotune.phase == TIMING and autotune.seconds[1 - autotune.way] < UNKNOWN:
+        settle(autotune, autotune.seconds[1] < autotune.seconds[0])
     else:
-        try_way(trial, 1 - trial.way)
+        try_way(autotune, 1 - autotune.way)
 
 
-cdef void settle(Trial* trial, int faster) noexcept nogil:
-    trial.settled = min(2 * trial.settled, SETTLED_MOST) if faster == trial.faster else 0
-    trial.settled = max(trial.settled, SETTLED_LEAST)
-    trial.phase, trial.way, trial.faster, trial.left = SETTLED, faster, faster, trial.settled
+cdef void settle(Autotune* autotune, int faster) noexcept nogil:
+    autotune.settled = min(2 * autotune.settled, SETTLED_MOST) if faster == autotune.faster else 0
+    autotune.settled = max(autotune.settled, SETTLED_LEAST)
+    autotune.phase, autotune.way, autotune.faster, autotune.left = SETTLED, faster, faster, autotune.settled

@@ -3,7 +3,7 @@
 
 cdef enum Branch:
     NO_TERMS, FIRST_ROW_BLOCK, LATER_ROW_BLOCK, FIRST_CHUNK, TOTALS_CARRIED, UPDATE_OF_ONE_CHUNK
-    UPDATE_OF_CARRIED_TOTALS, PARTIAL_VECTOR, FULL_VECTOR, TRANSPOSED, PACKED, IN_PLACE, COLUMNS_APART, ROWS_APART
+    UPDATE_OF_CARRIED_TOTALS, PARTIAL_VECTOR, FULL_VECTOR, B_TRANSPOSED, B_PACKED, B_IN_PLACE, A_PACKED_BY_COLUMNS, A_PACKED_BY_ROWS
     ROWS_IN_PLACE, SHUFFLED_ROWS, PIXELS, SHUFFLED_PIXELS, LABELS, TARGETS, ONE_OUTPUT, ONE_THREAD, TEAM
     ROWS_TO_EACH_THREAD, ONE_BLOCK, BLOCKS_OF_ROWS, SHORT_LAST_BATCH, FORWARD_BY_COLUMNS, FORWARD_BY_ROWS
     BACKWARD_BY_COLUMNS, BACKWARD_BY_ROWS, UPDATE_BY_COLUMNS, UPDATE_BY_ROWS, NEXT_ROWS_FETCHED, UPDATE_OF_STRIPS
@@ -11,8 +11,8 @@ cdef enum Branch:
 
 cdef list branch_names = [
     "no terms", "first row block", "later row block", "first chunk", "totals carried", "update of one chunk",
-    "update of carried totals", "partial vector", "full vector", "transposed", "packed", "in place", "columns apart",
-    "rows apart", "rows in place", "shuffled rows", "pixels", "shuffled pixels", "labels", "targets", "one output",
+    "update of carried totals", "partial vector", "full vector", "B transposed", "B packed", "B in place", "A packed by columns",
+    "A packed by rows", "rows in place", "shuffled rows", "pixels", "shuffled pixels", "labels", "targets", "one output",
     "one thread", "team", "rows to each thread", "one block", "blocks of rows", "short last batch",
     "forward by columns", "forward by rows", "backward by columns", "backward by rows", "update by columns",
     "update by rows", "next rows fetched", "update of strips", "clipped by norm", "penalties", "inputs dropped", "units dropped",

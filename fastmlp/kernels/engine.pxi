@@ -1,10 +1,10 @@
 # The Engine of fastmlp.reference.engine, compiled: it describes a Job, has its arrays laid out, and runs it by a team.
 
 cdef enum:
-    SHARE_PAYS = 150_000        # products a thread must have of its own in a call before a team is worth opening
+    SHARE_PAYS = 150_000        # MACs a thread must have of its own in a call before a team is worth opening
     STEP_MAY_PAY = 60_000       # and in a step of training before its threads may be worth waiting for: from here it is
     STEP_PAYS = 4_000_000       # tried, since it depends on how far apart the processors are; from here it always is
-    GIVING_PAYS = 400_000       # products from which other Python threads may run meanwhile: to take the GIL back from
+    GIVING_PAYS = 400_000       # MACs from which other Python threads may run meanwhile: to take the GIL back from
                                 # them takes longer than fewer
     READING_PAYS = 400_000      # numbers that a thread must have to read, and do no more with
     INFERENCE_ROWS = 96         # rows that go through all layers at a time: they lie in the second-level cache then
@@ -80,6 +80,12 @@ cdef inline void forget_dropout(Job* job) noexcept:
         job.layers[i].drop.threshold = 0
 
 
+cdef inline Py_ssize_t rows_at_a_time(Py_ssize_t rows) noexcept:
+    cdef Py_ssize_t block = min(rows, max(INFERENCE_ROWS, PACKING_B_ROWS))
+    mark(ONE_BLOCK if block == rows else BLOCKS_OF_ROWS)
+    return block
+
+
 cdef double weight_of_rows(const Job* job, Py_ssize_t first, Py_ssize_t rows) noexcept:
     cdef fp_environment environment = fp_enter()
     cdef double total = sum_of_weights(job.weights, job.order, first, rows)
@@ -101,30 +107,30 @@ cdef class Engine:
     cdef bint takes_any_targets         # whether targets may be any numbers
     cdef bint custom                    # whether a layer has a user's activation, which may take any time
     cdef real input_scale
-    cdef Py_ssize_t products            # a forward pass's, for one row
+    cdef Py_ssize_t macs                # a forward pass's, for one row
     cdef cnp.ndarray parameters
     cdef readonly object dtype          # of the parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
-    cdef void* workspace                # kept between calls of train
-    cdef size_t workspace_size
+    cdef Workspace training, inference  # kept between calls of train, and between short calls of the others
+    cdef Layer* inference_layers
     cdef object last_update             # whose description is
     cdef Update update
     cdef Py_ssize_t numbers_step
     cdef double clip_norm, clip_eps
-    cdef Trial trial
+    cdef Autotune autotune
 
     def __cinit__(self, layer_sizes, activations, loss, cnp.ndarray parameters, int n_threads=1, double input_scale=1):
         cdef real* p = data_of(parameters)
         cdef int i
         self.parameters, self.dtype, self.names = parameters, dtype, activations
         self.n_layers = <int>len(activations)
-        self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
+        self.layers = <Layer*>calloc(2 * self.n_layers, sizeof(Layer))
         if self.layers == NULL:
             raise MemoryError
         self.loss, self.takes_any_targets = loss_of(loss), LOSSES[_name_of(loss)].takes_any_targets
         self.n_threads = n_threads if has_openmp() else 1
         self.input_scale = rounded(input_scale)
-        begin_trials(&self.trial)
+        begin_autotune(&self.autotune)
         for i in range(self.n_layers):
             layer = &self.layers[i]
             layer.n_in, layer.n_out = layer_sizes[i], layer_sizes[i + 1]
@@ -132,11 +138,14 @@ cdef class Engine:
             self.custom = self.custom or not isinstance(activations[i], str)
             layer.weights, layer.bias = p, p + layer.n_in * layer.n_out
             p += (layer.n_in + 1) * layer.n_out
-            self.products += layer.n_in * layer.n_out
+            self.macs += layer.n_in * layer.n_out
+        self.inference_layers = self.layers + self.n_layers
+        memcpy(self.inference_layers, self.layers, self.n_layers * sizeof(Layer))
 
     def __dealloc__(self):
         free(self.layers)
-        free(self.workspace)
+        free(self.training.memory)
+        free(self.inference.memory)
 
     cpdef bint takes(self, x):
         """Whether a user's x can be passed on as it is. See fastmlp.reference.Engine.takes."""
@@ -147,7 +156,7 @@ cdef class Engine:
         """Whether a user's x and y can be passed on as they are. See fastmlp.reference.Engine.takes_samples."""
         cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, i
         cdef const int64_t* labels
-        if not (self.takes(x) and are_apart(x, self.parameters) and is_finite(x)):
+        if not (self.takes(x) and are_apart(x, self.parameters)):
             return False
         if is_ready(y, 2, REAL_TYPE):
             return (self.takes_any_targets and y.shape[0] == x.shape[0] and y.shape[1] == n_out
@@ -201,7 +210,7 @@ cdef class Engine:
         self.describe(&job, GRADIENT, item(samples, 0))
         y = self.describe_targets(&job, samples, losses, None)
         rows = job.stop
-        team = team_worth(self.n_threads, 3 * rows * self.products // SHARE_PAYS)
+        team = team_worth(self.n_threads, 3 * rows * self.macs // SHARE_PAYS)
         job.batch_size, job.carries = rows, carry
         if divisor is None:
             divisor = rows if job.weights == NULL or job.mean_over_rows else weight_of_rows(&job, 0, rows)
@@ -236,10 +245,11 @@ cdef class Engine:
         run_update(&clipped, self.layers, self.n_layers, gradients, team_worth(self.n_threads, gradients.size // READING_PAYS))
 
     def train(self, samples, update, steps=None, cnp.ndarray losses=None, correct=None, penalties=None, dropout=None):
-        """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
+        """Take the steps, or one on all rows; return their mean loss, or None. See fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
-        cdef Py_ssize_t products, start, stop, batch_size
+        cdef Autotune* autotune
+        cdef Py_ssize_t macs, start, stop, batch_size
         cdef cnp.npy_intp length
         self.describe(&job, TRAIN, item(samples, 0))
         order = None
@@ -252,8 +262,8 @@ cdef class Engine:
         if losses is None:
             length = stop
             losses = cnp.PyArray_EMPTY(1, &length, cnp.NPY_FLOAT64, 0)
-        products = 3 * batch_size * self.products
-        team = team_worth(self.n_threads, products // STEP_MAY_PAY)
+        macs = 3 * batch_size * self.macs
+        team = team_worth(self.n_threads, macs // STEP_MAY_PAY)
         y = self.describe_targets(&job, samples, losses, correct)
         if update is not self.last_update:
             self.describe_update(update)
@@ -270,12 +280,20 @@ cdef class Engine:
         job.start, job.stop, job.batch_size = start, stop, batch_size
         if order is not None:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
-        self.place_workspace(&job)
+        if not place_in(&self.training, &job, self.n_threads):
+            raise MemoryError
+        job.watches = steps is None
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
-        self.trial.products = products
-        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start),
-                 &self.trial if team > 1 and products < team * <Py_ssize_t>STEP_PAYS else NULL)
+        self.autotune.macs = macs
+        autotune = &self.autotune if team > 1 and macs < team * <Py_ssize_t>STEP_PAYS else NULL
+        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
+        if job.not_finite:
+            if not (job.x.integers or is_finite(item(samples, 0))):
+                return None
+            job.watches = job.not_finite = False    # the weights are not finite, or too large
+            job.start, job.stop = start, stop
+            run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
         if job.weights == NULL:
             return mean_in_order(job.losses + start, stop - start)
         return weighted_mean_in_order(job.losses + start, job.weights if job.order != NULL else job.weights + start,
@@ -299,7 +317,7 @@ cdef class Engine:
         memset(job, 0, sizeof(Job))
         job.mode, job.n_layers, job.loss, job.layers = mode, self.n_layers, self.loss, self.layers
         job.x.data, job.x.stride = <const char*>cnp.PyArray_DATA(inputs), inputs.strides[0]
-        job.x.coded, job.input_scale = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8, self.input_scale
+        job.x.integers, job.input_scale = cnp.PyArray_TYPE(inputs) == cnp.NPY_UINT8, self.input_scale
         job.stop = inputs.shape[0]
 
     cdef describe_targets(self, Job* job, samples, cnp.ndarray losses, correct):
@@ -317,7 +335,7 @@ cdef class Engine:
             job.smooths = True
             job.target_scale, job.target_offset = rounded(1 - smoothing), rounded(quotient(smoothing, n_classes))
         job.y.data, job.y.stride = <const char*>cnp.PyArray_DATA(targets), targets.strides[0]
-        job.y.coded = targets.ndim == 1
+        job.y.integers = targets.ndim == 1
         job.losses = <double*>cnp.PyArray_DATA(losses)
         if correct is not None and cnp.PyArray_TYPE(<cnp.ndarray>correct) == cnp.NPY_INT32:
             job.n_right = <int32_t*>cnp.PyArray_DATA(<cnp.ndarray>correct)
@@ -335,42 +353,43 @@ cdef class Engine:
 
     cdef describe_dropout(self, Job* job, dropout):
         cdef int i
-        cdef uint32_t seed = 0
-        thresholds = (0,) * self.n_layers
-        if dropout is not None:
-            thresholds, seed = dropout
+        cdef uint32_t seed
+        if dropout is None:
+            forget_dropout(job)
+            return
+        thresholds, seed = dropout
         job.drop = Drop(thresholds[0], seed, 0, rounded(scale_of(thresholds[0])))
         for i in range(1, self.n_layers):
             self.layers[i - 1].drop = Drop(thresholds[i], seed, i, rounded(scale_of(thresholds[i])))
 
-    cdef place_workspace(self, Job* job):
-        # The memory that train keeps is laid out again at each call, since pointers into the job are the call's own.
-        cdef size_t needed = lay_out(job, self.n_threads, self.workspace, self.workspace_size)
-        if needed > self.workspace_size:
-            free(self.workspace)
-            self.workspace = new_workspace(job, self.n_threads)
-            self.workspace_size = 0 if self.workspace == NULL else needed
-            if self.workspace == NULL:
-                raise MemoryError
-
     cdef bint is_long(self, Py_ssize_t rows):
         # Whether other Python threads may run meanwhile.
-        return self.custom or rows * self.products >= GIVING_PAYS
+        return self.custom or rows * self.macs >= GIVING_PAYS
 
     cdef split_rows(self, Job* job):
         # Inference: every thread takes its own rows through all layers, in arrays of its own.
         cdef Py_ssize_t rows = job.stop
         cdef int team = <int>min(max(rows, <Py_ssize_t>1),
-                                 <Py_ssize_t>team_worth(self.n_threads, rows * self.products // SHARE_PAYS))
+                                 <Py_ssize_t>team_worth(self.n_threads, rows * self.macs // SHARE_PAYS))
+        if rows == 0:
+            return
+        if team > 1 or self.is_long(rows) or not ONE_AT_A_TIME:
+            self.split_rows_among(job, team)
+            return
+        mark(ONE_THREAD)
+        job.layers, job.batch_size = self.inference_layers, rows_at_a_time(rows)
+        if not place_in(&self.inference, job, 1):
+            raise MemoryError
+        run(job, 0, 1)
+
+    cdef split_rows_among(self, Job* job, int team):
         cdef int i
+        cdef Py_ssize_t rows = job.stop
         cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
         cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
         cdef Job* own
         cdef void** memory = <void**>(jobs + team * of_job)
         cdef bint failed = jobs == NULL
-        if rows == 0:
-            free(jobs)
-            return
         mark(ONE_THREAD if team == 1 else ROWS_TO_EACH_THREAD)
         if not failed:
             for i in range(team):
@@ -380,8 +399,7 @@ cdef class Engine:
                 memcpy(own.layers, self.layers, self.n_layers * sizeof(Layer))
                 forget_dropout(own)
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
-                own.batch_size = min(own.stop - own.start, max(INFERENCE_ROWS, PACKING_PAYS))
-                mark(ONE_BLOCK if own.batch_size >= own.stop - own.start else BLOCKS_OF_ROWS)
+                own.batch_size = rows_at_a_time(own.stop - own.start)
                 memory[i] = new_workspace(own, 1)
                 failed = failed or memory[i] == NULL
         if not failed:

@@ -13,7 +13,7 @@ cdef class DefaultEnvironment:
 
 
 cdef enum:
-    PRODUCTS_PAY = 400_000  # products a thread must have of its own in one function before a team pays, which has slept,
+    MACS_PAY = 400_000      # MACs a thread must have of its own in one function before a team pays, which has slept,
     ELEMENTS_PAY = 100_000  # or numbers to put through a function, or to add up
     STREAM_PAYS = 192       # columns from which two rows are multiplied along the lines of b, not down its columns
 
@@ -147,13 +147,13 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     # lines.
     a, b = laid_out(a, 2), laid_out(b, 2)
     cdef cnp.ndarray x = a, w = b, start
-    cdef Py_ssize_t m = x.shape[0], n = w.shape[1], terms = x.shape[1], products = m * n * terms
+    cdef Py_ssize_t m = x.shape[0], n = w.shape[1], terms = x.shape[1], macs = m * n * terms
     cdef Py_ssize_t row = x.strides[0] // <Py_ssize_t>sizeof(real), column = x.strides[1] // <Py_ssize_t>sizeof(real)
     cdef cnp.ndarray total = new_matrix(m, n) if out is None else out
     cdef cnp.ndarray z = new_matrix(m, n) if f != NULL and f.keeps_z else total
     cdef bint by_columns = row == 1 and column != 1
     cdef Py_ssize_t lines = terms if by_columns else m
-    cdef int team = team_worth(n_threads, products // PRODUCTS_PAY)
+    cdef int team = team_worth(n_threads, macs // MACS_PAY)
     cdef const real* few[CHUNK]
     cdef Call call
     cdef Product* p = &call.product
@@ -165,14 +165,14 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
     p.c, p.c_row, p.carries, p.update = data_of(z), n, False, NULL
     call.f, call.rows, call.n, call.n_threads, call.out = f, m, n, n_threads, data_of(total)
-    call.scratch, call.scratch_size = NULL, BUFFER if p.b_col != 1 or by_columns or m >= PACKING_PAYS else 0
+    call.scratch, call.scratch_size = NULL, BUFFER if p.b_col != 1 or by_columns or m >= PACKING_B_ROWS else 0
     if call.scratch_size or lines > CHUNK:
         call.scratch = <real*>malloc(team * call.scratch_size * sizeof(real) + lines * sizeof(real*))
         if call.scratch == NULL:
             raise MemoryError
         p.lines = <const real**>(call.scratch + team * call.scratch_size)
     lines_of(data_of(x), column if by_columns else row, lines, p.lines)
-    run_parts(multiply_part, &call, team, products >= GIVING_PAYS or (f != NULL and f.keeps_z))
+    run_parts(multiply_part, &call, team, macs >= GIVING_PAYS or (f != NULL and f.keeps_z))
     free(call.scratch)
     if f != NULL and f.forward == NULL and total.size:
         call.z = call.out

@@ -45,7 +45,7 @@ cdef struct Layer:
 cdef struct Rows:
     const char* data        # row i begins at data + i * stride
     Py_ssize_t stride
-    bint coded              # x: uint8; y: int64 labels
+    bint integers           # x: uint8 numbers; y: int64 labels
 
 
 cdef struct Job:
@@ -80,6 +80,8 @@ cdef struct Job:
     Py_ssize_t coefficients_step
     bint penalises_biases
     double* sums            # of blocks of parameters or gradients
+    bint watches            # TRAIN: whether a step is left out where a sum z of the first layer is not finite, as it is
+    int not_finite          # wherever an input is not; and whether that happened
     bint carries            # GRADIENT: whether the gradients hold totals of rows before these
     real* scratch           # for each thread a BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
     Py_ssize_t scratch_size, panels
@@ -161,9 +163,10 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
     for i in range(job.n_layers):
         layer = &job.layers[i]
         if job.mode == FORWARD and i == output:
-            forward(layer, a, job.out + first * layer.n_out, rows, True, step, scratch, panels, &ahead, thread, team)
+            forward(layer, a, job.out + first * layer.n_out, rows, True, step, NULL, scratch, panels, &ahead, thread, team)
             return
-        forward(layer, a, layer.a, rows, i < output, step, scratch, panels, &ahead, thread, team)
+        forward(layer, a, layer.a, rows, i < output, step, &job.not_finite if job.watches and i == 0 else NULL,
+                scratch, panels, &ahead, thread, team)
         a = layer.a_lines
         if by_columns(layer.n_out, team) or i < output and by_columns(job.layers[i + 1].n_out, team):
             barrier_wait(&job.barrier, team)
@@ -179,6 +182,8 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
     if job.penalties != NULL:
         sum_penalties(job, thread, team)
     barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
+    if job.not_finite:
+        return
     if job.penalties != NULL and thread == 0:
         job.penalties[i_step] = penalty_of(job, job.coefficients[i_step * job.coefficients_step],
                                            job.coefficients[i_step * job.coefficients_step + 1])
@@ -197,7 +202,7 @@ cdef inline const char* row_of(const Rows* source, const int64_t* order, Py_ssiz
 
 cdef inline bint unpacks(const Job* job) noexcept nogil:
     # Whether inputs are put into x_batch, not read where they lie.
-    return job.x.coded or job.input_scale != 1 or job.drop.threshold > 0
+    return job.x.integers or job.input_scale != 1 or job.drop.threshold > 0
 
 
 cdef inline void unpack_pixels(const uint8_t* pixels, real* x, Py_ssize_t n, real scale) noexcept nogil:
@@ -227,13 +232,13 @@ cdef void take_inputs(Job* job, uint64_t step, Py_ssize_t first, Py_ssize_t rows
             x[r] = <const real*>row_of(&job.x, job.order, first + r)
         return
     lines_of(job.x_batch, n, rows, x)
-    if job.x.coded:
+    if job.x.integers:
         mark(PIXELS if job.order == NULL else SHUFFLED_PIXELS)
     elif job.input_scale != 1:
         mark(SCALED_ROWS)
     for r in range(r0, r1):
         row, unpacked = row_of(&job.x, job.order, first + r), job.x_batch + r * n
-        if job.x.coded:
+        if job.x.integers:
             unpack_pixels(<const uint8_t*>row, unpacked, n, job.input_scale)
         else:
             for j in range(n):
@@ -248,9 +253,9 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
     cdef Py_ssize_t rows = max(<Py_ssize_t>0, min(job.batch_size, job.stop - next)), lines
     cdef Ahead ahead
     ahead.data, ahead.stride, ahead.line = job.x.data, job.x.stride, 0
-    ahead.length = job.layers[0].n_in * (1 if job.x.coded else <Py_ssize_t>sizeof(real))
+    ahead.length = job.layers[0].n_in * (1 if job.x.integers else <Py_ssize_t>sizeof(real))
     ahead.order = ahead.end = job.order
-    ahead.by_tiles = not job.x.coded and (job.order == NULL or not ROWS_AHEAD_PAY)
+    ahead.by_tiles = not job.x.integers and (job.order == NULL or not ROWS_AHEAD_PAY)
     if job.order != NULL and not ahead.by_tiles:
         ahead.order = job.order + next + rows * thread // team
         ahead.end = job.order + next + rows * (thread + 1) // team
@@ -260,8 +265,9 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
 
 
 cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, uint64_t step,
-                  real* scratch, real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
+                  int* not_finite, real* scratch, real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
     # OUT z = x W + b, and out (rows, n_out) = f(z), in place of z unless f keeps z; where not activated only z.
+    # not_finite: raised where a z is not, unless NULL.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Py_ssize_t first = s.r0 * layer.n_out + s.c0
     cdef Product p
@@ -273,6 +279,8 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
     p.c, p.c_row = layer.z if layer.activation.keeps_z else out, layer.n_out
     p.carries, p.update = False, NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
+    if not_finite != NULL and not finite_rows(<const char*>(p.c + first), layer.n_out * sizeof(real), 0, s.r1 - s.r0, s.c1 - s.c0):
+        raise_flag(not_finite)
     if activated:
         activate_block(&layer.activation, p.c + first, out + first, s.r1 - s.r0, s.c1 - s.c0, layer.n_out, panel)
     if activated and layer.drop.threshold:
@@ -329,7 +337,7 @@ cdef void finish_outputs(Job* job, Py_ssize_t first, Py_ssize_t rows, real* pane
         targets(job, first + r, count, n, y)
         if job.correct != NULL:
             classes_of(a, n, count, classes)
-            if job.y.coded:
+            if job.y.integers:
                 labels(job, first + r, count, wanted)
             else:
                 classes_of(y, n, count, wanted)
@@ -372,7 +380,7 @@ cdef void targets(const Job* job, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t 
     cdef Py_ssize_t r, j
     cdef const real* row
     cdef int classes[SIDE]
-    if job.y.coded:
+    if job.y.integers:
         mark(ONE_OUTPUT if n == 1 else LABELS)
         memset(y, 0, n * rows * sizeof(real))
         labels(job, first, rows, classes)

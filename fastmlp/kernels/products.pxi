@@ -2,18 +2,22 @@
 #
 # C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256
 # (see tile.h). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written.
-# A is given by pointers to its lines, rows or columns, which may lie scattered; it is copied tile by tile where enough
-# strips share it. B may have any strides; it is copied into strips that lie in order where its columns are not
+# A is given by pointers to its lines, rows or columns, which may lie scattered; it is packed tile by tile where enough
+# strips share it. B may have any strides; it is packed into strips that lie in order where its columns are not
 # contiguous, or where enough rows share a strip to pay for the copy.
+#
+# In BLIS's terms: the register tile is the microkernel, MR rows (tile_rows) by NR columns (vecs * LANES); a strip of B,
+# CHUNK by NR, is a micropanel, and CHUNK is KC, which the order of summation fixes; MC rows of A are a block. NC is the
+# caller's share of columns: a panel of B would be packed for no more than its own thread.
 
 cdef enum:
-    ROW_BLOCK = 384         # rows of A that stay in the second-level cache while the strips of B pass
-    APART_BYTES = 1 << 18   # of a block of A copied tile by tile, for the same cache
-    TERMS_PAY = 64          # terms, and strips, from which that copy is cheaper than lines that lie apart,
-    STRIPS_PAY = 4          # if these are columns,
-    ROW_STRIPS_PAY = 64     # or rows
-    STRIP_BUFFER = 256 * 8 * 16   # reals: a chunk of the widest strip of the widest instruction set
-    APART_BUFFER = 256 * (256 + 16)     # reals: a chunk of the rows in APART_BYTES, each tile as tall as the tallest
+    MC = 384                # rows of A that stay in the second-level cache while the strips of B pass
+    PACKED_A_BYTES = 1 << 18    # of a block of A packed tile by tile, for the same cache
+    PACKING_A_TERMS = 64    # terms, and strips, from which packing is cheaper than lines that lie scattered,
+    PACKING_A_STRIPS = 4    # if these are columns,
+    PACKING_A_ROW_STRIPS = 64   # or rows
+    PACKED_B_BUFFER = 256 * 8 * 16      # reals: a chunk of the widest strip of the widest instruction set
+    PACKED_A_BUFFER = 256 * (256 + 16)  # reals: a chunk of the rows in PACKED_A_BYTES, each tile as tall as the tallest
     UPDATE_STRIP = 1024     # gradients that are computed, and stay in the first-level cache, before their update follows
     STRIPS = 256 * 8 * 16 + 256 * (256 + 16)
     BUFFER = 256 * 8 * 16 + 256 * (256 + 16) + 1024     # all three
@@ -88,9 +92,9 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
     cdef const real* lines[CHUNK]
     cdef Py_ssize_t row, rows, k, terms, column, columns
     cdef int vecs, most_vecs, chunks
-    cdef bint apart = (p.terms >= TERMS_PAY and (p.by_columns or r1 - r0 >= PACKING_PAYS)
-                       and c1 - c0 >= (STRIPS_PAY if p.by_columns else ROW_STRIPS_PAY) * WIDE * LANES)
-    cdef Py_ssize_t block = APART_BYTES // (CHUNK * <Py_ssize_t>sizeof(real)) if apart else ROW_BLOCK
+    cdef bint packs_a = (p.terms >= PACKING_A_TERMS and (p.by_columns or r1 - r0 >= PACKING_B_ROWS)
+                         and c1 - c0 >= (PACKING_A_STRIPS if p.by_columns else PACKING_A_ROW_STRIPS) * WIDE * LANES)
+    cdef Py_ssize_t block = PACKED_A_BYTES // (CHUNK * <Py_ssize_t>sizeof(real)) if packs_a else MC
     if p.terms == 0:
         mark(NO_TERMS)
         for row in range(r0, r1):
@@ -107,8 +111,8 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
             chunks = 1
             if rows <= 2 and c1 - c0 <= 2 * LANES and p.b_col == 1 and not p.by_columns:
                 chunks = chunks_side_by_side(rows, vectors(c1 - c0), p.terms - k)
-            if apart:
-                set_apart(p, row, rows, k, terms, most_vecs, buffer + STRIP_BUFFER, lines)
+            if packs_a:
+                pack_a(p, row, rows, k, terms, most_vecs, buffer + PACKED_B_BUFFER, lines)
             column = c0
             while column < c1:
                 if ahead != NULL:
@@ -116,20 +120,20 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                 columns = min(most_vecs * LANES, c1 - column)
                 vecs = <int>vectors(columns)
                 multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
-                               lines if apart and vecs == most_vecs else NULL,
+                               lines if packs_a and vecs == most_vecs else NULL,
                                column == c0 and ahead != NULL and ahead.by_tiles)
                 column += columns
             k += terms * chunks
 
 
-cdef void set_apart(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms, int vecs,
-                    real* copy, const real** lines) noexcept nogil:
+cdef void pack_a(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms, int vecs,
+                 real* copy, const real** lines) noexcept nogil:
     # OUT copy (tiles, terms, width): what each tile of a strip of `vecs` vectors reads of A; lines (terms,) point to the
     # columns of the first tile, and each next tile lies terms * width on.
     cdef Tiling t = tiling(BY_COLUMNS, rows, vecs)
     cdef Py_ssize_t tile, term, i, height, width = t.height + (t.taller > 0)
     cdef const real* line
-    mark(COLUMNS_APART if p.by_columns else ROWS_APART)
+    mark(A_PACKED_BY_COLUMNS if p.by_columns else A_PACKED_BY_ROWS)
     lines_of(copy, width, terms, lines)
     for tile in range(t.tiles):
         height = t.height + (tile < t.taller)
@@ -166,8 +170,8 @@ cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t
 
 cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms,
                          int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer,
-                         const real** apart, bint fetches) noexcept nogil:
-    cdef int by = BY_COLUMNS if p.by_columns or apart != NULL else BY_ROWS
+                         const real** packed_a, bint fetches) noexcept nogil:
+    cdef int by = BY_COLUMNS if p.by_columns or packed_a != NULL else BY_ROWS
     cdef Tiling t = tiling(by, rows, vecs)
     cdef Strip s
     cdef Py_ssize_t width = t.height + (t.taller > 0)
@@ -176,18 +180,18 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     s.step, s.fetches = p.step, fetches and by == BY_ROWS and chunks == 1 and t.height > 1
     if s.fetches:
         mark(NEXT_ROWS_FETCHED)
-    if apart != NULL:
-        s.lines, s.offset = apart, 0
+    if packed_a != NULL:
+        s.lines, s.offset = packed_a, 0
     elif p.by_columns:
         s.lines, s.offset = p.lines + k, row
     else:
         s.lines, s.offset = p.lines + row, k * p.step
-    if p.b_col != 1 or (rows >= PACKING_PAYS and p.b_row > vecs * LANES):
-        mark(PACKED if p.b_col == 1 else TRANSPOSED)
-        pack(p, k, terms, column, columns, vecs, buffer)
+    if p.b_col != 1 or (rows >= PACKING_B_ROWS and p.b_row > vecs * LANES):
+        mark(B_PACKED if p.b_col == 1 else B_TRANSPOSED)
+        pack_b(p, k, terms, column, columns, vecs, buffer)
         s.b, s.b_row = buffer, vecs * LANES
     else:
-        mark(IN_PLACE)
+        mark(B_IN_PLACE)
         s.b, s.b_row = p.b + k * p.b_row + column, p.b_row
     mark(FULL_VECTOR if columns == vecs * LANES else PARTIAL_VECTOR)
     mark(FIRST_CHUNK if first else TOTALS_CARRIED)
@@ -199,31 +203,31 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     s.carried = NULL if first and not p.carries else s.c
     s.rate = NULL
     if p.update == NULL or not final:
-        run_tiles(&s, by, t, vecs, chunks, width, apart != NULL)
+        run_tiles(&s, by, t, vecs, chunks, width, packed_a != NULL)
         return
     mark(UPDATE_OF_ONE_CHUNK if first else UPDATE_OF_CARRIED_TOTALS)
     if p.update.fused:
         s.c = p.update.parameters + p.at + row * p.c_row + column
         s.rate = p.update.numbers
-        run_tiles(&s, by, t, vecs, chunks, width, apart != NULL)
+        run_tiles(&s, by, t, vecs, chunks, width, packed_a != NULL)
     else:
         mark(UPDATE_OF_STRIPS)
-        update_by_strips(p, &s, by, t, vecs, chunks, width, apart != NULL, row, column, columns, buffer + STRIPS)
+        update_by_strips(p, &s, by, t, vecs, chunks, width, packed_a != NULL, row, column, columns, buffer + STRIPS)
 
 
-cdef inline void run_tiles(Strip* s, int by, Tiling t, int vecs, int chunks, Py_ssize_t width, bint apart) noexcept nogil:
-    # The tiles of a strip, the taller ones first. width: of a line of a tile of A that was copied apart.
+cdef inline void run_tiles(Strip* s, int by, Tiling t, int vecs, int chunks, Py_ssize_t width, bint packed_a) noexcept nogil:
+    # The tiles of a strip, the taller ones first. width: of a line of a tile of A that was packed.
     if t.taller:
         s.tiles = t.taller
-        s.tile_step = width * s.terms if apart else t.height + 1
+        s.tile_step = width * s.terms if packed_a else t.height + 1
         run_strip(by, <int>t.height + 1, vecs, chunks, s)
         advance(s, by, t.height + 1)
     s.tiles = t.tiles - t.taller
-    s.tile_step = width * s.terms if apart else t.height
+    s.tile_step = width * s.terms if packed_a else t.height
     run_strip(by, <int>t.height, vecs, chunks, s)
 
 
-cdef void update_by_strips(const Product* p, Strip* s, int by, Tiling t, int vecs, int chunks, Py_ssize_t width, bint apart,
+cdef void update_by_strips(const Product* p, Strip* s, int by, Tiling t, int vecs, int chunks, Py_ssize_t width, bint packed_a,
                            Py_ssize_t row, Py_ssize_t column, Py_ssize_t columns, real* gradients) noexcept nogil:
     # As run_tiles, a few tiles at a time: their totals go to gradients (rows, columns), and the update follows at once.
     cdef Py_ssize_t tiles, height, group, n
@@ -233,7 +237,7 @@ cdef void update_by_strips(const Product* p, Strip* s, int by, Tiling t, int vec
         height = t.height + 1 if part == 0 else t.height
         tiles = t.taller if part == 0 else t.tiles - t.taller
         group = max(<Py_ssize_t>1, UPDATE_STRIP // (height * columns))
-        s.tile_step = width * s.terms if apart else height
+        s.tile_step = width * s.terms if packed_a else height
         while tiles > 0:
             n = min(group, tiles)
             s.tiles, s.c = n, gradients
@@ -257,7 +261,7 @@ cdef inline void advance(Strip* s, int by, Py_ssize_t height) noexcept nogil:
         s.carried += rows * s.carried_row
 
 
-cdef void pack(const Product* p, Py_ssize_t k, Py_ssize_t terms, Py_ssize_t column, Py_ssize_t columns,
+cdef void pack_b(const Product* p, Py_ssize_t k, Py_ssize_t terms, Py_ssize_t column, Py_ssize_t columns,
                int vecs, real* strip) noexcept nogil:
     # OUT strip (terms, width): strip[t, j] = B[k + t, column + j]; columns beyond the last are never stored, whatever
     # they hold.

@@ -1,7 +1,7 @@
-# softplus, silu, gelu and their kin with their slopes: fastmlp/reference/smooth.py, operation by operation, in double.
+# softplus, silu, gelu and their kin with their derivatives: fastmlp/reference/smooth.py, operation by operation, in double.
 #
 # As in elementary.pxi nothing branches, and names end in 24 for float32 and in 53 for float64. Where a function's value and
-# slope have parts in common, one body computes both, and the compiler leaves out what its caller does not use.
+# derivative have parts in common, one body computes both, and the compiler leaves out what its caller does not use.
 
 cdef extern from *:
     """
@@ -43,7 +43,7 @@ cdef extern from *:
 
 
 cdef struct Smooth:
-    double value, slope
+    double value, derivative
 
 
 cdef inline double real_elu(double x) noexcept nogil:
@@ -129,7 +129,7 @@ cdef inline Smooth silu24(double x) noexcept nogil:
     c = not_above(x, 150.0)
     s = sigmoid24_unclamped(c)
     f.value = x * s
-    f.slope = s + (c * s) * (1.0 - s)
+    f.derivative = s + (c * s) * (1.0 - s)
     return f
 
 
@@ -141,11 +141,11 @@ cdef inline Smooth silu53(double x) noexcept nogil:
     c = not_above(x, 760.0)
     d = sigmoid53_scaled(c)
     f.value = (x * d.s) * d.scale
-    f.slope = (d.s + (c * d.s) * (1.0 - d.s)) * d.scale
+    f.derivative = (d.s + (c * d.s) * (1.0 - d.s)) * d.scale
     return f
 
 
-cdef inline double gelu_tanh_slope(double c, double s) noexcept nogil:
+cdef inline double gelu_tanh_derivative(double c, double s) noexcept nogil:
     return s + (s * (1.0 - s)) * (c * (TANH_LINEAR + (3.0 * TANH_CUBIC) * (c * c)))
 
 
@@ -156,7 +156,7 @@ cdef inline Smooth gelu_tanh24(double x) noexcept nogil:
     c = not_above(x, 15.0)
     s = sigmoid24_unclamped(c * (TANH_LINEAR + TANH_CUBIC * (c * c)))
     f.value = x * s
-    f.slope = gelu_tanh_slope(c, s)
+    f.derivative = gelu_tanh_derivative(c, s)
     return f
 
 
@@ -193,7 +193,7 @@ cdef inline Smooth gelu_tanh53(double x) noexcept nogil:
     d = sigmoid53_scaled(argument.t)
     s = d.s + (d.s * (1.0 - d.s)) * (argument.error + c * (factor.error + (cubic.error + TANH_CUBIC * square.error)))
     f.value = (x * s) * d.scale
-    f.slope = gelu_tanh_slope(c, s) * d.scale
+    f.derivative = gelu_tanh_derivative(c, s) * d.scale
     return f
 
 
@@ -202,7 +202,7 @@ cdef inline Smooth gelu_of(double x, double c, double power, double rest) noexce
     cdef Smooth f
     cdef double tail = power * rest, phi = tail if c < 0 else 1.0 - tail
     f.value = power * (c * rest) if c < 0 else x * phi
-    f.slope = phi + c * (power * NORMAL_DENSITY)
+    f.derivative = phi + c * (power * NORMAL_DENSITY)
     return f
 
 

@@ -28,24 +28,24 @@ cdef int team_worth(int n_threads, Py_ssize_t threads):
     return team
 
 
-cdef void run_jobs(const char* jobs, size_t of_job, int count, bint is_long, Trial* trial):
-    # By a team of `count` threads: a job of its own for each, `of_job` bytes apart, or one job for all (of_job 0), by trial
+cdef void run_jobs(const char* jobs, size_t of_job, int count, bint is_long, Autotune* autotune):
+    # By a team of `count` threads: a job of its own for each, `of_job` bytes apart, or one job for all (of_job 0), autotuned
     # where there is one. Other Python threads may run meanwhile if that takes long.
     global calls_under_way
     if not is_long:
-        run_all(jobs, of_job, count, trial)
+        run_all(jobs, of_job, count, autotune)
         return
     calls_under_way += 1
     with nogil:
-        run_all(jobs, of_job, count, trial)
+        run_all(jobs, of_job, count, autotune)
     calls_under_way -= 1
 
 
-cdef void run_all(const char* jobs, size_t of_job, int count, Trial* trial) noexcept nogil:
-    if trial == NULL:
+cdef void run_all(const char* jobs, size_t of_job, int count, Autotune* autotune) noexcept nogil:
+    if autotune == NULL:
         open_team(jobs, of_job, count)
     else:
-        run_by_trial(<Job*>jobs, count, trial)
+        run_autotuned(<Job*>jobs, count, autotune)
 
 
 cdef void open_team(const char* jobs, size_t of_job, int count) noexcept nogil:

@@ -2,7 +2,7 @@
 
     arithmetic.py    fused multiply-add and ordered sums
     elementary.py    exp, log, sigmoid, tanh and their kin
-    smooth.py        softplus, silu, gelu and their kin, with their slopes
+    smooth.py        softplus, silu, gelu and their kin, with their derivatives
     activations.py   a = f(z), and the gradient back through it
     layers.py        z = x W + b, and the chain rule through it
     losses.py        what a batch costs, and the gradient at the output

@@ -1,7 +1,7 @@
 """The activations a = f(z), and how a gradient comes back through each: dL/dz = dL/da f'(z).
 
 The rows of fastmlp.activations.ACTIVATIONS, by name: f as a function of z, its gradient one of a, or of z if it keeps z. A
-user's activation is an object that is called for its values and has the derivative as its method `slope`, a function of z.
+user's activation is an object that is called for its values and has the derivative as its method `derivative_at`, of z.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def activation_gradient(activation, a, grad_a, z=None):
     """dL/dz = dL/da f'(z), from a = f(z), or from z for activations that keep it, users' own among them."""
     with np.errstate(all="ignore"):
         if not isinstance(activation, str):
-            return grad_a * activation.slope(z)
+            return grad_a * activation.derivative_at(z)
         gradient = named(FUNCTIONS, "activation", activation)[1]
         if gradient is None:
             raise ValueError(f"activation {activation!r} has no derivative of its own")
@@ -72,9 +72,9 @@ def selu_gradient(a, grad_a):
     return np.where(a > 0, T(smooth.SELU_SCALE) * grad_a, grad_a * (a + T(smooth.SELU_SCALE_ALPHA)))
 
 
-def gradient_by(slope):
+def gradient_by(derivative):
     """The gradient of an activation whose derivative is a function of z."""
-    return lambda z, grad_a: grad_a * slope(z)
+    return lambda z, grad_a: grad_a * derivative(z)
 
 
 def softmax(z):
@@ -101,9 +101,9 @@ FUNCTIONS = {
     "elu": (smooth.elu, elu_gradient),
     "selu": (smooth.selu, selu_gradient),
     "softplus": (smooth.softplus, gradient_by(sigmoid)),
-    "silu": (smooth.silu, gradient_by(smooth.silu_slope)),
-    "gelu": (smooth.gelu, gradient_by(smooth.gelu_slope)),
-    "gelu_tanh": (smooth.gelu_tanh, gradient_by(smooth.gelu_tanh_slope)),
+    "silu": (smooth.silu, gradient_by(smooth.silu_derivative)),
+    "gelu": (smooth.gelu, gradient_by(smooth.gelu_derivative)),
+    "gelu_tanh": (smooth.gelu_tanh, gradient_by(smooth.gelu_tanh_derivative)),
     "softmax": (softmax, None),  # the gradients of these two are the loss's: (a - y)
     "exp": (exp, None),
 }

@@ -1,4 +1,4 @@
-"""softplus, silu, gelu and their kin, and the slopes of those whose slope is written in z: as elementary.py, without libm.
+"""softplus, silu, gelu and their kin, and the derivatives that are written in z: as elementary.py, without libm.
 
 Each is computed in float64 and rounded once: the functions whose names end in 24 are for float32, those in 53 for float64.
 Arguments are clamped where the function has become z, or nothing, to all bits, so that no exponential overflows.
@@ -55,7 +55,7 @@ def selu(z):
 
 
 def softplus(z):
-    """log(1 + e^z); its slope is sigmoid(z)."""
+    """log(1 + e^z); its derivative is sigmoid(z)."""
     return _in_float64(z, lambda x: _softplus(x, _exp24, _log24), lambda x: _softplus(x, _exp53, _log53))
 
 
@@ -64,7 +64,7 @@ def silu(z):
     return _in_float64(z, lambda x: _silu24(x)[0], lambda x: _silu53(x)[0])
 
 
-def silu_slope(z):
+def silu_derivative(z):
     """The derivative of silu: s + z s (1 - s), with s = sigmoid(z)."""
     return _in_float64(z, lambda x: _silu24(x)[1], lambda x: _silu53(x)[1])
 
@@ -74,7 +74,7 @@ def gelu_tanh(z):
     return _in_float64(z, lambda x: _gelu_tanh24(x)[0], lambda x: _gelu_tanh53(x)[0])
 
 
-def gelu_tanh_slope(z):
+def gelu_tanh_derivative(z):
     """The derivative of gelu_tanh."""
     return _in_float64(z, lambda x: _gelu_tanh24(x)[1], lambda x: _gelu_tanh53(x)[1])
 
@@ -84,7 +84,7 @@ def gelu(z):
     return _in_float64(z, lambda x: _gelu24(x)[0], lambda x: _gelu53(x)[0])
 
 
-def gelu_slope(z):
+def gelu_derivative(z):
     """The derivative of gelu: Phi(z) + z phi(z), with phi the density of the normal distribution."""
     return _in_float64(z, lambda x: _gelu24(x)[1], lambda x: _gelu53(x)[1])
 
@@ -130,7 +130,7 @@ def _silu53(x):
 def _gelu_tanh24(x):
     x, c = _clamp(x, 15.0)
     s = _sigmoid24(c * (TANH_LINEAR + TANH_CUBIC * (c * c)))
-    return x * s, _gelu_tanh_slope(c, s)
+    return x * s, _gelu_tanh_derivative(c, s)
 
 
 def _gelu_tanh53(x):
@@ -143,10 +143,10 @@ def _gelu_tanh53(x):
     error = error + c * (factor_error + (cubic_error + TANH_CUBIC * square_error))
     s, scale = _sigmoid53_scaled(argument)
     s = s + (s * (1.0 - s)) * error
-    return (x * s) * scale, _gelu_tanh_slope(c, s) * scale
+    return (x * s) * scale, _gelu_tanh_derivative(c, s) * scale
 
 
-def _gelu_tanh_slope(c, s):
+def _gelu_tanh_derivative(c, s):
     return s + (s * (1.0 - s)) * (c * (TANH_LINEAR + (3.0 * TANH_CUBIC) * (c * c)))
 
 
