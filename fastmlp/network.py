@@ -12,7 +12,7 @@ import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
-from .initializers import initialize
+from .initializers import DEFAULT, initialize, initializers_of
 from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
@@ -71,20 +71,32 @@ class MLP:
     copy.copy, copy.deepcopy and pickle make networks with parameters, history and training of their own, that keep the attributes
     which you add. They and load call no __init__ but __setstate__, as Python does: what a subclass needs beside, it sets there.
 
-    Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
-    biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
+    init: the initial weights: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal" (normal
+        numbers are drawn within two standard deviations), "orthogonal" or "zeros", which have the same bits for a seed on every
+        machine; a function (shape, random), called for each layer with (n_in, n_out) and the layer's own NumPy RandomState; or a
+        list with one for each layer: a name, a function, an array (n_in, n_out), or a pair of that and a bias (n_out,). The default
+        is Glorot uniform, and He uniform for layers with your own activation or one that bends at 0 as relu does. Biases are zero
+        unless given.
+
+    Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
-                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None):  # fmt: skip
+                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None, init=DEFAULT):  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
+        chosen = initializers_of(init, architecture.layer_sizes)
         self._assemble(architecture, seed, backend, n_threads)
-        with self._environment():
-            initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
+        self._initialize(chosen, seed)
 
-    def _assemble(self, architecture, seed, backend, n_threads):
+    @_in_default_environment
+    def _initialize(self, chosen, seed):
+        """Fill the parameters. Names are kept, for reset."""
+        initialize(self._parameters, self.layer_sizes, self.layer_activations, seed, chosen)
+        self._init = chosen if all(isinstance(one, str) for one in chosen) else None
+
+    def _assemble(self, architecture, seed, backend, n_threads, init=None):
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
         if n_threads is None:
@@ -92,7 +104,7 @@ class MLP:
         else:
             threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
-        self._architecture, self._seed = architecture, seed
+        self._architecture, self._seed, self._init = architecture, seed, init
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
@@ -148,6 +160,28 @@ class MLP:
             f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, {scale}task={task!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
+
+    def reset(self, seed=None, init=None):
+        """Draw the weights anew, and forget all training: as a network that was just made.
+
+        fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
+        seed: as for MLP; None is the seed that the network has. init: as for MLP; None is what it was made with, which a network
+        with initial weights of your own, or from a file, does not know.
+        Raises RuntimeError if the network is being trained by another thread.
+        """
+        if init is None and self._init is None:
+            raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
+        chosen = self._init if init is None else initializers_of(init, self.layer_sizes)
+        seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
+        if self.state.trainer is PROCESS.token:
+            raise busy()
+        before = self._parameters.copy()
+        try:
+            self._initialize(chosen, seed)
+        except BaseException:
+            self._parameters[...] = before
+            raise
+        self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
 
     def forward(self, x, out=None):
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
@@ -459,12 +493,12 @@ class MLP:
     def __getstate__(self):
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "state": self.state,
+            "parameters": self._parameters, "state": self.state, "init": self._init,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state):
-        self._assemble(state["architecture"], state["seed"], **state["asked"])
+        self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))
