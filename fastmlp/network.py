@@ -6,7 +6,7 @@ import functools
 import hashlib
 import secrets
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -325,11 +325,14 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False, early_stopping=None):  # fmt: skip
+            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
-        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.
+        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives: fit goes on from the weights that
+            it finds, as with warm_start in scikit-learn. reset begins anew.
+        initial_epoch: integer >= 0: how many of epochs are done already, so that fit takes epochs - initial_epoch; what is shown
+            and told to callbacks counts from there.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
         learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
             optimizer's own, 0.1 for plain gradient descent.
@@ -345,7 +348,9 @@ class MLP:
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
-        validation_data: (x, y) to evaluate after every epoch.
+        validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
+        validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
+            their sample_weight, that are not trained on but evaluated.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
@@ -368,24 +373,26 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        samples = self._samples(x, y, finite=True)
+        samples, held_out = self._samples(x, y, finite=True), None
+        if validation_split:
+            samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
         samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
         if not self.state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
-        epochs = validation.integer("epochs", epochs, 0)
+        epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
         batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
         left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
+        if validation_data is not None and held_out is not None:
+            raise ValueError("validation_data and validation_split are two ways to say it: give one of them")
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
-            validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
+            held_out = self._validation_samples(validation_data)
         metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
-        training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
-        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
+        training_metrics = bool(metrics) and (bool(training_metrics) or held_out is None)
+        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
         optimizer.check_measured(measured)
         callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks) + for_verbosity(verbose)
@@ -396,7 +403,7 @@ class MLP:
             callback.set_model(self)
             callback.set_params(params)
         plan = loop.Plan(
-            samples, validation_data, range(epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
+            samples, held_out, range(initial_epoch, epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
             callbacks, metrics, training_metrics,
         )  # fmt: skip
         state = self.state
@@ -410,6 +417,19 @@ class MLP:
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
+
+    def partial_fit(self, x, y, classes=None, *, sample_weight=None, batch_size=32, learning_rate=None, optimizer=None,
+                    shuffle=True) -> Self:  # fmt: skip
+        """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
+
+        classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
+        The rest is as for fit.
+        """
+        if classes is not None:
+            validation.class_numbers("classes", classes, self._architecture)
+        self.fit(x, y, epochs=1, verbose=0, sample_weight=sample_weight, batch_size=batch_size, learning_rate=learning_rate,
+                 optimizer=optimizer, shuffle=shuffle)  # fmt: skip
+        return self
 
     def predict(self, x):
         """The network's answers to its task: for x as for forward, without the axis of rows for one sample.
@@ -478,6 +498,23 @@ class MLP:
             validation.finite(x_name, x, self._engine)
             validation.finite(y_name, y, self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
+
+    def _validation_samples(self, data):
+        """The Samples of fit's validation_data."""
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {validation.describe(data)}")
+        samples = self._samples(*data[:2], prefix="validation_data ", finite=True)
+        return self._weighted(samples, data[2] if len(data) == 3 else None)
+
+    def _split(self, samples, sample_weight, share):
+        """(Samples to train on, their sample_weight, Samples to evaluate): the last share of rows are those."""
+        n = validation.rows_to_train_on("validation_split", share, len(samples.x))
+        held_out = self._weighted(samples, sample_weight)
+        held_out = held_out._replace(
+            x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
+        )
+        rest = None if sample_weight is None else validation.numbers("sample_weight", sample_weight)[:n]
+        return Samples(samples.x[:n], samples.y[:n]), rest, held_out
 
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
         """The Samples with the weights of their rows, and what else their losses depend on, checked."""
