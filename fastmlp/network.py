@@ -14,11 +14,14 @@ from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
 from .initializers import initialize
 from .optimizers import optimizer_of
-from .reference import Dropout, Samples, Update, classes, labels
+from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import callbacks, loop, metrics
+from .training import loop, scores
+from .training.callbacks import callbacks_of
 from .training.interrupts import deferred_interrupt
+from .training.metrics import evaluate, mean_of, names_measured
+from .training.progress import for_verbosity
 from .training.state import PROCESS, TrainingState, busy
 
 _tuple = tuple.__new__
@@ -121,11 +124,20 @@ class MLP:
     n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
     epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
     task = property(attrgetter("_architecture.task"), doc="What predict gives: classes, labels or numbers.")
-    history = property(attrgetter("state.history"), doc="What the last fit recorded, or None.")
+    history = property(attrgetter("state.history"), doc="The History of all fits.")
     parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
     biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
     n_parameters = property(attrgetter("_parameters.size"), doc="The number of weights and biases.")
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether fit is to end soon; a callback sets it, and each fit begins with False."""
+        return self.state.stop_training
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self.state.stop_training = bool(value)
 
     def __repr__(self):
         sizes, activations, loss, dtype, input_scale, task = self._architecture
@@ -184,7 +196,7 @@ class MLP:
         flat, losses = _aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
         self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
-        return metrics.mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
+        return mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
 
     def train_step(self, x, y, learning_rate=None, optimizer=None, *, sample_weight=None, weight_mean="weights",
                    label_smoothing=0.0):  # fmt: skip
@@ -270,8 +282,9 @@ class MLP:
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
-            weight_mean="weights", label_smoothing=0.0):  # fmt: skip
-        """Train by stochastic gradient descent; returns the History, which is also the attribute history.
+            weight_mean="weights", label_smoothing=0.0, callbacks=None,
+            metrics=None, training_metrics=False):  # fmt: skip
+        """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
         epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.
@@ -293,6 +306,16 @@ class MLP:
         validation_data: (x, y) to evaluate after every epoch.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
+
+        callbacks: a list of fastmlp.Callback objects to be told how training goes.
+        metrics: names, functions (y_true, y_pred), a list of these, or a dict {name: one of these}, to measure after every epoch
+            on validation data, as history["val_f1"] and so on. For classes "balanced_accuracy" and "top_5_accuracy" (or another
+            number), for classes and labels "precision", "recall" and "f1" (means over classes, or labels), for numbers "r2",
+            "mean_absolute_error", "mean_squared_error" and "root_mean_squared_error"; accuracy is always there. Functions get
+            answers as predict gives them and targets like them, or outputs where their second argument is y_score or y_proba, as
+            in scikit-learn (of two classes those of class 1).
+        training_metrics: whether to measure them on the training data too, after the epoch, as history["f1"]; it is so where
+            there is no validation data.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
@@ -316,9 +339,20 @@ class MLP:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
             validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
+        metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
+        training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
+        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
+        measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
+        callbacks = callbacks_of(callbacks) + for_verbosity(verbose)
+        rows = len(samples.x)
+        params = {"epochs": epochs, "steps": -(-rows // batch_size), "batch_size": batch_size, "rows": rows,
+                  "metrics": measured}  # fmt: skip
+        for callback in callbacks:
+            callback.set_model(self)
+            callback.set_params(params)
         plan = loop.Plan(
-            samples, validation_data, epochs, batch_size, optimizer, left_out, bool(shuffle), self.seed,
-            self.task, callbacks.for_verbosity(verbose),
+            samples, validation_data, range(epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
+            callbacks, metrics, training_metrics,
         )  # fmt: skip
         state = self.state
         if state.trainer is PROCESS.token:
@@ -341,23 +375,20 @@ class MLP:
         """
         outputs = self.forward(x)
         rows = outputs if outputs.ndim == 2 else outputs[None]
-        if self.task == "classes":
-            answers = classes(rows)
-        elif self.task == "labels":
-            answers = labels(rows)
-        else:
-            answers = rows[:, 0] if rows.shape[1] == 1 else rows
+        answers = scores.answers(rows, self.task)
         return answers if outputs.ndim == 2 else answers[0]
 
     @_in_default_environment
-    def evaluate(self, x, y, sample_weight=None):
-        """Evaluation(loss, accuracy, n_correct, n, label_accuracy) on x with targets y, which are as for gradients.
+    def evaluate(self, x, y, sample_weight=None, metrics=None):
+        """Evaluation(loss, accuracy, n_correct, n, label_accuracy, metrics) on x with targets y, which are as for gradients.
 
         sample_weight: (rows,) numbers of at least 0, by which rows count in the mean loss, and in it alone.
         The accuracy is the share of rows whose class, or all of whose labels, are the target's, and n_correct their number;
         label_accuracy the share of labels. They are None where the task is another.
+        metrics: as for fit; the Evaluation's metrics are a dict of their values, None without.
         """
-        return metrics.evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task)
+        metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
+        return evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task, metrics)
 
     def hash(self):
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""

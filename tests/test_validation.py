@@ -21,7 +21,7 @@ def with_value(array, index, value):
 
 
 def state(net):
-    return net.hash(), net.epochs_trained, net.history
+    return net.hash(), net.epochs_trained, net.history.to_dict()
 
 
 def refuses(net, call, error, *words):

@@ -63,8 +63,7 @@ def train(arguments):
     pictures = _plotted(arguments, "save_training", net, history, *held_out)
     if arguments.json:
         facts = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": learning_rate}
-        histories = {key: list(history[key]) for key in history.keys()}
-        saved = {"seconds": seconds, "ended": history.ended, "model": arguments.out, "history": histories}
+        saved = {"seconds": seconds, "ended": history.ended, "model": arguments.out, "history": history.columns}
         return _print_json({**_facts(net), **facts, **_scores(result), **saved, **pictures})
     print(f"{_title(net)}, trained on {len(x)} digits in {seconds:.1f} s")
     if history.ended:

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..reference import CHUNK
+from . import scores
+from .sums import ordered_mean, ordered_sum
 
 CORRECT = {"classes": np.uint8, "labels": np.int32}  # as fastmlp.reference.Engine.train has it
 
@@ -17,6 +18,22 @@ class Evaluation(NamedTuple):
     n_correct: int | None
     n: int
     label_accuracy: float | None = None  # where several labels are told at once, the share of them that is right
+    metrics: dict[str, float] | None = None  # those that were asked for, by name
+
+
+def measured(evaluation, penalty=None, prefix=""):
+    """What a History records of an Evaluation, and of the penalty unless that is None, by name."""
+    found = {"loss": evaluation.loss, "accuracy": evaluation.accuracy, "label_accuracy": evaluation.label_accuracy}
+    own = {name: value for name, value in {**found, "penalty": penalty}.items() if value is not None}
+    return {prefix + name: value for name, value in {**own, **(evaluation.metrics or {}), **own}.items()}
+
+
+def names_measured(task, has_penalty, metrics, of_training, of_validation):
+    """The names that a fit's epochs will be recorded under; of_training: whether the metrics are of training data, too."""
+    own = ["loss"] + ["accuracy"] * (task != "numbers") + ["label_accuracy"] * (task == "labels")
+    names = [metric.name for metric in metrics if metric.name not in own]
+    training = own + ["penalty"] * has_penalty + names * of_training
+    return [*training, *(f"val_{name}" for name in own + names if of_validation), "seconds"]
 
 
 class Rows:
@@ -63,11 +80,17 @@ class Penalties:
         return ordered_mean(self.values * sizes) * len(sizes) / self.n_rows
 
 
-def evaluate(engine, samples, task):
-    """The Evaluation of an engine's network on checked samples."""
+def evaluate(engine, samples, task, metrics=()):
+    """The Evaluation of an engine's network on checked samples, with the Metrics of scores.py."""
     rows = Rows(samples, task)
     engine.evaluate(samples, rows.losses, rows.correct)
-    return rows.evaluation()
+    evaluation = rows.evaluation()
+    return evaluation._replace(metrics=of_answers(engine, samples, task, metrics)) if metrics else evaluation
+
+
+def of_answers(engine, samples, task, metrics):
+    """The values of Metrics, by name, of an engine's network on checked samples."""
+    return scores.values(metrics, samples.y, engine.forward(samples.x), task)
 
 
 def mean_of(losses, weights):
@@ -77,19 +100,3 @@ def mean_of(losses, weights):
     weights = weights.astype(np.float64)
     with np.errstate(all="ignore"):
         return ordered_sum(weights * losses) / (ordered_sum(weights) or 1.0)
-
-
-def ordered_mean(losses):
-    """fastmlp.reference.ordered_sum(losses) / len(losses), with its bits."""
-    return ordered_sum(losses) / len(losses)
-
-
-def ordered_sum(values):
-    """fastmlp.reference.ordered_sum of float64 values, faster: to accumulate is to add one by one."""
-    with np.errstate(all="ignore"):
-        if len(values) <= CHUNK:
-            return 0.0 + float(np.add.accumulate(values)[-1])
-        whole = len(values) // CHUNK * CHUNK
-        chunks = np.add.accumulate(values[:whole].reshape(-1, CHUNK), axis=1)[:, -1]
-        last = np.add.accumulate(values[whole:])[-1:]
-        return float(np.add.accumulate(np.concatenate([[0.0], chunks, last]))[-1])

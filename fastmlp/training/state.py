@@ -52,7 +52,7 @@ class TrainingState:
         weights that training goes on from while the network holds their average.
     powers: the rule's running products, by name, such as beta1^t of Adam.
     steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
-    history: what the last fit recorded, or None.
+    history: what all fits recorded.
     """
 
     epoch: int = 0
@@ -63,9 +63,10 @@ class TrainingState:
     steps_per_epoch: int = 1
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
-    history: History | None = None
+    history: History = field(default_factory=History)
 
-    trainer = None  # this process's token while a call trains the network; not a field: it is no part of what is kept
+    stop_training = False  # whether a callback has asked for the end of training
+    trainer = None  # this process's token while a call trains the network; neither is a field, nor part of what is kept
 
     def forget_optimizer(self):
         """As before the first step of any optimizer."""
@@ -85,10 +86,12 @@ class TrainingState:
         """Keep parameters and state as they are now; returns the function that goes back to them."""
         numbers = parameters.copy()
         state = replace(self, arrays={name: array.copy() for name, array in self.arrays.items()}, powers=dict(self.powers))
+        history_goes_back = self.history.kept()
 
         def go_back():
             parameters[...] = numbers
             self.become(state)
+            history_goes_back()
 
         return go_back
 
