@@ -17,11 +17,12 @@ from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import loop, scores
+from .training import checkpoints, loop, scores
 from .training.callbacks import callbacks_of
 from .training.interrupts import deferred_interrupt
 from .training.metrics import evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
+from .training.sources import Arrays
 from .training.state import PROCESS, TrainingState, busy
 
 _tuple = tuple.__new__
@@ -283,7 +284,7 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False):  # fmt: skip
+            metrics=None, training_metrics=False, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
@@ -317,9 +318,19 @@ class MLP:
         training_metrics: whether to measure them on the training data too, after the epoch, as history["f1"]; it is so where
             there is no validation data.
 
+        checkpoint: the path of a file that fit writes as it goes, and at its end and on Ctrl-C, from which it can go on after the
+            process was killed, to the same bits, also with another backend or n_threads. A crash leaves the old file or the new
+            one. MLP.load reads it as a network.
+        checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
+            often as takes 2% of the time, first after a second.
+        resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
+            and the data must be those of the fit that wrote it, but for epochs, which may be more. The History is that of the
+            whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
+
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
-        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
+        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
+        the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
         Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
@@ -333,7 +344,6 @@ class MLP:
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
-        left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
         if validation_data is not None:
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
@@ -343,25 +353,42 @@ class MLP:
         training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
         has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
-        callbacks = callbacks_of(callbacks) + for_verbosity(verbose)
-        rows = len(samples.x)
-        params = {"epochs": epochs, "steps": -(-rows // batch_size), "batch_size": batch_size, "rows": rows,
-                  "metrics": measured}  # fmt: skip
-        for callback in callbacks:
-            callback.set_model(self)
-            callback.set_params(params)
-        plan = loop.Plan(
-            samples, validation_data, range(epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
-            callbacks, metrics, training_metrics,
-        )  # fmt: skip
+        callbacks = callbacks_of(callbacks)
+        source = Arrays(samples, batch_size, bool(shuffle))
+        params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size, "rows": source.rows, "metrics": measured}
+        checkpoints.check(checkpoint, checkpoint_every, resume)
         state = self.state
         if state.trainer is PROCESS.token:
             raise busy()
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                if not keep_optimizer:
-                    state.forget_optimizer()
+                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, bool(shuffle))
+                found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
+                if found:
+                    run, self._seed = found.run, found.saved.seed
+                    self._parameters[...] = found.saved.parameters
+                    state.become(found.saved.state)
+                else:
+                    state.row = 0
+                    if not keep_optimizer:
+                        state.forget_optimizer()
+                begun = range(state.epoch - run.first_epoch, epochs)
+                if run.stopped or run.done and not begun:
+                    return state.history.since(run.first_recorded)
+                writer = None
+                if checkpoint is not None:
+                    states = found.states if found else []
+                    writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
+                told = callbacks + for_verbosity(verbose) + [writer] * bool(writer)
+                for callback in told:
+                    callback.set_model(self)
+                    callback.set_params(params)
+                left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
+                plan = loop.Plan(
+                    source, validation_data, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
+                    writer, run.first_recorded,
+                )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
@@ -400,7 +427,10 @@ class MLP:
 
         Of an activation of your own the file holds the name.
         """
-        persistence.save(path, self._architecture, self._parameters, self.seed, self.state)
+        persistence.save(path, self._saved({}, {}))
+
+    def _saved(self, more, arrays):
+        return persistence.Saved(self._architecture, self.seed, self._parameters, self.state, more, arrays)
 
     @classmethod
     def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
