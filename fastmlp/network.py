@@ -19,6 +19,7 @@ from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
 from .training import checkpoints, loop, scores
 from .training.callbacks import callbacks_of
+from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
 from .training.metrics import evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
@@ -101,16 +102,17 @@ class MLP:
         self._last_update = None, None
         self.state = TrainingState()
         self._breakdown_told = False
-        self._straight = {"classes": 1, "numbers": 2}.get(task)  # the axes of targets that need no further look
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
+        # The axes of targets that need no further look in a step.
+        self._straight = None if self._without_derivative else {"classes": 1, "numbers": 2}.get(task)
         # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
-        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._may_fail = bool(own) and chosen.name == "reference"
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
@@ -210,40 +212,46 @@ class MLP:
         The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
-        if self._at_once:
-            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
-        with deferred_interrupt():
-            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
-
-    def _step(self, x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing):
-        state = self.state
-        if state.trainer is PROCESS.token:
+        state, token = self.state, PROCESS.token
+        if state.trainer is token:
             raise busy()
         try:
-            state.trainer = PROCESS.token
+            state.trainer = token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            if not (
+            if (
                 state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
-                and not self._without_derivative and self._engine.takes_samples(x, y) and y.ndim == self._straight
+                and self._engine.takes_samples(x, y) and y.ndim == self._straight
             ):  # fmt: skip
+                rate, update = self._last_update
+                if type(learning_rate) is not float or learning_rate != rate:
+                    update = self._plain_update(learning_rate)
+                samples = _tuple(Samples, (x, y, None, False, 0.0))
+                if not self._at_once:
+                    loss = self._uninterrupted_step(samples, update)
+                else:
+                    state.step += 1  # before: after the kernels' call an interrupt may come first
+                    try:
+                        loss = self._engine.train(samples, update)
+                    except Exception:
+                        state.step -= 1
+                        raise
+                    if loss is None:
+                        state.step -= 1
+                if loss is not None:
+                    if loss - loss != 0:
+                        self._warn_of_breakdown(learning_rate)
+                    return loss
+            with deferred_interrupt():
                 weighting = sample_weight, None, weight_mean, label_smoothing
-                with deferred_interrupt():
-                    return self._checked_step(x, y, learning_rate, optimizer, weighting)
-            rate, update = self._last_update
-            if type(learning_rate) is not float or learning_rate != rate:
-                update = self._plain_update(learning_rate)
-            samples = _tuple(Samples, (x, y, None, False, 0.0))
-            state.step += 1  # before: after the kernels' call an interrupt may come first
-            try:
-                loss = self._engine.train(samples, update)
-            except Exception:
-                state.step -= 1
-                raise
-            if loss - loss != 0:
-                self._warn_of_breakdown(learning_rate)
-            return loss
+                return self._checked_step(x, y, learning_rate, optimizer, weighting)
         finally:
             state.trainer = None
+
+    def _uninterrupted_step(self, samples, update):
+        with deferred_interrupt():
+            loss = self._engine.train(samples, update)
+            self.state.step += loss is not None
+            return loss
 
     @_in_default_environment
     def _checked_step(self, x, y, learning_rate, optimizer, weighting):
@@ -284,7 +292,8 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
+            metrics=None, training_metrics=False, early_stopping=None,
+            checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
@@ -317,6 +326,8 @@ class MLP:
             in scikit-learn (of two classes those of class 1).
         training_metrics: whether to measure them on the training data too, after the epoch, as history["f1"]; it is so where
             there is no validation data.
+        early_stopping: True, or a fastmlp.EarlyStopping with its options: training ends once the validation loss has not improved
+            for ten epochs, with the weights of the best. It may be among the callbacks instead.
 
         checkpoint: the path of a file that fit writes as it goes, and at its end and on Ctrl-C, from which it can go on after the
             process was killed, to the same bits, also with another backend or n_threads. A crash leaves the old file or the new
@@ -353,7 +364,8 @@ class MLP:
         training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
         has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
-        callbacks = callbacks_of(callbacks)
+        optimizer.check_measured(measured)
+        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
         source = Arrays(samples, batch_size, bool(shuffle))
         params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size, "rows": source.rows, "metrics": measured}
         checkpoints.check(checkpoint, checkpoint_every, resume)

@@ -51,6 +51,21 @@ def learning_rate(value, dtype):
     return rate + 0.0  # -0 is 0
 
 
+def number(name, value, low, high=math.inf, low_is_in=True):
+    """value as a finite float in [low, high], or above low."""
+    expected = f"{name} must be a number {'from' if low_is_in else 'above'} {low:g}"
+    expected += "" if high == math.inf else f" to {high:g}"
+    if isinstance(value, (bool, str, bytes)):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    try:
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{expected}, not {describe(value)}") from None
+    if not (low <= result <= high and math.isfinite(result)) or result == low and not low_is_in:
+        raise ValueError(f"{expected}, not {describe(value)}")
+    return result
+
+
 def dropout_rates(input_dropout, dropout, n_hidden):
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
     rates = (

@@ -78,13 +78,43 @@ def test_what_needs_a_check_does_not_go_straight_through(backend, data):
     for inputs in (x.astype(float), x[:, ::-1], x[0], x[:, :5], x[:0], x.tolist(), x.astype(">f4"), None):
         assert not net._engine.takes(inputs) and not net._engine.takes_samples(inputs, y)
     for samples in (
-        (bad, y), (of_parameters, y[:5]), (x, y[:49]), (x, y.astype(np.int32)), (x, y - 1), (x, y + 1), (x, bad[:, 2:]),
+        (of_parameters, y[:5]), (x, y[:49]), (x, y.astype(np.int32)), (x, y - 1), (x, y + 1), (x, bad[:, 2:]),
         (x, bad[:, 2:].copy()), (x, None), (x, y[:, None]), (x, y.tolist()),
     ):  # fmt: skip
         assert not net._engine.takes_samples(*samples)
     probabilities = MLP([6, 5, 4], loss="cross_entropy", seed=1, backend=backend)
     assert not probabilities._engine.takes_samples(x, np.eye(4, dtype=np.float32)[y])
     assert not MLP([6, 5, 1], seed=1, backend=backend)._engine.takes_samples(x, y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 5, 4), 7000, 2), ((6, 300, 4), 50, 2)])
+@pytest.mark.parametrize("zero_weights", [False, True])
+def test_a_step_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, rows, threads, bad, zero_weights):
+    net = MLP(sizes, "relu", task="classes", seed=1, backend=backend, n_threads=threads)
+    rng = np.random.RandomState(0)
+    x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
+    net.train_step(x, y)
+    if zero_weights:
+        net.weights[0][...] = 0
+    before, x[rows // 2, 5] = net.hash(), bad
+    assert net._engine.takes_samples(x, y) and net._engine.train(Samples(x, y), net._plain_update(0.1)) is None
+    with pytest.raises(ValueError, match="x must be finite"):
+        net.train_step(x, y)
+    assert net.hash() == before and net.state.step == 1
+
+
+@pytest.mark.parametrize("weight", [np.nan, 3e38])
+def test_a_step_with_weights_that_are_not_finite_is_taken(backend, data, weight):
+    """The inputs are not to blame, although the sums are not finite."""
+    nets = [MLP([6, 5, 4], "relu", task="classes", seed=1, backend=name) for name in (backend, "reference")]
+    for net in nets:
+        net.train_step(*data)
+        net.weights[0][...] = weight
+        with pytest.warns(RuntimeWarning, match="step 2"):
+            net.train_step(*data)
+        assert net.state.step == 2
+    assert np.array_equal(*(np.isnan(net.parameters) for net in nets))
 
 
 def test_learning_rates_of_steps(backend, data):

@@ -57,16 +57,25 @@ cdef extern from "simd.h":
 
 cdef extern from *:
     """
+    /* Whether a call that keeps the GIL has all that is an engine's to itself. */
+    #if defined(Py_GIL_DISABLED)
+    #define ONE_AT_A_TIME 0
+    #else
+    #define ONE_AT_A_TIME 1
+    #endif
     #if FASTMLP_DOUBLE
     typedef uint64_t bits_of_real;
     #define EXPONENT 0x7FF0000000000000ull
+    #define EXPONENT_ONE 0x0010000000000000ull
     #else
     typedef uint32_t bits_of_real;
     #define EXPONENT 0x7F800000u
+    #define EXPONENT_ONE 0x00800000u
     #endif
     """
     ctypedef unsigned long long bits_of_real
-    const bits_of_real EXPONENT
+    const bint ONE_AT_A_TIME
+    const bits_of_real EXPONENT, EXPONENT_ONE
 
 cdef extern from "tile.h":
     ctypedef struct Strip:
@@ -135,6 +144,7 @@ cdef extern from "runtime.h":
     fp_environment fp_enter() noexcept nogil
     void fp_leave(fp_environment old) noexcept nogil
     void barrier_wait(Barrier* barrier, int team) noexcept nogil
+    void raise_flag(int* flag) noexcept nogil
     int team_size() noexcept nogil
     double now() noexcept nogil
     void hand_over() noexcept nogil

@@ -70,3 +70,18 @@ cdef void* new_workspace(Job* job, int team) noexcept:
     if memory != NULL:
         lay_out(job, team, memory, size)
     return memory
+
+
+cdef struct Workspace:      # memory that is kept, and laid out again for each job, since pointers into a job are its own
+    void* memory
+    size_t size
+
+
+cdef bint place_in(Workspace* kept, Job* job, int team) noexcept:
+    # Whether there was memory for the job, which is laid out in it.
+    cdef size_t needed = lay_out(job, team, kept.memory, kept.size)
+    if needed > kept.size:
+        free(kept.memory)
+        kept.memory = new_workspace(job, team)
+        kept.size = 0 if kept.memory == NULL else needed
+    return kept.memory != NULL

@@ -126,6 +126,7 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     finally:
         found["seconds"] = tally.seconds
         state.history.record(found)
+    plan.optimizer.after_epoch(state, found)
     for callback in plan.callbacks:
         callback.on_epoch_end(epoch, found)
     if interrupted():

@@ -52,7 +52,7 @@ class TrainingState:
     rule_steps: updates that this rule has made.
     arrays: the rule's arrays, by name, each like the parameters; "average", where weights are averaged, and "trained", the
         weights that training goes on from while the network holds their average.
-    powers: the rule's running products, by name, such as beta1^t of Adam.
+    powers: running products, by name, such as beta1^t of Adam, and where a rate that falls on a plateau stands.
     steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
     history: what all fits recorded.
     so_far: what the rows of a further epoch came to.
@@ -99,6 +99,22 @@ class TrainingState:
             history_goes_back()
 
         return go_back
+
+    def weights_kept(self, parameters):
+        """The weights that are trained and what the optimizer has of them, by name: arrays, numbers and the rule's name."""
+        arrays = {f"array {name}": array.copy() for name, array in self.arrays.items()}
+        powers = {f"power {name}": value for name, value in self.powers.items()}
+        return {"weights": parameters.copy(), "rule": self.rule, "rule_steps": self.rule_steps, **arrays, **powers}
+
+    def restore_weights(self, parameters, kept):
+        """Go back to these weights; the network holds their average where there is one, as after fit."""
+        self.rule, self.rule_steps = kept["rule"], kept["rule_steps"]
+        self.arrays = {name[6:]: array.copy() for name, array in kept.items() if name.startswith("array ")}
+        self.powers = {name[6:]: value for name, value in kept.items() if name.startswith("power ")}
+        parameters[...] = kept["weights"]
+        if "average" in self.arrays:
+            self.arrays["trained"] = kept["weights"].copy()
+            parameters[...] = self.arrays["average"]
 
     def become(self, other):
         """Take over all that another state holds."""
