@@ -17,12 +17,13 @@ from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import loop, scores
+from .training import checkpoints, loop, scores
 from .training.callbacks import callbacks_of
 from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
 from .training.metrics import evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
+from .training.sources import Arrays
 from .training.state import PROCESS, TrainingState, busy
 
 _tuple = tuple.__new__
@@ -325,7 +326,8 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0):  # fmt: skip
+            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
+            checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
@@ -366,9 +368,19 @@ class MLP:
         early_stopping: True, or a fastmlp.EarlyStopping with its options: training ends once the validation loss has not improved
             for ten epochs, with the weights of the best. It may be among the callbacks instead.
 
+        checkpoint: the path of a file that fit writes as it goes, and at its end and on Ctrl-C, from which it can go on after the
+            process was killed, to the same bits, also with another backend or n_threads. A crash leaves the old file or the new
+            one. MLP.load reads it as a network.
+        checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
+            often as takes 2% of the time, first after a second.
+        resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
+            and the data must be those of the fit that wrote it, but for epochs, which may be more. The History is that of the
+            whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
+
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
-        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
+        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
+        the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
         Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
@@ -384,7 +396,6 @@ class MLP:
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
-        left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
         if validation_data is not None and held_out is not None:
             raise ValueError("validation_data and validation_split are two ways to say it: give one of them")
@@ -395,25 +406,42 @@ class MLP:
         has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
         optimizer.check_measured(measured)
-        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks) + for_verbosity(verbose)
-        rows = len(samples.x)
-        params = {"epochs": epochs, "steps": -(-rows // batch_size), "batch_size": batch_size, "rows": rows,
-                  "metrics": measured}  # fmt: skip
-        for callback in callbacks:
-            callback.set_model(self)
-            callback.set_params(params)
-        plan = loop.Plan(
-            samples, held_out, range(initial_epoch, epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
-            callbacks, metrics, training_metrics,
-        )  # fmt: skip
+        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
+        source = Arrays(samples, batch_size, bool(shuffle))
+        params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size, "rows": source.rows, "metrics": measured}
+        checkpoints.check(checkpoint, checkpoint_every, resume)
         state = self.state
         if state.trainer is PROCESS.token:
             raise busy()
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                if not keep_optimizer:
-                    state.forget_optimizer()
+                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, bool(shuffle))
+                found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
+                if found:
+                    run, self._seed = found.run, found.saved.seed
+                    self._parameters[...] = found.saved.parameters
+                    state.become(found.saved.state)
+                else:
+                    state.row = 0
+                    if not keep_optimizer:
+                        state.forget_optimizer()
+                begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
+                if run.stopped or run.done and not begun:
+                    return state.history.since(run.first_recorded)
+                writer = None
+                if checkpoint is not None:
+                    states = found.states if found else []
+                    writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
+                told = callbacks + for_verbosity(verbose) + [writer] * bool(writer)
+                for callback in told:
+                    callback.set_model(self)
+                    callback.set_params(params)
+                left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
+                plan = loop.Plan(
+                    source, held_out, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
+                    writer, run.first_recorded,
+                )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
@@ -465,7 +493,10 @@ class MLP:
 
         Of an activation of your own the file holds the name.
         """
-        persistence.save(path, self._architecture, self._parameters, self.seed, self.state)
+        persistence.save(path, self._saved({}, {}))
+
+    def _saved(self, more, arrays):
+        return persistence.Saved(self._architecture, self.seed, self._parameters, self.state, more, arrays)
 
     @classmethod
     def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):

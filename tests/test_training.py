@@ -12,6 +12,7 @@ from fastmlp import MLP, reference
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.reference import Samples
 from fastmlp.training import loop
+from fastmlp.training.sources import Chunk
 from fastmlp.training.sums import ordered_mean
 
 
@@ -175,7 +176,8 @@ def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
 def test_slices_are_whole_batches_that_cover_every_row(monkeypatch):
     for seconds in (0, 1e-6, 1e9):
         monkeypatch.setattr(loop, "SLICE_SECONDS", seconds)
-        bounds = list(loop.Slices(8).of(1001))
+        chunk = Chunk(Samples(np.zeros((1001, 2)), np.zeros((1001, 1))), 8)
+        bounds = [(start, stop) for _, start, stop, _ in loop.Slices().of([chunk], "numbers")]
         assert [start for start, _ in bounds] == [0] + [stop for _, stop in bounds[:-1]]
         assert bounds[-1][1] == 1001 and all(start % 8 == 0 for start, _ in bounds)
 

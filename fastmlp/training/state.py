@@ -4,12 +4,14 @@ The loop, the files and the callbacks read and write this object, and nothing el
 """
 
 import contextlib
+import copy
 import os
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from .history import History
+from .metrics import Tally
 
 
 class _Process:
@@ -53,6 +55,7 @@ class TrainingState:
     powers: running products, by name, such as beta1^t of Adam, and where a rate that falls on a plateau stands.
     steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
     history: what all fits recorded.
+    so_far: what the rows of a further epoch came to.
     """
 
     epoch: int = 0
@@ -64,6 +67,7 @@ class TrainingState:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    so_far: Tally = field(default_factory=Tally)
 
     stop_training = False  # whether a callback has asked for the end of training
     trainer = None  # this process's token while a call trains the network; neither is a field, nor part of what is kept
@@ -85,7 +89,8 @@ class TrainingState:
     def kept(self, parameters):
         """Keep parameters and state as they are now; returns the function that goes back to them."""
         numbers = parameters.copy()
-        state = replace(self, arrays={name: array.copy() for name, array in self.arrays.items()}, powers=dict(self.powers))
+        arrays = {name: array.copy() for name, array in self.arrays.items()}
+        state = replace(self, arrays=arrays, powers=dict(self.powers), so_far=copy.deepcopy(self.so_far))
         history_goes_back = self.history.kept()
 
         def go_back():
