@@ -327,7 +327,7 @@ class MLP:
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
             metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
-            checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
+            steps_per_epoch=None, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
@@ -349,6 +349,8 @@ class MLP:
         weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
+        steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
+            shuffling those after the epoch before, round and round; None takes all rows.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
         validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
@@ -407,7 +409,7 @@ class MLP:
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
         optimizer.check_measured(measured)
         callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
-        source = Arrays(samples, batch_size, bool(shuffle))
+        source = Arrays(samples, batch_size, bool(shuffle), validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
         params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size, "rows": source.rows, "metrics": measured}
         checkpoints.check(checkpoint, checkpoint_every, resume)
         state = self.state
