@@ -12,7 +12,7 @@ import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
-from .initializers import DEFAULT, initialize, initializers_of
+from .initializers import DEFAULT, initialize, initializers_of, names_read
 from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
@@ -167,7 +167,7 @@ class MLP:
 
         fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
         seed: as for MLP; None is the seed that the network has. init: as for MLP; None is what it was made with, which a network
-        with initial weights of your own, or from a file, does not know.
+        with initial weights of your own, or from a file of an earlier format, does not know.
         Raises RuntimeError if the network is being trained by another thread.
         """
         if init is None and self._init is None:
@@ -498,7 +498,9 @@ class MLP:
         persistence.save(path, self._saved({}, {}))
 
     def _saved(self, more, arrays):
-        return persistence.Saved(self._architecture, self.seed, self._parameters, self.state, more, arrays)
+        return persistence.Saved(
+            self._architecture, self.seed, self._parameters, self.state, {"init": self._init, **more}, arrays
+        )
 
     @classmethod
     def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
@@ -511,7 +513,8 @@ class MLP:
         """
         saved = persistence.load(path, activations, input_scale)
         net = cls.__new__(cls)
-        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
+        init = names_read(saved.more.get("init"), saved.architecture.layer_sizes)
+        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
 
     def _require_derivatives(self):
