@@ -64,7 +64,7 @@ def from_keras(model: Any, loss: Any = None, *, activation: Any = None, output_a
     """The network that a Keras model of Dense layers is, or a file of one: .keras or .weights.h5, for which h5py is enough.
 
     model: a Sequential, also nested, or a functional model whose layers are a chain; or the path of a file.
-    loss: as for from_torch: None is the one that the outputs are for, and losses of logits are named for outputs without activation.
+    loss: as for from_torch: None is the one that the outputs are for; where these are logits it names the loss that takes them.
     activation, output_activation: as for MLP, for a .weights.h5 file, which does not say them.
     options: dtype (float64 where the weights' is, else float32), task, seed, backend, n_threads and input_scale as for MLP.
 
@@ -100,7 +100,5 @@ def _network(weights: list[np.ndarray], biases: list[np.ndarray], activation: An
     wide = any(array.dtype.itemsize > 4 or array.dtype.kind != "f" for array in (*weights, *biases))
     sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
     net = MLP(sizes, activation, output_activation, loss, **{"dtype": "float64" if wide else "float32", **options})
-    with np.errstate(over="ignore"):
-        for own, values in zip((*net.weights, *net.biases), (*weights, *biases)):
-            own[...] = values
+    net._fill(weights, biases)
     return net

@@ -1,8 +1,8 @@
 """How far apart the outputs of one network may be in two libraries that sum in any order: a bound, derived, not measured.
 
-A sum of n products and a bias, in whatever order, fused or not, is off by at most g (|x| |W| + |b|) with g = m u / (1 - m u) for
-m = n + 2 roundings (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3). An activation multiplies what comes in by at
-most its steepest slope, and adds a few roundings of its own; softmax turns an error e of its inputs into a factor of at most exp(2 e).
+A sum of n products and a bias, in whatever order, fused or not, is off by at most g (|x| |W| + |b|) with g = m u / (1 - m u), of
+m = n + 2 roundings (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3). An activation multiplies what comes in by
+at most its steepest slope, and adds a few roundings; softmax turns an error e of its inputs into a factor of at most exp(2 e).
 """
 
 import numpy as np

@@ -11,7 +11,7 @@ neural_network = pytest.importorskip("sklearn.neural_network")
 random = np.random.RandomState(0)
 X = random.random_sample((40, 6))
 CLASSES, NUMBERS = random.randint(0, 3, 40), X @ random.random_sample((6, 2))
-LABELS = (NUMBERS > NUMBERS.mean(axis=0)).astype(int)
+LABELS = (NUMBERS.mean(axis=0) < NUMBERS).astype(int)
 TARGETS = {
     "classes": CLASSES, "two classes": LABELS[:, 0], "names": np.array(["a", "b", "c"])[CLASSES], "labels": LABELS,
     "number": NUMBERS[:, 0], "numbers": NUMBERS,

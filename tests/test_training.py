@@ -4,7 +4,6 @@ import io
 import signal
 import sys
 import threading
-import types
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from fastmlp import MLP, reference
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.reference import Samples
 from fastmlp.training import loop
+from fastmlp.training.sources import Chunk
 from fastmlp.training.sums import ordered_mean
 
 
@@ -176,7 +176,8 @@ def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
 def test_slices_are_whole_batches_that_cover_every_row(monkeypatch):
     for seconds in (0, 1e-6, 1e9):
         monkeypatch.setattr(loop, "SLICE_SECONDS", seconds)
-        bounds = list(loop.Slices(8).of(1001))
+        chunk = Chunk(Samples(np.zeros((1001, 2)), np.zeros((1001, 1))), 8)
+        bounds = [(start, stop) for _, start, stop, _ in loop.Slices().of([chunk], "numbers")]
         assert [start for start, _ in bounds] == [0] + [stop for _, stop in bounds[:-1]]
         assert bounds[-1][1] == 1001 and all(start % 8 == 0 for start, _ in bounds)
 
@@ -342,23 +343,33 @@ def test_lines_in_a_notebook_without_its_bar(data, monkeypatch, capsys):
 
 
 def test_the_bar_of_a_notebook(data, monkeypatch, capsys):
-    tqdm = pytest.importorskip("tqdm")
-    bars = []
-
-    class Bar(tqdm.tqdm):
-        def __init__(self, **options):
-            super().__init__(file=io.StringIO(), **options)
-            bars.append(self)
-
-    module = types.ModuleType("tqdm.notebook")
-    module.tqdm = Bar
-    monkeypatch.setitem(sys.modules, "ipywidgets", types.ModuleType("ipywidgets"))
-    monkeypatch.setitem(sys.modules, "tqdm.notebook", module)
-    monkeypatch.setitem(sys.modules, "IPython", Notebook(Shell()))
-    history = network().fit(*data, epochs=3)
-    (bar,) = bars
-    assert bar.n == bar.total == 150 and bar.desc == "epoch 3/3: " and f"loss {history.loss[-1]:.6f}" in bar.postfix
+    """The real one, of tqdm and ipywidgets, as a cell shows it."""
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    history = network().fit(*data, epochs=3, initial_epoch=1)
+    (container,) = shown
+    values = [part.value for part in container.children]
+    left, bar, right = (value.replace("\u2007", " ") if isinstance(value, str) else value for value in values)
+    assert left == "epoch 3/3: 100%"
+    assert bar == container.children[1].max == 100 and container.children[1].bar_style == "success"
+    assert "100/100" in right and f"loss {history.loss[-1]:.6f}" in right and f"accuracy {history.accuracy[-1]:.4f}" in right
     assert capsys.readouterr().out == ""
+
+
+def test_the_bar_of_a_notebook_whose_training_fails(data, monkeypatch):
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    net = network()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(*data, epochs=3, metrics={"failing": lambda y, answers: 1 / 0})
+    (container,) = shown
+    assert container.children[1].bar_style == "danger" and net.fit(*data, epochs=1).epochs == 1 and len(shown) == 2
 
 
 def test_a_history_prints_as_a_short_table(data):

@@ -61,10 +61,10 @@ def weights_in(path: str | PathLike[str]) -> tuple[Arrays, Arrays]:
 
     with _h5py().File(path, "r") as file:
         file.visititems(visit)
-    for name, arrays in found.items():
+    for name in found:
         if not re.fullmatch(r"layers/dense(_\d+)?/vars", name):
             raise ValueError(
-                f"{str(path)!r} has weights of {name.removesuffix('/vars')}, and a network those of Dense layers, none nested, alone"
+                f"{str(path)!r} has weights of {name.removesuffix('/vars')}, and a network those of Dense layers alone, not nested"
             )
     if not found:
         raise ValueError(f"{str(path)!r} holds no Dense layers in the form that Keras 3 writes")
@@ -133,9 +133,9 @@ def _layers(found: list[Found]) -> Layers:
             activation = LAYERS[kind][0]
         elif kind not in NOTHING:
             raise ValueError(
-                f"layer {own['name']!r}, a {kind}{_options(kind, own)}, has no place in a multilayer perceptron of fastmlp: that is "
-                f"Dense, each with at most one activation, {', '.join(LAYERS)} (with these options), Flatten, Dropout and, in front, "
-                "Rescaling"
+                f"layer {own['name']!r}, a {kind}{_options(kind, own)}, has no place in a multilayer perceptron of fastmlp: that "
+                f"is Dense, each with at most one activation, {', '.join(LAYERS)} (of fastmlp's options), Flatten, Dropout and, in "
+                "front, Rescaling"
             )
         if activation not in (None, "identity"):
             if not activations or activations[-1] != "identity":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..architecture import layer_views, n_parameters
+from ..architecture import layer_views
 from ..optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from ..training.state import TrainingState
 from .torch import torch

@@ -67,6 +67,13 @@ class Callback:
     def on_rows_end(self, rows: int) -> None:
         """So many more rows have been trained on: after each slice of batches, some twenty times a second."""
 
+    def get_state(self) -> dict[str, Any]:
+        """What this callback needs to go on in another process: numbers, strings, None and arrays by name."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on, after on_train_begin, from what get_state gave at the end of an epoch."""
+
     def close(self) -> None:
         """Training has ended, however it did."""
 
