@@ -6,13 +6,13 @@ import functools
 import hashlib
 import secrets
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
-from .initializers import initialize
+from .initializers import DEFAULT, initialize, initializers_of
 from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
@@ -72,20 +72,32 @@ class MLP:
     copy.copy, copy.deepcopy and pickle make networks with parameters, history and training of their own, that keep the attributes
     which you add. They and load call no __init__ but __setstate__, as Python does: what a subclass needs beside, it sets there.
 
-    Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
-    biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
+    init: the initial weights: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal" (normal
+        numbers are drawn within two standard deviations), "orthogonal" or "zeros", which have the same bits for a seed on every
+        machine; a function (shape, random), called for each layer with (n_in, n_out) and the layer's own NumPy RandomState; or a
+        list with one for each layer: a name, a function, an array (n_in, n_out), or a pair of that and a bias (n_out,). The default
+        is Glorot uniform, and He uniform for layers with your own activation or one that bends at 0 as relu does. Biases are zero
+        unless given.
+
+    Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
-                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None):  # fmt: skip
+                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None, init=DEFAULT):  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
+        chosen = initializers_of(init, architecture.layer_sizes)
         self._assemble(architecture, seed, backend, n_threads)
-        with self._environment():
-            initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
+        self._initialize(chosen, seed)
 
-    def _assemble(self, architecture, seed, backend, n_threads):
+    @_in_default_environment
+    def _initialize(self, chosen, seed):
+        """Fill the parameters. Names are kept, for reset."""
+        initialize(self._parameters, self.layer_sizes, self.layer_activations, seed, chosen)
+        self._init = chosen if all(isinstance(one, str) for one in chosen) else None
+
+    def _assemble(self, architecture, seed, backend, n_threads, init=None):
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
         if n_threads is None:
@@ -93,7 +105,7 @@ class MLP:
         else:
             threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
-        self._architecture, self._seed = architecture, seed
+        self._architecture, self._seed, self._init = architecture, seed, init
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
@@ -149,6 +161,28 @@ class MLP:
             f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, {scale}task={task!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
+
+    def reset(self, seed=None, init=None):
+        """Draw the weights anew, and forget all training: as a network that was just made.
+
+        fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
+        seed: as for MLP; None is the seed that the network has. init: as for MLP; None is what it was made with, which a network
+        with initial weights of your own, or from a file, does not know.
+        Raises RuntimeError if the network is being trained by another thread.
+        """
+        if init is None and self._init is None:
+            raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
+        chosen = self._init if init is None else initializers_of(init, self.layer_sizes)
+        seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
+        if self.state.trainer is PROCESS.token:
+            raise busy()
+        before = self._parameters.copy()
+        try:
+            self._initialize(chosen, seed)
+        except BaseException:
+            self._parameters[...] = before
+            raise
+        self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
 
     def forward(self, x, out=None):
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
@@ -292,12 +326,15 @@ class MLP:
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False, early_stopping=None,
+            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
             checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
-        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.
+        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives: fit goes on from the weights that
+            it finds, as with warm_start in scikit-learn. reset begins anew.
+        initial_epoch: integer >= 0: how many of epochs are done already, so that fit takes epochs - initial_epoch; what is shown
+            and told to callbacks counts from there.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
         learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
             optimizer's own, 0.1 for plain gradient descent.
@@ -313,7 +350,9 @@ class MLP:
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
-        validation_data: (x, y) to evaluate after every epoch.
+        validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
+        validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
+            their sample_weight, that are not trained on but evaluated.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
@@ -346,23 +385,25 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        samples = self._samples(x, y, finite=True)
+        samples, held_out = self._samples(x, y, finite=True), None
+        if validation_split:
+            samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
         samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
         if not self.state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
-        epochs = validation.integer("epochs", epochs, 0)
+        epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
         batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
+        if validation_data is not None and held_out is not None:
+            raise ValueError("validation_data and validation_split are two ways to say it: give one of them")
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
-            validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
+            held_out = self._validation_samples(validation_data)
         metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
-        training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
-        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
+        training_metrics = bool(metrics) and (bool(training_metrics) or held_out is None)
+        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
         optimizer.check_measured(measured)
         callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
@@ -385,7 +426,7 @@ class MLP:
                     state.row = 0
                     if not keep_optimizer:
                         state.forget_optimizer()
-                begun = range(state.epoch - run.first_epoch, epochs)
+                begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
                 if run.stopped or run.done and not begun:
                     return state.history.since(run.first_recorded)
                 writer = None
@@ -398,12 +439,25 @@ class MLP:
                     callback.set_params(params)
                 left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
                 plan = loop.Plan(
-                    source, validation_data, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
+                    source, held_out, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
                     writer, run.first_recorded,
                 )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
+
+    def partial_fit(self, x, y, classes=None, *, sample_weight=None, batch_size=32, learning_rate=None, optimizer=None,
+                    shuffle=True) -> Self:  # fmt: skip
+        """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
+
+        classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
+        The rest is as for fit.
+        """
+        if classes is not None:
+            validation.class_numbers("classes", classes, self._architecture)
+        self.fit(x, y, epochs=1, verbose=0, sample_weight=sample_weight, batch_size=batch_size, learning_rate=learning_rate,
+                 optimizer=optimizer, shuffle=shuffle)  # fmt: skip
+        return self
 
     def predict(self, x):
         """The network's answers to its task: for x as for forward, without the axis of rows for one sample.
@@ -476,6 +530,23 @@ class MLP:
             validation.finite(y_name, y, self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
+    def _validation_samples(self, data):
+        """The Samples of fit's validation_data."""
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {validation.describe(data)}")
+        samples = self._samples(*data[:2], prefix="validation_data ", finite=True)
+        return self._weighted(samples, data[2] if len(data) == 3 else None)
+
+    def _split(self, samples, sample_weight, share):
+        """(Samples to train on, their sample_weight, Samples to evaluate): the last share of rows are those."""
+        n = validation.rows_to_train_on("validation_split", share, len(samples.x))
+        held_out = self._weighted(samples, sample_weight)
+        held_out = held_out._replace(
+            x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
+        )
+        rest = None if sample_weight is None else validation.numbers("sample_weight", sample_weight)[:n]
+        return Samples(samples.x[:n], samples.y[:n]), rest, held_out
+
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
         """The Samples with the weights of their rows, and what else their losses depend on, checked."""
         return samples._replace(
@@ -490,12 +561,12 @@ class MLP:
     def __getstate__(self):
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "state": self.state,
+            "parameters": self._parameters, "state": self.state, "init": self._init,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state):
-        self._assemble(state["architecture"], state["seed"], **state["asked"])
+        self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))

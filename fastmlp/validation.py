@@ -374,6 +374,27 @@ def row_weights(sample_weight, class_weight, y, architecture):
     return rounded
 
 
+def rows_to_train_on(name, share, rows):
+    """How many of these rows are left where the last share of them, from 0 to below 1, is held out; at least one is of each."""
+    expected = f"{name} must be a number from 0 to below 1"
+    left = real(share, expected)
+    if not 0 <= left < 1:
+        raise ValueError(f"{expected}, not {describe(share)}")
+    n = int(rows * (1 - left))
+    if not 0 < n < rows:
+        raise ValueError(f"{name} {left:g} of {rows} rows leaves none to {'evaluate' if n else 'train on'}")
+    return n
+
+
+def class_numbers(name, value, architecture):
+    """Check classes, integers that the network has outputs for."""
+    if architecture.task != "classes":
+        raise ValueError(f"{name} is for networks that tell classes apart, and this network's task is {architecture.task!r}")
+    array, n_classes = numbers(name, value), max(architecture.layer_sizes[-1], 2)
+    if array.ndim != 1 or (array != array.astype(np.int64)).any() or not set(array.tolist()) <= set(range(n_classes)):
+        raise ValueError(f"{name} must be integers from 0 to {n_classes - 1}, not {describe(value)}")
+
+
 def mean_over_rows(weight_mean):
     """Whether weighted means divide by the number of rows: weight_mean is "rows", or "weights" for the sum of weights."""
     return choice("weight_mean", weight_mean, ("weights", "rows")) == "rows"

@@ -4,7 +4,6 @@ import io
 import signal
 import sys
 import threading
-import types
 
 import numpy as np
 import pytest
@@ -344,23 +343,33 @@ def test_lines_in_a_notebook_without_its_bar(data, monkeypatch, capsys):
 
 
 def test_the_bar_of_a_notebook(data, monkeypatch, capsys):
-    tqdm = pytest.importorskip("tqdm")
-    bars = []
-
-    class Bar(tqdm.tqdm):
-        def __init__(self, **options):
-            super().__init__(file=io.StringIO(), **options)
-            bars.append(self)
-
-    module = types.ModuleType("tqdm.notebook")
-    module.tqdm = Bar
-    monkeypatch.setitem(sys.modules, "ipywidgets", types.ModuleType("ipywidgets"))
-    monkeypatch.setitem(sys.modules, "tqdm.notebook", module)
-    monkeypatch.setitem(sys.modules, "IPython", Notebook(Shell()))
-    history = network().fit(*data, epochs=3)
-    (bar,) = bars
-    assert bar.n == bar.total == 150 and bar.desc == "epoch 3/3: " and f"loss {history.loss[-1]:.6f}" in bar.postfix
+    """The real one, of tqdm and ipywidgets, as a cell shows it."""
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    history = network().fit(*data, epochs=3, initial_epoch=1)
+    (container,) = shown
+    values = [part.value for part in container.children]
+    left, bar, right = (value.replace("\u2007", " ") if isinstance(value, str) else value for value in values)
+    assert left == "epoch 3/3: 100%"
+    assert bar == container.children[1].max == 100 and container.children[1].bar_style == "success"
+    assert "100/100" in right and f"loss {history.loss[-1]:.6f}" in right and f"accuracy {history.accuracy[-1]:.4f}" in right
     assert capsys.readouterr().out == ""
+
+
+def test_the_bar_of_a_notebook_whose_training_fails(data, monkeypatch):
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    net = network()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(*data, epochs=3, metrics={"failing": lambda y, answers: 1 / 0})
+    (container,) = shown
+    assert container.children[1].bar_style == "danger" and net.fit(*data, epochs=1).epochs == 1 and len(shown) == 2
 
 
 def test_a_history_prints_as_a_short_table(data):
