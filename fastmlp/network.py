@@ -387,7 +387,9 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        samples, held_out = self._samples(x, y, finite=True), None
+        # Rows that training goes through are looked at there, for much less.
+        looks = bool(validation_split or input_dropout or steps_per_epoch is not None)
+        samples, held_out = self._samples(x, y, finite=True, finite_x=looks), None
         if validation_split:
             samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
         samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
@@ -525,14 +527,15 @@ class MLP:
                 f"@{name}.derivative and make the network again"
             )
 
-    def _samples(self, x, y, prefix="", finite=False):
+    def _samples(self, x, y, prefix="", finite=False, finite_x=True):
         """The Samples of x and y, checked and converted, and out of the way of updates to the parameters."""
         x_name, y_name = prefix + "x", prefix + "y"
         x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
         if finite:
-            validation.finite(x_name, x, self._engine)
             validation.finite(y_name, y, self._engine)
+            if finite_x:
+                validation.finite(x_name, x, self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
     def _validation_samples(self, data):
