@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from fastmlp import MLP, SGD, Adam, Callback
+from fastmlp import MLP, SGD, Adam, Callback, EarlyStopping, schedules
 from fastmlp.backends import kernels, numba_is_installed
 from fastmlp.training import checkpoints, loop, stored
 
@@ -189,6 +189,32 @@ def test_callbacks_go_on_from_their_state(tmp_path, one_batch_a_slice):
     assert same(whole, stopped)
     with pytest.raises(ValueError, match="so many callbacks: 2, which is 1 here"):
         fit(network(), path, epochs=9, callbacks=[Callback()], resume=True)
+
+
+@pytest.mark.parametrize("slices", range(10, 120, 13))
+def test_early_stopping_and_plateaus_go_on(tmp_path, one_batch_a_slice, slices):
+    options = {"epochs": 30, "learning_rate": schedules.ReduceOnPlateau(1.0, monitor="loss", patience=1)}
+    whole, again, path = network(), network(BACKENDS[-1]), tmp_path / "c.npz"
+    fit(whole, early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02), **options)
+    assert whole.history.ended and whole.state.step > 11 * 11
+    options |= {"checkpoint_every": 1}
+    with pytest.raises(Killed):
+        fit(
+            network(),
+            path,
+            early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02),
+            callbacks=[Kill(slices)],
+            **options,
+        )
+    fit(
+        again,
+        path,
+        early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02),
+        callbacks=[Callback()],
+        resume=True,
+        **options,
+    )
+    assert same(whole, again) and again.history.ended == whole.history.ended
 
 
 @pytest.mark.parametrize("every, writes", [("epoch", 3 + 1), (11, 3 + 1), (1, 33 + 1), (5, 6 + 1), (1000, 1), (None, 1)])
