@@ -6,14 +6,15 @@ import functools
 import hashlib
 import secrets
 from operator import attrgetter
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
+from .containers import numbers
 from .initializers import DEFAULT, initialize, initializers_of, names_read
-from .optimizers import optimizer_of
+from .optimizers import Optimizer, optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
@@ -162,7 +163,7 @@ class MLP:
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
 
-    def reset(self, seed=None, init=None):
+    def reset(self, seed: int | None = None, init: Any = None) -> None:
         """Draw the weights anew, and forget all training: as a network that was just made.
 
         fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
@@ -450,8 +451,8 @@ class MLP:
         finally:
             state.trainer = None
 
-    def partial_fit(self, x, y, classes=None, *, sample_weight=None, batch_size=32, learning_rate=None, optimizer=None,
-                    shuffle=True) -> Self:  # fmt: skip
+    def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
+                    learning_rate: Any = None, optimizer: str | Optimizer | None = None, shuffle: bool = True) -> Self:  # fmt: skip
         """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
 
         classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
@@ -552,7 +553,7 @@ class MLP:
         held_out = held_out._replace(
             x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
         )
-        rest = None if sample_weight is None else validation.numbers("sample_weight", sample_weight)[:n]
+        rest = None if sample_weight is None else numbers("sample_weight", sample_weight)[:n]
         return Samples(samples.x[:n], samples.y[:n]), rest, held_out
 
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
