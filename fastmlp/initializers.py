@@ -121,6 +121,12 @@ def initializers_of(value: Any, layer_sizes: Sequence[int]) -> tuple[Any, ...]:
     return tuple(map(_initializer, range(n_layers), value, layer_sizes, layer_sizes[1:]))
 
 
+def names_read(value: Any, layer_sizes: Sequence[int]) -> tuple[str, ...] | None:
+    """The names that a file says, one a layer; None where it does not say them."""
+    is_known = isinstance(value, list) and len(value) == len(layer_sizes) - 1
+    return tuple(value) if is_known and all(name in (DEFAULT, *INITIALIZERS) for name in value) else None
+
+
 def _initializer(layer: int, value: Any, n_in: int, n_out: int) -> Any:
     name = f"init of layer {layer + 1}"
     if isinstance(value, str):

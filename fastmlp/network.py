@@ -12,7 +12,7 @@ import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
-from .initializers import DEFAULT, initialize, initializers_of
+from .initializers import DEFAULT, initialize, initializers_of, names_read
 from .optimizers import optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
@@ -167,7 +167,7 @@ class MLP:
 
         fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
         seed: as for MLP; None is the seed that the network has. init: as for MLP; None is what it was made with, which a network
-        with initial weights of your own, or from a file, does not know.
+        with initial weights of your own, or from a file of an earlier format, does not know.
         Raises RuntimeError if the network is being trained by another thread.
         """
         if init is None and self._init is None:
@@ -336,8 +336,6 @@ class MLP:
             x alone, an iterable of batches (x, y) or (x, y, sample_weight): a list, a generator, torch.utils.data.DataLoader; or
             two iterables, of batches of x and of batches of y. Each batch is a step, and batch_size and shuffle say nothing.
             A thread reads and converts the next ones meanwhile; an error of theirs ends training after the steps before it.
-        steps_per_epoch: integer >= 1: how many batches of an iterable are an epoch; the next one goes on after them. None takes all
-            that it gives, every epoch anew, so that a generator is good for one.
         epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives: fit goes on from the weights that
             it finds, as with warm_start in scikit-learn. reset begins anew.
         initial_epoch: integer >= 0: how many of epochs are done already, so that fit takes epochs - initial_epoch; what is shown
@@ -356,6 +354,9 @@ class MLP:
         weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
+        steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
+            shuffling those after the epoch before, round and round; None takes all rows. Of batches of an iterable: so many are an
+            epoch, and the next one goes on after them; None takes all that it gives, every epoch anew, which a generator does once.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
         validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
@@ -403,7 +404,8 @@ class MLP:
             samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
             if not self.state.step:
                 validation.warn_of_large_inputs(samples.x, self.input_scale)
-            source = Arrays(samples, min(batch_size, len(samples.x)), shuffle)
+            batch_size = min(batch_size, len(samples.x))
+            source = Arrays(samples, batch_size, shuffle, validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
         elif validation_split:
             raise ValueError("validation_split needs arrays in memory: give validation_data")
         epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
@@ -514,7 +516,9 @@ class MLP:
         persistence.save(path, self._saved({}, {}))
 
     def _saved(self, more, arrays):
-        return persistence.Saved(self._architecture, self.seed, self._parameters, self.state, more, arrays)
+        return persistence.Saved(
+            self._architecture, self.seed, self._parameters, self.state, {"init": self._init, **more}, arrays
+        )
 
     @classmethod
     def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
@@ -527,7 +531,8 @@ class MLP:
         """
         saved = persistence.load(path, activations, input_scale)
         net = cls.__new__(cls)
-        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
+        init = names_read(saved.more.get("init"), saved.architecture.layer_sizes)
+        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
 
     def _require_derivatives(self):
@@ -554,10 +559,10 @@ class MLP:
     def _source(self, x, y, batch_size, shuffle, steps_per_epoch, weighting):
         """The source of fit's x and y where they are read as training goes; None where they are arrays in memory."""
         batches = sources.batches_of(x, y)
-        if batches is None and steps_per_epoch is not None:
-            raise ValueError("steps_per_epoch is for batches that come one by one: an epoch of arrays is all their rows")
         if batches is None and not (isinstance(x, np.memmap) and x.size > self.layer_sizes[0]):
             return None
+        if batches is None and steps_per_epoch is not None:
+            raise ValueError("steps_per_epoch is not for memory-mapped arrays: give slices of them")
         sample_weight, class_weight, _, _ = weighting
         if isinstance(class_weight, str):
             raise ValueError('class_weight="balanced" needs arrays in memory: give one weight for each class')

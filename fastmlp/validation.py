@@ -386,6 +386,16 @@ def rows_to_train_on(name, share, rows):
     return n
 
 
+def steps_of(value, rows, batch_size):
+    """steps_per_epoch, at most those that take all rows; or None."""
+    if value is None:
+        return None
+    steps, most = integer("steps_per_epoch", value, 1), -(-rows // batch_size)
+    if steps > most:
+        raise ValueError(f"steps_per_epoch must be at most {most}, which take all {rows} rows, not {steps}")
+    return steps
+
+
 def class_numbers(name, value, architecture):
     """Check classes, integers that the network has outputs for."""
     if architecture.task != "classes":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastmlp import MLP, Callback
+from fastmlp.random_streams import shuffled_rows
 
 X = np.random.RandomState(0).random_sample((50, 6)).astype(np.float32)
 Y = np.random.RandomState(1).randint(0, 4, 50)
@@ -89,3 +90,47 @@ def test_classes_without_an_output(classes):
     with pytest.raises(ValueError, match="task is 'numbers'"):
         network(task="numbers").partial_fit(X, X[:, :4], [0, 1])
     assert net.epochs_trained == 0
+
+
+@pytest.mark.parametrize("weights", [None, W])
+def test_steps_of_an_epoch(backend, weights):
+    net, twin = network(backend), network(backend)
+    history = net.fit(X, Y, epochs=2, batch_size=8, steps_per_epoch=3, sample_weight=weights, verbose=0)
+    for epoch in range(2):
+        rows = shuffled_rows(50, 1, epoch)[:24]
+        own = None if weights is None else weights[rows]
+        part = twin.fit(X[rows], Y[rows], epochs=1, batch_size=8, shuffle=False, sample_weight=own, verbose=0)
+        assert history.loss[epoch] == part.loss[0] and history.accuracy[epoch] == part.accuracy[0]
+    assert net.hash() == twin.hash() and net.state.step == net.state.steps_per_epoch * 2 == 6
+
+
+def test_steps_without_shuffling_go_round(backend):
+    net, twin = network(backend), network(backend)
+    net.fit(X, Y, epochs=2, batch_size=10, steps_per_epoch=2, shuffle=False, verbose=0)
+    net.fit(X, Y, epochs=2, batch_size=10, steps_per_epoch=2, shuffle=False, verbose=0)
+    for start in (0, 10, 20, 30, 40, 0, 10, 20):
+        twin.train_step(X[start : start + 10], Y[start : start + 10])
+    assert net.hash() == twin.hash()
+    whole, same = network(backend), network(backend)
+    whole.fit(X, Y, epochs=1, batch_size=8, verbose=0)
+    same.fit(X, Y, epochs=1, batch_size=8, steps_per_epoch=7, verbose=0)
+    assert whole.hash() == same.hash()
+
+
+def test_steps_that_a_callback_counts_and_a_schedule():
+    told = []
+
+    class Counting(Callback):
+        def on_batch_end(self, batch, logs=None):
+            told.append((batch, self.params["steps"], self.params["rows"]))
+
+    net = network()
+    net.fit(X, Y, epochs=1, batch_size=8, steps_per_epoch=2, verbose=0, callbacks=[Counting()])
+    assert told == [(0, 2, 16), (1, 2, 16)]
+    for wrong, error, words in (
+        (0, ValueError, "of at least 1"),
+        (8, ValueError, "at most 7, which take all 50"),
+        (1.0, TypeError, "integer"),
+    ):
+        with pytest.raises(error, match=f"steps_per_epoch must be .*{words}"):
+            net.fit(X, Y, batch_size=8, steps_per_epoch=wrong)

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import math
 import pickle
+import tempfile
 import tracemalloc
 
 import numpy as np
@@ -168,8 +169,16 @@ def test_what_is_no_initializer(wrong, error, words):
 X = np.random.RandomState(0).random_sample((20, 40))
 
 
+def saved_and_loaded(net):
+    with tempfile.TemporaryDirectory() as folder:
+        net.save(f"{folder}/net.npz")
+        return MLP.load(f"{folder}/net.npz", backend="reference")
+
+
 @pytest.mark.parametrize("init", ["default", "orthogonal", ["zeros", "he_normal"]])
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net)), saved_and_loaded]
+)
 def test_reset(init, duplicate):
     net, fresh = made(init), made(init)
     net.fit(X, X[:, :20], epochs=1, optimizer="adam", verbose=0)

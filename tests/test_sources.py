@@ -183,7 +183,6 @@ def test_an_error_of_the_source_comes_out_as_itself(backend, error):
         ((iter(batches(X, Y)),), {}, ValueError, "no batches came in epoch 2: a generator gives its batches once"),
         ((iter(batches(X, Y)),), {"steps_per_epoch": 10}, ValueError, "came to an end before the last of steps_per_epoch"),
         (([],), {"steps_per_epoch": 10}, ValueError, "came to an end before"),
-        ((X, Y), {"steps_per_epoch": 10}, ValueError, "steps_per_epoch is for batches"),
         ((batches(X, Y),), {"steps_per_epoch": 0}, ValueError, "steps_per_epoch must be an integer of at least 1"),
         ((iter([X]), Y), {}, TypeError, "y must be an iterable of batches, too"),
         ((iter([X, X]), [Y]), {}, ValueError, "y has fewer batches than x"),
@@ -284,6 +283,8 @@ def test_mapped_rows_that_do_not_hold(mapped, small_blocks):
     with pytest.raises(ValueError, match=r"rows 28 to 56: x must be finite, but row 12, column 2 is nan"):
         net.fit(mapped(bad), Y, 1, 10, shuffle=False, verbose=0)
     assert net.state.step == 2 and net.state.trainer is None
+    with pytest.raises(ValueError, match="steps_per_epoch is not for memory-mapped arrays"):
+        net.fit(mapped(X), Y, verbose=0, steps_per_epoch=3)
     for wrong in (Y[:50], 3):
         with pytest.raises(ValueError, match="y must have one entry for each of the 103 rows of x"):
             net.fit(mapped(X), wrong, verbose=0)

@@ -163,7 +163,7 @@ class Slices:
         A slice is timed from when it is handed out until the next is asked for.
         """
         for chunk in chunks:
-            start, rows, of_chunk = chunk.start, len(chunk.samples.x), None
+            start, rows, of_chunk = chunk.start, chunk.rows, None
             while start < rows:
                 of_chunk = of_chunk or records(chunk.samples, task)
                 stop = min(start + self.batches * chunk.batch_size, rows)

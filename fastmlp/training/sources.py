@@ -29,6 +29,11 @@ class Chunk(NamedTuple):
     order: np.ndarray | None = None
     start: int = 0
 
+    @property
+    def rows(self) -> int:
+        """How many positions the order has."""
+        return len(self.samples.x if self.order is None else self.order)
+
 
 class Place(NamedTuple):
     """Where in the training to go on: the seed of shuffles; the epoch of the network's life, and of this run of fit; and how many
@@ -59,18 +64,30 @@ class Source:
 
 
 class Arrays(Source):
-    """Samples in memory: an epoch is one chunk. shuffle: whether every epoch takes the rows in a new order, shuffled_rows."""
+    """Samples in memory: an epoch is one chunk.
+
+    shuffle: whether every epoch takes the rows in a new order, shuffled_rows. steps: of an epoch, if not all: the first of its
+    order, or without shuffling the rows after those of the epoch before, and from the beginning again after the last.
+    """
 
     samples: Samples
 
-    def __init__(self, samples: Samples, batch_size: int, shuffle: bool) -> None:
+    def __init__(self, samples: Samples, batch_size: int, shuffle: bool, steps: int | None = None) -> None:
         self.samples, self.batch_size, self.shuffle = samples, batch_size, shuffle
-        self.rows = len(samples.x)
+        n_rows = len(samples.x)
+        self.rows = n_rows if steps is None else min(steps * batch_size, n_rows)
         self.steps = -(-self.rows // batch_size)
 
     def chunks(self, place: Place, interrupted: Callable[[], bool]) -> Generator[Chunk, None, None]:
-        order = shuffled_rows(self.rows, place.seed, place.epoch) if self.shuffle else None
-        yield Chunk(self.samples, self.batch_size, order, place.row)
+        yield Chunk(self.samples, self.batch_size, self._order(place.seed, place.epoch), place.row)
+
+    def _order(self, seed: int, epoch: int) -> np.ndarray | None:
+        n_rows = len(self.samples.x)
+        if self.shuffle:
+            return shuffled_rows(n_rows, seed, epoch)[: self.rows]
+        if self.rows == n_rows:
+            return None
+        return (np.arange(self.rows, dtype=np.int64) + epoch * self.rows) % n_rows
 
 
 class Blocks(Source):
