@@ -330,7 +330,9 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
         import re
         import numpy as np
         from fastmlp import MLP
-        from fastmlp.training import callbacks
+        from fastmlp.training import callbacks, sources
+
+        sources.NUMBERS_OF_BLOCK = 2**14
 
         class Memory(callbacks.Callback):
             most = 0
