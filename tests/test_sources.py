@@ -147,6 +147,20 @@ class Slow(Callback):
         time.sleep(0.002)
 
 
+@pytest.mark.parametrize("gathered", [0, 1e9])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_batches_of_any_sizes_are_steps(backend, monkeypatch, gathered, weighted):
+    """However many of them are gathered to a chunk."""
+    monkeypatch.setattr(sources, "GATHERED", gathered)
+    net, by_hand, bounds = network(backend), network(backend), [0, 3, 6, 8, 8 + 3, 20, 30, 31, 32, 33, 103]
+    parts = [slice(*pair) for pair in zip(bounds, bounds[1:])]
+    given = [(X[part], Y[part], W[part])[: 2 + weighted] for part in parts]
+    history = net.fit(given, epochs=1, verbose=0)
+    for part in parts:
+        by_hand.train_step(X[part], Y[part], 0.1, sample_weight=W[part] if weighted else None)
+    assert net.hash() == by_hand.hash() and net.state.step == 10 and history.epochs == 1
+
+
 # Errors.
 
 

@@ -7,6 +7,7 @@ and converted in a thread, some ahead of what is trained on. What their reading 
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from ..random_streams import BLOCKS, shuffled_blocks, shuffled_rows
 from ..reference import Samples
 
 NUMBERS_OF_BLOCK = 2**18  # inputs of a block that is read at once
+GATHERED = 0.02  # seconds for which batches are gathered to a chunk
 AHEAD = 2  # chunks that are ready before they are asked for
 LOOK = 0.1  # seconds after which one who waits for a chunk looks for Ctrl-C
 
@@ -155,14 +157,37 @@ class Batches(Source):
         return read_ahead(self._chunks(place), interrupted)
 
     def _chunks(self, place: Place) -> Iterator[Chunk]:
-        batches = self._batches(place)
-        number, weighted = place.step, None
-        for number, batch in enumerate(batches, place.step):
+        """Batches of one size together, as many as come within GATHERED seconds or have the inputs of BLOCKS blocks.
+
+        One by one they would take the threads that train by surprise, each time again.
+        """
+        gathered: list[Samples] = []
+        began, numbers = time.perf_counter(), 0
+        try:
+            for samples in self._converted(place):
+                size = len(gathered[0].x) if gathered else 0
+                is_last = gathered and len(gathered[-1].x) < size
+                is_full = numbers >= NUMBERS_OF_BLOCK * BLOCKS or time.perf_counter() - began > GATHERED
+                if gathered and (is_last or is_full or len(samples.x) > size):
+                    yield Chunk(_joined(gathered), size)
+                    gathered, began, numbers = [], time.perf_counter(), 0
+                gathered.append(samples)
+                numbers += samples.x.size
+        except Exception:
+            if gathered:  # what came before it is trained on
+                yield Chunk(_joined(gathered), len(gathered[0].x))
+            raise
+        if gathered:
+            yield Chunk(_joined(gathered), len(gathered[0].x))
+
+    def _converted(self, place: Place) -> Iterator[Samples]:
+        weighted = None
+        for number, batch in enumerate(self._batches(place), place.step):
             samples = self.convert(batch, number)
             if weighted not in (None, samples.weights is not None):
                 raise ValueError(f"batch {number} has {'no ' if weighted else 'a '}sample_weight, unlike those before it")
             weighted = samples.weights is not None
-            yield Chunk(samples, len(samples.x))
+            yield samples
         if weighted is None and not place.step:
             raise ValueError(
                 f"no batches came in epoch {place.of_run + 1}: a generator gives its batches once. Give steps_per_epoch, which "
