@@ -173,7 +173,7 @@ class Batches(Source):
                     gathered, began, numbers = [], time.perf_counter(), 0
                 gathered.append(samples)
                 numbers += samples.x.size
-        except Exception:
+        except (Exception, SystemExit):
             if gathered:  # what came before it is trained on
                 yield Chunk(_joined(gathered), len(gathered[0].x))
             raise
