@@ -13,12 +13,12 @@ from .. import validation
 from ..optimizers import Optimizer
 from ..reference import Dropout, Samples, Steps
 from .callbacks import Callback, is_of_batches
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, Run
 from .history import History
 from .interrupts import deferred_interrupt
 from .metrics import Tally, evaluate, measured, of_answers, penalties_of, records
 from .scores import Metric
-from .sources import Arrays
+from .sources import Place, Source
 
 SLICE_SECONDS = 0.05
 
@@ -33,7 +33,7 @@ class InputsNotFinite(Exception):
 class Plan(NamedTuple):
     """The checked arguments of a fit."""
 
-    source: Arrays
+    source: Source
     validation: Samples | None
     epochs: range  # their numbers, from 0 or initial_epoch
     optimizer: Optimizer
@@ -44,15 +44,15 @@ class Plan(NamedTuple):
     metrics: tuple[Metric, ...]
     training_metrics: bool  # whether they are of the training data, too
     checkpoints: Checkpoints | None  # also the last of the callbacks
-    first_recorded: int  # how many epochs the history had before
+    run: Run
 
 
 def fit(engine, parameters, state, plan) -> History:
-    """Train an engine's network, whose parameters these are; returns what the state's History has from first_recorded on.
+    """Train an engine's network, whose parameters these are; returns what the state's History has of the run.
 
     It begins at the state's row of an epoch. An epoch whose loss or parameters are not finite is undone, and the last.
     """
-    history, before = state.history, plan.first_recorded
+    history, before = state.history, plan.run.first_recorded
     history.ended = history.interrupted_rows = None
     state.stop_training = False
     with deferred_interrupt() as interrupted, contextlib.ExitStack() as stack:
@@ -75,7 +75,7 @@ def fit(engine, parameters, state, plan) -> History:
 def _take_epochs(engine, parameters, state, plan, interrupted):
     """Train until the last epoch is over, a callback ends it, or the numbers are no longer finite."""
     slices = Slices(by_batch=any(map(is_of_batches, plan.callbacks)))
-    plan.optimizer.begin(state, parameters, plan.source.steps)
+    plan.optimizer.begin(state, parameters, plan.source.steps or 1)
     try:
         for epoch in plan.epochs:
             if state.stop_training:
@@ -103,7 +103,8 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     for callback in plan.callbacks:
         callback.on_epoch_begin(epoch, {})
     began = time.perf_counter() - tally.seconds
-    with contextlib.closing(plan.source.chunks(plan.seed, state.epoch, state.row)) as chunks:
+    place = Place(plan.seed, state.epoch, state.epoch - plan.run.first_epoch, state.row, tally.steps)
+    with contextlib.closing(plan.source.chunks(place, interrupted)) as chunks:
         for chunk, start, stop, recorded in slices.of(chunks, plan.task):
             if state.row and interrupted():
                 raise KeyboardInterrupt
