@@ -84,7 +84,10 @@ class Recorder(Callback):
             self.fit.ended = hash_of(self.net.parameters)
 
     def close(self) -> None:
-        self.fit.rows = self.net.state.row or None
+        state = self.net.state
+        self.fit.rows = state.row or None
+        if self.fit.ended is None and not self.fit.epochs and not state.row and self.fit in state.fits:
+            state.fits.remove(self.fit)  # an error before the first step
 
 
 def hash_of(parameters: np.ndarray) -> str:
