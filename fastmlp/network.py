@@ -385,6 +385,27 @@ class MLP:
         net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
         return net
 
+    @_in_default_environment
+    def to_c(self, path):
+        """Write the network to the file path as C99: predict(x, out), which gives the bits of forward for one row.
+
+        The file needs no other, and no library but fma; its first lines say how to compile it, and how much memory it takes.
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import c
+
+        c.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_javascript(self, path):
+        """Write the network to the file path as an ES module: predict(x, out), which gives the bits of forward for one row.
+
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import javascript
+
+        javascript.write(path, self._architecture, self._parameters, self.hash())
+
     def _require_derivatives(self):
         if self._without_derivative:
             name = self._without_derivative[0]

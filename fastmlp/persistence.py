@@ -71,7 +71,7 @@ def save(path, architecture, parameters, seed, state):
         "sha256": hashlib.sha256(parameters.data).hexdigest(),
     }
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with _replacing(path) as file:
+    with replacing(path) as file:
         np.savez(file, header=encoded, parameters=parameters)
 
 
@@ -214,7 +214,7 @@ def _loss(header):
 
 
 @contextlib.contextmanager
-def _replacing(path):
+def replacing(path):
     """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
     path = _path(path)
     target = os.path.realpath(path)  # a symbolic link stays, and what it names is replaced
