@@ -6,19 +6,24 @@ import functools
 import hashlib
 import secrets
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
-from .initializers import initialize
+from .initializers import DEFAULT, initialize, initializers_of, names_read
 from .optimizers import optimizer_of
-from .reference import Dropout, Samples, Update, classes, labels
+from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import callbacks, loop, metrics
+from .training import checkpoints, loop, scores
+from .training.callbacks import callbacks_of
+from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
+from .training.metrics import evaluate, mean_of, names_measured
+from .training.progress import for_verbosity
+from .training.sources import Arrays
 from .training.state import PROCESS, TrainingState, busy
 
 _tuple = tuple.__new__
@@ -67,20 +72,32 @@ class MLP:
     copy.copy, copy.deepcopy and pickle make networks with parameters, history and training of their own, that keep the attributes
     which you add. They and load call no __init__ but __setstate__, as Python does: what a subclass needs beside, it sets there.
 
-    Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
-    biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
+    init: the initial weights: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal" (normal
+        numbers are drawn within two standard deviations), "orthogonal" or "zeros", which have the same bits for a seed on every
+        machine; a function (shape, random), called for each layer with (n_in, n_out) and the layer's own NumPy RandomState; or a
+        list with one for each layer: a name, a function, an array (n_in, n_out), or a pair of that and a bias (n_out,). The default
+        is Glorot uniform, and He uniform for layers with your own activation or one that bends at 0 as relu does. Biases are zero
+        unless given.
+
+    Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
-                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None):  # fmt: skip
+                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None, init=DEFAULT):  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
+        chosen = initializers_of(init, architecture.layer_sizes)
         self._assemble(architecture, seed, backend, n_threads)
-        with self._environment():
-            initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
+        self._initialize(chosen, seed)
 
-    def _assemble(self, architecture, seed, backend, n_threads):
+    @_in_default_environment
+    def _initialize(self, chosen, seed):
+        """Fill the parameters. Names are kept, for reset."""
+        initialize(self._parameters, self.layer_sizes, self.layer_activations, seed, chosen)
+        self._init = chosen if all(isinstance(one, str) for one in chosen) else None
+
+    def _assemble(self, architecture, seed, backend, n_threads, init=None):
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
         if n_threads is None:
@@ -88,7 +105,7 @@ class MLP:
         else:
             threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
-        self._architecture, self._seed = architecture, seed
+        self._architecture, self._seed, self._init = architecture, seed, init
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
@@ -97,16 +114,17 @@ class MLP:
         self._last_update = None, None
         self.state = TrainingState()
         self._breakdown_told = False
-        self._straight = {"classes": 1, "numbers": 2}.get(task)  # the axes of targets that need no further look
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
+        # The axes of targets that need no further look in a step.
+        self._straight = None if self._without_derivative else {"classes": 1, "numbers": 2}.get(task)
         # Compiled activations cannot fail: what could raise in them is refused when they are compiled.
-        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._may_fail = bool(own) and chosen.name == "reference"
         with self._environment():  # numbers in activations of the user's own are rounded now
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
 
     layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
@@ -121,11 +139,20 @@ class MLP:
     n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
     epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
     task = property(attrgetter("_architecture.task"), doc="What predict gives: classes, labels or numbers.")
-    history = property(attrgetter("state.history"), doc="What the last fit recorded, or None.")
+    history = property(attrgetter("state.history"), doc="The History of all fits.")
     parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
     biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
     n_parameters = property(attrgetter("_parameters.size"), doc="The number of weights and biases.")
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether fit is to end soon; a callback sets it, and each fit begins with False."""
+        return self.state.stop_training
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self.state.stop_training = bool(value)
 
     def __repr__(self):
         sizes, activations, loss, dtype, input_scale, task = self._architecture
@@ -134,6 +161,28 @@ class MLP:
             f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, {scale}task={task!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
+
+    def reset(self, seed=None, init=None):
+        """Draw the weights anew, and forget all training: as a network that was just made.
+
+        fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
+        seed: as for MLP; None is the seed that the network has. init: as for MLP; None is what it was made with, which a network
+        with initial weights of your own, or from a file of an earlier format, does not know.
+        Raises RuntimeError if the network is being trained by another thread.
+        """
+        if init is None and self._init is None:
+            raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
+        chosen = self._init if init is None else initializers_of(init, self.layer_sizes)
+        seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
+        if self.state.trainer is PROCESS.token:
+            raise busy()
+        before = self._parameters.copy()
+        try:
+            self._initialize(chosen, seed)
+        except BaseException:
+            self._parameters[...] = before
+            raise
+        self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
 
     def forward(self, x, out=None):
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
@@ -184,7 +233,7 @@ class MLP:
         flat, losses = _aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
         self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
-        return metrics.mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
+        return mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
 
     def train_step(self, x, y, learning_rate=None, optimizer=None, *, sample_weight=None, weight_mean="weights",
                    label_smoothing=0.0):  # fmt: skip
@@ -197,40 +246,46 @@ class MLP:
         The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
-        if self._at_once:
-            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
-        with deferred_interrupt():
-            return self._step(x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing)
-
-    def _step(self, x, y, learning_rate, optimizer, sample_weight, weight_mean, label_smoothing):
-        state = self.state
-        if state.trainer is PROCESS.token:
+        state, token = self.state, PROCESS.token
+        if state.trainer is token:
             raise busy()
         try:
-            state.trainer = PROCESS.token
+            state.trainer = token
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
-            if not (
+            if (
                 state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
-                and not self._without_derivative and self._engine.takes_samples(x, y) and y.ndim == self._straight
+                and self._engine.takes_samples(x, y) and y.ndim == self._straight
             ):  # fmt: skip
+                rate, update = self._last_update
+                if type(learning_rate) is not float or learning_rate != rate:
+                    update = self._plain_update(learning_rate)
+                samples = _tuple(Samples, (x, y, None, False, 0.0))
+                if not self._at_once:
+                    loss = self._uninterrupted_step(samples, update)
+                else:
+                    state.step += 1  # before: after the kernels' call an interrupt may come first
+                    try:
+                        loss = self._engine.train(samples, update)
+                    except Exception:
+                        state.step -= 1
+                        raise
+                    if loss is None:
+                        state.step -= 1
+                if loss is not None:
+                    if loss - loss != 0:
+                        self._warn_of_breakdown(learning_rate)
+                    return loss
+            with deferred_interrupt():
                 weighting = sample_weight, None, weight_mean, label_smoothing
-                with deferred_interrupt():
-                    return self._checked_step(x, y, learning_rate, optimizer, weighting)
-            rate, update = self._last_update
-            if type(learning_rate) is not float or learning_rate != rate:
-                update = self._plain_update(learning_rate)
-            samples = _tuple(Samples, (x, y, None, False, 0.0))
-            state.step += 1  # before: after the kernels' call an interrupt may come first
-            try:
-                loss = self._engine.train(samples, update)
-            except Exception:
-                state.step -= 1
-                raise
-            if loss - loss != 0:
-                self._warn_of_breakdown(learning_rate)
-            return loss
+                return self._checked_step(x, y, learning_rate, optimizer, weighting)
         finally:
             state.trainer = None
+
+    def _uninterrupted_step(self, samples, update):
+        with deferred_interrupt():
+            loss = self._engine.train(samples, update)
+            self.state.step += loss is not None
+            return loss
 
     @_in_default_environment
     def _checked_step(self, x, y, learning_rate, optimizer, weighting):
@@ -270,11 +325,16 @@ class MLP:
     @_in_default_environment
     def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
-            weight_mean="weights", label_smoothing=0.0):  # fmt: skip
-        """Train by stochastic gradient descent; returns the History, which is also the attribute history.
+            weight_mean="weights", label_smoothing=0.0, callbacks=None,
+            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
+            steps_per_epoch=None, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
+        """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite.
-        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.
+        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives: fit goes on from the weights that
+            it finds, as with warm_start in scikit-learn. reset begins anew.
+        initial_epoch: integer >= 0: how many of epochs are done already, so that fit takes epochs - initial_epoch; what is shown
+            and told to callbacks counts from there.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
         learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
             optimizer's own, 0.1 for plain gradient descent.
@@ -289,48 +349,117 @@ class MLP:
         weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
+        steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
+            shuffling those after the epoch before, round and round; None takes all rows.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
-        validation_data: (x, y) to evaluate after every epoch.
+        validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
+        validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
+            their sample_weight, that are not trained on but evaluated.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
+        callbacks: a list of fastmlp.Callback objects to be told how training goes.
+        metrics: names, functions (y_true, y_pred), a list of these, or a dict {name: one of these}, to measure after every epoch
+            on validation data, as history["val_f1"] and so on. For classes "balanced_accuracy" and "top_5_accuracy" (or another
+            number), for classes and labels "precision", "recall" and "f1" (means over classes, or labels), for numbers "r2",
+            "mean_absolute_error", "mean_squared_error" and "root_mean_squared_error"; accuracy is always there. Functions get
+            answers as predict gives them and targets like them, or outputs where their second argument is y_score or y_proba, as
+            in scikit-learn (of two classes those of class 1).
+        training_metrics: whether to measure them on the training data too, after the epoch, as history["f1"]; it is so where
+            there is no validation data.
+        early_stopping: True, or a fastmlp.EarlyStopping with its options: training ends once the validation loss has not improved
+            for ten epochs, with the weights of the best. It may be among the callbacks instead.
+
+        checkpoint: the path of a file that fit writes as it goes, and at its end and on Ctrl-C, from which it can go on after the
+            process was killed, to the same bits, also with another backend or n_threads. A crash leaves the old file or the new
+            one. MLP.load reads it as a network.
+        checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
+            often as takes 2% of the time, first after a second.
+        resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
+            and the data must be those of the fit that wrote it, but for epochs, which may be more. The History is that of the
+            whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
+
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
-        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
+        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
+        the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
         Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        samples = self._samples(x, y, finite=True)
+        samples, held_out = self._samples(x, y, finite=True), None
+        if validation_split:
+            samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
         samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
         if not self.state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
-        epochs = validation.integer("epochs", epochs, 0)
+        epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
         batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
-        left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
+        if validation_data is not None and held_out is not None:
+            raise ValueError("validation_data and validation_split are two ways to say it: give one of them")
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
-            validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
-        plan = loop.Plan(
-            samples, validation_data, epochs, batch_size, optimizer, left_out, bool(shuffle), self.seed,
-            self.task, callbacks.for_verbosity(verbose),
-        )  # fmt: skip
+            held_out = self._validation_samples(validation_data)
+        metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
+        training_metrics = bool(metrics) and (bool(training_metrics) or held_out is None)
+        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
+        measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
+        optimizer.check_measured(measured)
+        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
+        source = Arrays(samples, batch_size, bool(shuffle), validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
+        params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size, "rows": source.rows, "metrics": measured}
+        checkpoints.check(checkpoint, checkpoint_every, resume)
         state = self.state
         if state.trainer is PROCESS.token:
             raise busy()
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                if not keep_optimizer:
-                    state.forget_optimizer()
+                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, bool(shuffle))
+                found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
+                if found:
+                    run, self._seed = found.run, found.saved.seed
+                    self._parameters[...] = found.saved.parameters
+                    state.become(found.saved.state)
+                else:
+                    state.row = 0
+                    if not keep_optimizer:
+                        state.forget_optimizer()
+                begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
+                if run.stopped or run.done and not begun:
+                    return state.history.since(run.first_recorded)
+                writer = None
+                if checkpoint is not None:
+                    states = found.states if found else []
+                    writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
+                told = callbacks + for_verbosity(verbose) + [writer] * bool(writer)
+                for callback in told:
+                    callback.set_model(self)
+                    callback.set_params(params)
+                left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
+                plan = loop.Plan(
+                    source, held_out, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
+                    writer, run.first_recorded,
+                )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
+
+    def partial_fit(self, x, y, classes=None, *, sample_weight=None, batch_size=32, learning_rate=None, optimizer=None,
+                    shuffle=True) -> Self:  # fmt: skip
+        """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
+
+        classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
+        The rest is as for fit.
+        """
+        if classes is not None:
+            validation.class_numbers("classes", classes, self._architecture)
+        self.fit(x, y, epochs=1, verbose=0, sample_weight=sample_weight, batch_size=batch_size, learning_rate=learning_rate,
+                 optimizer=optimizer, shuffle=shuffle)  # fmt: skip
+        return self
 
     def predict(self, x):
         """The network's answers to its task: for x as for forward, without the axis of rows for one sample.
@@ -341,23 +470,20 @@ class MLP:
         """
         outputs = self.forward(x)
         rows = outputs if outputs.ndim == 2 else outputs[None]
-        if self.task == "classes":
-            answers = classes(rows)
-        elif self.task == "labels":
-            answers = labels(rows)
-        else:
-            answers = rows[:, 0] if rows.shape[1] == 1 else rows
+        answers = scores.answers(rows, self.task)
         return answers if outputs.ndim == 2 else answers[0]
 
     @_in_default_environment
-    def evaluate(self, x, y, sample_weight=None):
-        """Evaluation(loss, accuracy, n_correct, n, label_accuracy) on x with targets y, which are as for gradients.
+    def evaluate(self, x, y, sample_weight=None, metrics=None):
+        """Evaluation(loss, accuracy, n_correct, n, label_accuracy, metrics) on x with targets y, which are as for gradients.
 
         sample_weight: (rows,) numbers of at least 0, by which rows count in the mean loss, and in it alone.
         The accuracy is the share of rows whose class, or all of whose labels, are the target's, and n_correct their number;
         label_accuracy the share of labels. They are None where the task is another.
+        metrics: as for fit; the Evaluation's metrics are a dict of their values, None without.
         """
-        return metrics.evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task)
+        metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
+        return evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task, metrics)
 
     def hash(self):
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
@@ -369,7 +495,12 @@ class MLP:
 
         Of an activation of your own the file holds the name.
         """
-        persistence.save(path, self._architecture, self._parameters, self.seed, self.state)
+        persistence.save(path, self._saved({}, {}))
+
+    def _saved(self, more, arrays):
+        return persistence.Saved(
+            self._architecture, self.seed, self._parameters, self.state, {"init": self._init, **more}, arrays
+        )
 
     @classmethod
     def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
@@ -382,7 +513,8 @@ class MLP:
         """
         saved = persistence.load(path, activations, input_scale)
         net = cls.__new__(cls)
-        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
+        init = names_read(saved.more.get("init"), saved.architecture.layer_sizes)
+        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
 
     @_in_default_environment
@@ -424,6 +556,23 @@ class MLP:
             validation.finite(y_name, y, self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
+    def _validation_samples(self, data):
+        """The Samples of fit's validation_data."""
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {validation.describe(data)}")
+        samples = self._samples(*data[:2], prefix="validation_data ", finite=True)
+        return self._weighted(samples, data[2] if len(data) == 3 else None)
+
+    def _split(self, samples, sample_weight, share):
+        """(Samples to train on, their sample_weight, Samples to evaluate): the last share of rows are those."""
+        n = validation.rows_to_train_on("validation_split", share, len(samples.x))
+        held_out = self._weighted(samples, sample_weight)
+        held_out = held_out._replace(
+            x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
+        )
+        rest = None if sample_weight is None else validation.numbers("sample_weight", sample_weight)[:n]
+        return Samples(samples.x[:n], samples.y[:n]), rest, held_out
+
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
         """The Samples with the weights of their rows, and what else their losses depend on, checked."""
         return samples._replace(
@@ -438,12 +587,12 @@ class MLP:
     def __getstate__(self):
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "state": self.state,
+            "parameters": self._parameters, "state": self.state, "init": self._init,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state):
-        self._assemble(state["architecture"], state["seed"], **state["asked"])
+        self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))

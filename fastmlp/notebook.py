@@ -32,17 +32,22 @@ def history_html(history):
     curves, words = [], []
     for name, colour in (("loss", NEGATIVE), ("accuracy", POSITIVE)):
         for key, dashes in ((name, "4 3"), (f"val_{name}", "none")):
-            values = history[key]
-            if values:
-                highest = 1.0 if name == "accuracy" else max([*history.loss, *history.val_loss])
+            known = _measured(history, key)
+            if known:
+                values = [math.nan if value is None else value for value in history[key]]
+                highest = 1.0 if name == "accuracy" else max(_measured(history, "loss") + _measured(history, "val_loss"))
                 curves.append(_curve(values, highest, colour, dashes))
-                words.append(f'<span style="color:{colour}">{key} {values[-1]:.4f}</span>')
+                words.append(f'<span style="color:{colour}">{key} {known[-1]:.4f}</span>')
     epochs = f"{history.epochs} epoch{'s' if history.epochs > 1 else ''} in {sum(history.seconds):.2f} s"
     return (
         f"<b>fastmlp.History</b> {epochs}: {', '.join(words)}<br>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="curves">'
         f'<path d="M0 0V{HEIGHT}H{WIDTH}" fill="none" stroke="#9ca3af"/>{"".join(curves)}</svg>'
     )
+
+
+def _measured(history, name):
+    return [value for value in history.get(name, []) if value is not None]
 
 
 def _curve(values, highest, colour, dashes):

@@ -78,6 +78,18 @@ def test_train_saves_the_network_whose_hash_it_prints(run):
     assert "epoch 1/2" in err and "epoch 2/2" in err and "epoch" not in out
 
 
+def test_training_goes_on_from_its_checkpoint(run):
+    _, whole, _ = run("train", *TINY, "--epochs", "3")
+    status, _, _ = run("train", *TINY, "--epochs", "1", "--checkpoint", "c.npz", "--resume")
+    assert status == 0 and fastmlp.MLP.load("c.npz").epochs_trained == 1
+    _, resumed, err = run("train", *TINY, "--epochs", "3", "--checkpoint", "c.npz", "--resume")
+    assert resumed.splitlines()[1:] == whole.splitlines()[1:] and "epoch 3/3" in err and "epoch 1/3" not in err
+    assert_fails(run("train", "--resume"), 1, "--resume needs --checkpoint")
+    assert_fails(
+        run("train", *TINY, "--batch-size", "7", "--checkpoint", "c.npz", "--resume"), 1, "batch_size 10, which is 7"
+    )
+
+
 def test_json_holds_the_numbers_of_the_text(run):
     _, text, _ = run("train", *TINY)
     status, out, _ = run("train", *TINY, "--json", "--out", "other.npz")

@@ -75,8 +75,7 @@ def numbers_for_fma(dtype):
     # c, and half its last place save a little that no float64 sum of float32 holds: what is odd decides.
     info, k = np.finfo(dtype), np.arange(1, 500, dtype=dtype)
     half = info.dtype.type(2.0 ** -((info.nmant + 1) // 2))
-    for sign in (1, -1):
-        parts.append([sign * (1 + k * info.eps) * half, (1 - k * info.eps) * half, 1 + k * info.eps])
+    parts += [[sign * (1 + k * info.eps) * half, (1 - k * info.eps) * half, 1 + k * info.eps] for sign in (1, -1)]
     return [np.concatenate(same).astype(dtype) for same in zip(*parts)]
 
 

@@ -267,7 +267,7 @@ def test_evaluate_counts_the_rows_predicted_right(backend):
     evaluation = net.evaluate(x, labels)
     assert evaluation.n_correct == np.count_nonzero(net.predict(x) == labels)
     assert evaluation.accuracy == evaluation.n_correct / evaluation.n and evaluation.n == 7
-    assert small(backend, task="numbers").evaluate(x, np.full((7, 4), 0.5))[1:] == (None, None, 7, None)
+    assert small(backend, task="numbers").evaluate(x, np.full((7, 4), 0.5))[1:] == (None, None, 7, None, None)
 
 
 def test_a_single_sigmoid_output_decides_at_one_half():

@@ -145,5 +145,5 @@ def test_networks_and_histories_show_themselves_in_notebooks(trained):
     shown = history._repr_html_()
     assert shown.count("<polyline") == 4 and f"val_accuracy {history.val_accuracy[-1]:.4f}" in shown
     assert "no epoch" in fastmlp.History()._repr_html_()
-    assert "<circle" in fastmlp.History(loss=[1.0], seconds=[0.1])._repr_html_()
-    assert "nan" not in fastmlp.History(loss=[1.0, float("nan"), 0.5], seconds=[0.1] * 3)._repr_html_()
+    assert "<circle" in fastmlp.History({"loss": [1.0], "seconds": [0.1]})._repr_html_()
+    assert "nan" not in fastmlp.History({"loss": [1.0, float("nan"), 0.5], "seconds": [0.1] * 3})._repr_html_()

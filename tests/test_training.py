@@ -4,15 +4,16 @@ import io
 import signal
 import sys
 import threading
-import types
 
 import numpy as np
 import pytest
 
 from fastmlp import MLP, reference
 from fastmlp.random_streams import shuffled_rows
+from fastmlp.reference import Samples
 from fastmlp.training import loop
-from fastmlp.training.metrics import ordered_mean
+from fastmlp.training.sources import Chunk
+from fastmlp.training.sums import ordered_mean
 
 
 def network(backend="reference", **options):
@@ -76,13 +77,43 @@ def test_what_needs_a_check_does_not_go_straight_through(backend, data):
     for inputs in (x.astype(float), x[:, ::-1], x[0], x[:, :5], x[:0], x.tolist(), x.astype(">f4"), None):
         assert not net._engine.takes(inputs) and not net._engine.takes_samples(inputs, y)
     for samples in (
-        (bad, y), (of_parameters, y[:5]), (x, y[:49]), (x, y.astype(np.int32)), (x, y - 1), (x, y + 1), (x, bad[:, 2:]),
+        (of_parameters, y[:5]), (x, y[:49]), (x, y.astype(np.int32)), (x, y - 1), (x, y + 1), (x, bad[:, 2:]),
         (x, bad[:, 2:].copy()), (x, None), (x, y[:, None]), (x, y.tolist()),
     ):  # fmt: skip
         assert not net._engine.takes_samples(*samples)
     probabilities = MLP([6, 5, 4], loss="cross_entropy", seed=1, backend=backend)
     assert not probabilities._engine.takes_samples(x, np.eye(4, dtype=np.float32)[y])
     assert not MLP([6, 5, 1], seed=1, backend=backend)._engine.takes_samples(x, y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 5, 4), 7000, 2), ((6, 300, 4), 50, 2)])
+@pytest.mark.parametrize("zero_weights", [False, True])
+def test_a_step_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, rows, threads, bad, zero_weights):
+    net = MLP(sizes, "relu", task="classes", seed=1, backend=backend, n_threads=threads)
+    rng = np.random.RandomState(0)
+    x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
+    net.train_step(x, y)
+    if zero_weights:
+        net.weights[0][...] = 0
+    before, x[rows // 2, 5] = net.hash(), bad
+    assert net._engine.takes_samples(x, y) and net._engine.train(Samples(x, y), net._plain_update(0.1)) is None
+    with pytest.raises(ValueError, match="x must be finite"):
+        net.train_step(x, y)
+    assert net.hash() == before and net.state.step == 1
+
+
+@pytest.mark.parametrize("weight", [np.nan, 3e38])
+def test_a_step_with_weights_that_are_not_finite_is_taken(backend, data, weight):
+    """The inputs are not to blame, although the sums are not finite."""
+    nets = [MLP([6, 5, 4], "relu", task="classes", seed=1, backend=name) for name in (backend, "reference")]
+    for net in nets:
+        net.train_step(*data)
+        net.weights[0][...] = weight
+        with pytest.warns(RuntimeWarning, match="step 2"):
+            net.train_step(*data)
+        assert net.state.step == 2
+    assert np.array_equal(*(np.isnan(net.parameters) for net in nets))
 
 
 def test_learning_rates_of_steps(backend, data):
@@ -129,7 +160,7 @@ def test_epochs_count_over_several_fits(backend, data):
     second = parts.fit(*data, epochs=3, batch_size=7, verbose=0)
     assert whole.hash() == parts.hash()
     assert losses == first.loss + second.loss
-    assert parts.history is second and parts.epochs_trained == 5
+    assert parts.history.loss == losses and parts.epochs_trained == 5
 
 
 def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
@@ -145,7 +176,8 @@ def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
 def test_slices_are_whole_batches_that_cover_every_row(monkeypatch):
     for seconds in (0, 1e-6, 1e9):
         monkeypatch.setattr(loop, "SLICE_SECONDS", seconds)
-        bounds = list(loop.Slices(8).of(1001))
+        chunk = Chunk(Samples(np.zeros((1001, 2)), np.zeros((1001, 1))), 8)
+        bounds = [(start, stop) for _, start, stop, _ in loop.Slices().of([chunk], "numbers")]
         assert [start for start, _ in bounds] == [0] + [stop for _, stop in bounds[:-1]]
         assert bounds[-1][1] == 1001 and all(start % 8 == 0 for start, _ in bounds)
 
@@ -177,11 +209,9 @@ def test_history_with_validation(backend, data):
     history = net.fit(*data, epochs=2, validation_data=data, verbose=0)
     evaluation = net.evaluate(*data)
     assert history["val_loss"][-1] == evaluation.loss and history["val_accuracy"][-1] == evaluation.accuracy
-    assert set(dict(history)) == {
-        "loss", "accuracy", "label_accuracy", "val_loss", "val_accuracy", "val_label_accuracy", "penalty", "seconds"
-    }  # fmt: skip
-    absent = {"label_accuracy", "val_label_accuracy", "penalty"}
-    assert all(len(values) == (0 if name in absent else 2) for name, values in dict(history).items())
+    assert list(history) == ["loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
+    assert all(len(values) == 2 for values in dict(history).values())
+    assert history.label_accuracy == history.penalty == []
     assert history.interrupted_rows is None
     with pytest.raises(KeyError):
         history["nothing"]
@@ -313,23 +343,33 @@ def test_lines_in_a_notebook_without_its_bar(data, monkeypatch, capsys):
 
 
 def test_the_bar_of_a_notebook(data, monkeypatch, capsys):
-    tqdm = pytest.importorskip("tqdm")
-    bars = []
-
-    class Bar(tqdm.tqdm):
-        def __init__(self, **options):
-            super().__init__(file=io.StringIO(), **options)
-            bars.append(self)
-
-    module = types.ModuleType("tqdm.notebook")
-    module.tqdm = Bar
-    monkeypatch.setitem(sys.modules, "ipywidgets", types.ModuleType("ipywidgets"))
-    monkeypatch.setitem(sys.modules, "tqdm.notebook", module)
-    monkeypatch.setitem(sys.modules, "IPython", Notebook(Shell()))
-    history = network().fit(*data, epochs=3)
-    (bar,) = bars
-    assert bar.n == bar.total == 150 and bar.desc == "epoch 3/3: " and f"loss {history.loss[-1]:.6f}" in bar.postfix
+    """The real one, of tqdm and ipywidgets, as a cell shows it."""
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    history = network().fit(*data, epochs=3, initial_epoch=1)
+    (container,) = shown
+    values = [part.value for part in container.children]
+    left, bar, right = (value.replace("\u2007", " ") if isinstance(value, str) else value for value in values)
+    assert left == "epoch 3/3: 100%"
+    assert bar == container.children[1].max == 100 and container.children[1].bar_style == "success"
+    assert "100/100" in right and f"loss {history.loss[-1]:.6f}" in right and f"accuracy {history.accuracy[-1]:.4f}" in right
     assert capsys.readouterr().out == ""
+
+
+def test_the_bar_of_a_notebook_whose_training_fails(data, monkeypatch):
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    net = network()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(*data, epochs=3, metrics={"failing": lambda y, answers: 1 / 0})
+    (container,) = shown
+    assert container.children[1].bar_style == "danger" and net.fit(*data, epochs=1).epochs == 1 and len(shown) == 2
 
 
 def test_a_history_prints_as_a_short_table(data):
@@ -347,13 +387,13 @@ def test_what_a_line_says(data, capsys):
     net = network()
     history = net.fit(*data, epochs=1, verbose=2)
     assert capsys.readouterr().out.startswith(
-        f"epoch 1/1  loss {history.loss[0]:.6f}  {round(history.accuracy[0] * 50)} / 50  "
+        f"epoch 1/1  loss {history.loss[0]:.6f}  accuracy {history.accuracy[0]:.4f}  {history.seconds[0]:.2f} s"
     )
     history = net.fit(*data, epochs=1, verbose=2, validation_data=(data[0][:9], data[1][:9]))
     evaluation = net.evaluate(data[0][:9], data[1][:9])
-    assert f"validation loss {evaluation.loss:.6f}  {evaluation.n_correct} / 9  " in capsys.readouterr().out
+    assert f"  val_loss {evaluation.loss:.6f}  val_accuracy {evaluation.accuracy:.4f}  " in capsys.readouterr().out
     network(task="numbers").fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=2)
-    assert " / 50" not in capsys.readouterr().out
+    assert "accuracy" not in capsys.readouterr().out
 
 
 class InterruptingEngine:

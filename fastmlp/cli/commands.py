@@ -29,6 +29,8 @@ def train(arguments):
     folder = os.path.dirname(os.path.abspath(arguments.out))
     if not os.path.isdir(folder):  # better said before the training than after it
         raise FileNotFoundError(f"--out: no directory {folder}")
+    if arguments.resume and arguments.checkpoint is None:
+        raise ValueError("--resume needs --checkpoint FILE, to go on from")
     _plots(arguments)
     if arguments.layers[0] != INPUTS or arguments.layers[-1] < CLASSES:
         sizes = "-".join(map(str, arguments.layers))
@@ -56,15 +58,15 @@ def train(arguments):
         _tell("training on the slow reference: expect minutes an epoch, or shorten it with --epochs 1")
     began = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):  # what fit prints is progress
-        history = net.fit(x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2)
+        history = net.fit(x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2,
+                          checkpoint=arguments.checkpoint, resume=arguments.resume)  # fmt: skip
     seconds = time.perf_counter() - began
     result = net.evaluate(*held_out)
     net.save(arguments.out)
     pictures = _plotted(arguments, "save_training", net, history, *held_out)
     if arguments.json:
         facts = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": learning_rate}
-        histories = {key: list(history[key]) for key in history.keys()}
-        saved = {"seconds": seconds, "ended": history.ended, "model": arguments.out, "history": histories}
+        saved = {"seconds": seconds, "ended": history.ended, "model": arguments.out, "history": history.columns}
         return _print_json({**_facts(net), **facts, **_scores(result), **saved, **pictures})
     print(f"{_title(net)}, trained on {len(x)} digits in {seconds:.1f} s")
     if history.ended:

@@ -98,6 +98,8 @@ def _train_arguments(command):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     _add_backend(command)
     add("--out", default="fastmlp-model.npz", metavar="FILE", help="default: fastmlp-model.npz")
+    add("--checkpoint", metavar="FILE", help="a file to write as training goes, from which --resume goes on")
+    add("--resume", action="store_true", help="go on from --checkpoint FILE if it is there, to the same hash")
     _add_plot(command)
 
 

@@ -3,6 +3,7 @@
 The functions that it is made of are in network.h.
 """
 
+import math
 import re
 import textwrap
 from os import PathLike
@@ -118,7 +119,7 @@ def _body(layers, names, digits, scale):
     turns = {name: max(hidden[i::2]) for i, name in enumerate("ab") if hidden[i::2]}
     lines = [f"mlp_real {', '.join(f'{name}[{size}]' for name, size in turns.items())};"] if turns else []
     x = "x"
-    for i, ((weights, bias), name) in enumerate(zip(layers, names)):
+    for i, ((weights, _), name) in enumerate(zip(layers, names)):
         z = "out" if i == len(hidden) else "ab"[i % 2]
         n_in, n_out = weights.shape
         function, x = ("mlp_scaled_dense", f"x, {scale}") if i == 0 and scale else ("mlp_dense", x)
@@ -140,6 +141,6 @@ def _array(name, values):
 
 def _number(value):
     """A float32 or float64 as C writes it, with all its bits."""
-    if value != value or value - value != 0:
+    if not math.isfinite(value):
         return "NAN" if value != value else "INFINITY" if value > 0 else "-INFINITY"
     return re.sub(r"\.?0*p", "p", float(value).hex()) + ("f" if value.dtype == np.float32 else "")

@@ -138,8 +138,10 @@ class Engine:
         run_together(part, max(1, min(self.n_threads, n // UPDATE_PAYS)))
 
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
-        """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
+        """Take the steps, or one on all rows; return their mean loss, or None. See fastmlp.reference.Engine.train."""
         check_environment()
+        if steps is None and not self.all_finite(samples.x):
+            return None
         x, y = samples.x, _rows_in_line(samples.y)
         start, stop, batch_size, order, before = steps or reference.Steps(0, len(x), len(x))
         losses = np.empty(stop) if losses is None else losses

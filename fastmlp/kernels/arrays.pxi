@@ -54,13 +54,13 @@ cdef int finite_rows(const char* data, Py_ssize_t row, Py_ssize_t first, Py_ssiz
 
 
 cdef inline int finite_run(const real* values, Py_ssize_t n) noexcept nogil:
-    # By bits, which no rounding mode touches: all ones in the exponent.
-    cdef bits_of_real bits, found = 0
+    # By bits, which no rounding mode touches: an exponent of ones alone, and one more, runs over into the sign.
+    cdef bits_of_real bits, sums = 0
     cdef Py_ssize_t i
     for i in range(n):
         memcpy(&bits, values + i, sizeof(real))
-        found |= (bits & EXPONENT) == EXPONENT
-    return not found
+        sums |= (bits & EXPONENT) + EXPONENT_ONE
+    return sums >> (8 * sizeof(real) - 1) == 0
 
 
 cdef bint is_finite(cnp.ndarray values):

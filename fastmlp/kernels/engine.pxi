@@ -80,6 +80,12 @@ cdef inline void forget_dropout(Job* job) noexcept:
         job.layers[i].drop.threshold = 0
 
 
+cdef inline Py_ssize_t rows_at_a_time(Py_ssize_t rows) noexcept:
+    cdef Py_ssize_t block = min(rows, max(INFERENCE_ROWS, PACKING_B_ROWS))
+    mark(ONE_BLOCK if block == rows else BLOCKS_OF_ROWS)
+    return block
+
+
 cdef double weight_of_rows(const Job* job, Py_ssize_t first, Py_ssize_t rows) noexcept:
     cdef fp_environment environment = fp_enter()
     cdef double total = sum_of_weights(job.weights, job.order, first, rows)
@@ -105,8 +111,8 @@ cdef class Engine:
     cdef cnp.ndarray parameters
     cdef readonly object dtype          # of the parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
-    cdef void* workspace                # kept between calls of train
-    cdef size_t workspace_size
+    cdef Workspace training, inference  # kept between calls of train, and between short calls of the others
+    cdef Layer* inference_layers
     cdef object last_update             # whose description is
     cdef Update update
     cdef Py_ssize_t numbers_step
@@ -118,7 +124,7 @@ cdef class Engine:
         cdef int i
         self.parameters, self.dtype, self.names = parameters, dtype, activations
         self.n_layers = <int>len(activations)
-        self.layers = <Layer*>calloc(self.n_layers, sizeof(Layer))
+        self.layers = <Layer*>calloc(2 * self.n_layers, sizeof(Layer))
         if self.layers == NULL:
             raise MemoryError
         self.loss, self.takes_any_targets = loss_of(loss), LOSSES[_name_of(loss)].takes_any_targets
@@ -133,10 +139,13 @@ cdef class Engine:
             layer.weights, layer.bias = p, p + layer.n_in * layer.n_out
             p += (layer.n_in + 1) * layer.n_out
             self.macs += layer.n_in * layer.n_out
+        self.inference_layers = self.layers + self.n_layers
+        memcpy(self.inference_layers, self.layers, self.n_layers * sizeof(Layer))
 
     def __dealloc__(self):
         free(self.layers)
-        free(self.workspace)
+        free(self.training.memory)
+        free(self.inference.memory)
 
     cpdef bint takes(self, x):
         """Whether a user's x can be passed on as it is. See fastmlp.reference.Engine.takes."""
@@ -147,7 +156,7 @@ cdef class Engine:
         """Whether a user's x and y can be passed on as they are. See fastmlp.reference.Engine.takes_samples."""
         cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, i
         cdef const int64_t* labels
-        if not (self.takes(x) and are_apart(x, self.parameters) and is_finite(x)):
+        if not (self.takes(x) and are_apart(x, self.parameters)):
             return False
         if is_ready(y, 2, REAL_TYPE):
             return (self.takes_any_targets and y.shape[0] == x.shape[0] and y.shape[1] == n_out
@@ -236,9 +245,10 @@ cdef class Engine:
         run_update(&clipped, self.layers, self.n_layers, gradients, team_worth(self.n_threads, gradients.size // READING_PAYS))
 
     def train(self, samples, update, steps=None, cnp.ndarray losses=None, correct=None, penalties=None, dropout=None):
-        """Take the steps, or one on all rows; return the mean loss of their rows. See fastmlp.reference.Engine.train."""
+        """Take the steps, or one on all rows; return their mean loss, or None. See fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
+        cdef Autotune* autotune
         cdef Py_ssize_t macs, start, stop, batch_size
         cdef cnp.npy_intp length
         self.describe(&job, TRAIN, item(samples, 0))
@@ -270,12 +280,20 @@ cdef class Engine:
         job.start, job.stop, job.batch_size = start, stop, batch_size
         if order is not None:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
-        self.place_workspace(&job)
+        if not place_in(&self.training, &job, self.n_threads):
+            raise MemoryError
+        job.watches = steps is None
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
         self.autotune.macs = macs
-        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start),
-                 &self.autotune if team > 1 and macs < team * <Py_ssize_t>STEP_PAYS else NULL)
+        autotune = &self.autotune if team > 1 and macs < team * <Py_ssize_t>STEP_PAYS else NULL
+        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
+        if job.not_finite:
+            if not (job.x.integers or is_finite(item(samples, 0))):
+                return None
+            job.watches = job.not_finite = False    # the weights are not finite, or too large
+            job.start, job.stop = start, stop
+            run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
         if job.weights == NULL:
             return mean_in_order(job.losses + start, stop - start)
         return weighted_mean_in_order(job.losses + start, job.weights if job.order != NULL else job.weights + start,
@@ -335,23 +353,14 @@ cdef class Engine:
 
     cdef describe_dropout(self, Job* job, dropout):
         cdef int i
-        cdef uint32_t seed = 0
-        thresholds = (0,) * self.n_layers
-        if dropout is not None:
-            thresholds, seed = dropout
+        cdef uint32_t seed
+        if dropout is None:
+            forget_dropout(job)
+            return
+        thresholds, seed = dropout
         job.drop = Drop(thresholds[0], seed, 0, rounded(scale_of(thresholds[0])))
         for i in range(1, self.n_layers):
             self.layers[i - 1].drop = Drop(thresholds[i], seed, i, rounded(scale_of(thresholds[i])))
-
-    cdef place_workspace(self, Job* job):
-        # The memory that train keeps is laid out again at each call, since pointers into the job are the call's own.
-        cdef size_t needed = lay_out(job, self.n_threads, self.workspace, self.workspace_size)
-        if needed > self.workspace_size:
-            free(self.workspace)
-            self.workspace = new_workspace(job, self.n_threads)
-            self.workspace_size = 0 if self.workspace == NULL else needed
-            if self.workspace == NULL:
-                raise MemoryError
 
     cdef bint is_long(self, Py_ssize_t rows):
         # Whether other Python threads may run meanwhile.
@@ -362,15 +371,25 @@ cdef class Engine:
         cdef Py_ssize_t rows = job.stop
         cdef int team = <int>min(max(rows, <Py_ssize_t>1),
                                  <Py_ssize_t>team_worth(self.n_threads, rows * self.macs // SHARE_PAYS))
+        if rows == 0:
+            return
+        if team > 1 or self.is_long(rows) or not ONE_AT_A_TIME:
+            self.split_rows_among(job, team)
+            return
+        mark(ONE_THREAD)
+        job.layers, job.batch_size = self.inference_layers, rows_at_a_time(rows)
+        if not place_in(&self.inference, job, 1):
+            raise MemoryError
+        run(job, 0, 1)
+
+    cdef split_rows_among(self, Job* job, int team):
         cdef int i
+        cdef Py_ssize_t rows = job.stop
         cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
         cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
         cdef Job* own
         cdef void** memory = <void**>(jobs + team * of_job)
         cdef bint failed = jobs == NULL
-        if rows == 0:
-            free(jobs)
-            return
         mark(ONE_THREAD if team == 1 else ROWS_TO_EACH_THREAD)
         if not failed:
             for i in range(team):
@@ -380,8 +399,7 @@ cdef class Engine:
                 memcpy(own.layers, self.layers, self.n_layers * sizeof(Layer))
                 forget_dropout(own)
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
-                own.batch_size = min(own.stop - own.start, max(INFERENCE_ROWS, PACKING_B_ROWS))
-                mark(ONE_BLOCK if own.batch_size >= own.stop - own.start else BLOCKS_OF_ROWS)
+                own.batch_size = rows_at_a_time(own.stop - own.start)
                 memory[i] = new_workspace(own, 1)
                 failed = failed or memory[i] == NULL
         if not failed:

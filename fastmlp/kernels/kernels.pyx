@@ -57,16 +57,25 @@ cdef extern from "simd.h":
 
 cdef extern from *:
     """
+    /* Whether a call that keeps the GIL has all that is an engine's to itself. */
+    #if defined(Py_GIL_DISABLED)
+    #define ONE_AT_A_TIME 0
+    #else
+    #define ONE_AT_A_TIME 1
+    #endif
     #if FASTMLP_DOUBLE
     typedef uint64_t bits_of_real;
     #define EXPONENT 0x7FF0000000000000ull
+    #define EXPONENT_ONE 0x0010000000000000ull
     #else
     typedef uint32_t bits_of_real;
     #define EXPONENT 0x7F800000u
+    #define EXPONENT_ONE 0x00800000u
     #endif
     """
     ctypedef unsigned long long bits_of_real
-    const bits_of_real EXPONENT
+    const bint ONE_AT_A_TIME
+    const bits_of_real EXPONENT, EXPONENT_ONE
 
 cdef extern from "tile.h":
     ctypedef struct Strip:
@@ -84,7 +93,7 @@ cdef extern from "tile.h":
         Py_ssize_t c_row
         const real* rate
     ctypedef void (*strip_function)(const Strip*) noexcept nogil
-    const int CHUNK, WIDE, PACKING_B_ROWS, ROWS_AHEAD_PAY, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
+    const int CHUNK, WIDE, PACKING_B_ROWS, PACKING_PAGES_ROWS, ROWS_AHEAD_PAY, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
     const int tile_rows[2][9]
     strip_function strips[2][17][9][5]
     char strips_run[2][17][9][5]
@@ -135,6 +144,7 @@ cdef extern from "runtime.h":
     fp_environment fp_enter() noexcept nogil
     void fp_leave(fp_environment old) noexcept nogil
     void barrier_wait(Barrier* barrier, int team) noexcept nogil
+    void raise_flag(int* flag) noexcept nogil
     int team_size() noexcept nogil
     double now() noexcept nogil
     void hand_over() noexcept nogil

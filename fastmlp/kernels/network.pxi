@@ -80,6 +80,8 @@ cdef struct Job:
     Py_ssize_t coefficients_step
     bint penalises_biases
     double* sums            # of blocks of parameters or gradients
+    bint watches            # TRAIN: whether a step is left out where a sum z of the first layer is not finite, as it is
+    int not_finite          # wherever an input is not; and whether that happened
     bint carries            # GRADIENT: whether the gradients hold totals of rows before these
     real* scratch           # for each thread a BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
     Py_ssize_t scratch_size, panels
@@ -161,9 +163,10 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
     for i in range(job.n_layers):
         layer = &job.layers[i]
         if job.mode == FORWARD and i == output:
-            forward(layer, a, job.out + first * layer.n_out, rows, True, step, scratch, panels, &ahead, thread, team)
+            forward(layer, a, job.out + first * layer.n_out, rows, True, step, NULL, scratch, panels, &ahead, thread, team)
             return
-        forward(layer, a, layer.a, rows, i < output, step, scratch, panels, &ahead, thread, team)
+        forward(layer, a, layer.a, rows, i < output, step, &job.not_finite if job.watches and i == 0 else NULL,
+                scratch, panels, &ahead, thread, team)
         a = layer.a_lines
         if by_columns(layer.n_out, team) or i < output and by_columns(job.layers[i + 1].n_out, team):
             barrier_wait(&job.barrier, team)
@@ -179,6 +182,8 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
     if job.penalties != NULL:
         sum_penalties(job, thread, team)
     barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
+    if job.not_finite:
+        return
     if job.penalties != NULL and thread == 0:
         job.penalties[i_step] = penalty_of(job, job.coefficients[i_step * job.coefficients_step],
                                            job.coefficients[i_step * job.coefficients_step + 1])
@@ -260,8 +265,9 @@ cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noe
 
 
 cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows, bint activated, uint64_t step,
-                  real* scratch, real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
+                  int* not_finite, real* scratch, real* panel, Ahead* ahead, int thread, int team) noexcept nogil:
     # OUT z = x W + b, and out (rows, n_out) = f(z), in place of z unless f keeps z; where not activated only z.
+    # not_finite: raised where a z is not, unless NULL.
     cdef Share s = share(rows, layer.n_out, thread, team)
     cdef Py_ssize_t first = s.r0 * layer.n_out + s.c0
     cdef Product p
@@ -273,6 +279,8 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
     p.c, p.c_row = layer.z if layer.activation.keeps_z else out, layer.n_out
     p.carries, p.update = False, NULL
     multiply(&p, s.r0, s.r1, s.c0, s.c1, scratch, ahead)
+    if not_finite != NULL and not finite_rows(<const char*>(p.c + first), layer.n_out * sizeof(real), 0, s.r1 - s.r0, s.c1 - s.c0):
+        raise_flag(not_finite)
     if activated:
         activate_block(&layer.activation, p.c + first, out + first, s.r1 - s.r0, s.c1 - s.c0, layer.n_out, panel)
     if activated and layer.drop.threshold:

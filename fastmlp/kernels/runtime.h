@@ -68,6 +68,9 @@ static inline void barrier_wait(Barrier *b, int team) {
     }
 }
 
+/* By any thread of a team; read after its next barrier. */
+static inline void raise_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+
 /* Which branches have been taken, for the tests to ask: written once, so that threads do not fight for the cache line. */
 static char taken[256];
 

@@ -26,13 +26,16 @@ cdef size_t lay_out(Job* job, int team, void* memory, size_t size) noexcept:
     cdef Py_ssize_t rows = job.batch_size, n_out = job.layers[job.n_layers - 1].n_out
     cdef bint waits = job.mode == TRAIN and job.update.lines & SCALE     # for all gradients
     cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
+    cdef bint packs = learns
     cdef bint keeps_totals = job.mode == TRAIN and rows > CHUNK and not waits
     cdef Py_ssize_t blocks = 0
     cdef real* p
     cdef Activation* output = &job.layers[job.n_layers - 1].activation
     cdef Layer* layer
     cdef int i
-    job.panels = BUFFER if learns or rows >= PACKING_B_ROWS else 0
+    for i in range(job.n_layers):
+        packs = packs or pays_to_pack_b(rows, job.layers[i].n_out)
+    job.panels = BUFFER if packs else 0
     job.scratch_size = job.panels
     if job.mode != FORWARD or output.forward == NULL:
         job.scratch_size += ((4 if output.keeps_z else 3) * n_out * SIDE + 15) // 16 * 16
@@ -70,3 +73,18 @@ cdef void* new_workspace(Job* job, int team) noexcept:
     if memory != NULL:
         lay_out(job, team, memory, size)
     return memory
+
+
+cdef struct Workspace:      # memory that is kept, and laid out again for each job, since pointers into a job are its own
+    void* memory
+    size_t size
+
+
+cdef bint place_in(Workspace* kept, Job* job, int team) noexcept:
+    # Whether there was memory for the job, which is laid out in it.
+    cdef size_t needed = lay_out(job, team, kept.memory, kept.size)
+    if needed > kept.size:
+        free(kept.memory)
+        kept.memory = new_workspace(job, team)
+        kept.size = 0 if kept.memory == NULL else needed
+    return kept.memory != NULL

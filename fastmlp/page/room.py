@@ -17,6 +17,7 @@ import numpy as np
 
 from ..network import MLP
 from ..random_streams import shuffled_rows
+from ..training.history import History
 from . import subject
 from .protocol import Refused
 
@@ -280,6 +281,7 @@ class Room:
         self.twin.parameters[...] = self.net.parameters
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of a training that breaks down, which the page shows itself
+            self.twin.state.history = History()  # nobody reads it, and there are many slices
             history = self.twin.fit(
                 self.data.x[rows], self.data.y[rows], epochs=1, batch_size=self.settings.batch_size,
                 learning_rate=self.settings.learning_rate, shuffle=False, verbose=0,

@@ -1,5 +1,7 @@
 """How loss and accuracy went from epoch to epoch."""
 
+import math
+
 from .canvas import MUTED, NEGATIVE, POSITIVE, axes
 
 
@@ -16,7 +18,7 @@ def learning_curves(history, ax=None):
     lines = []
     for values, name, style in ((history.loss, "loss", "--"), (history.val_loss, "validation loss", "-")):
         if values:
-            lines += ax.plot(epochs, values, style, color=NEGATIVE, marker=marker, label=name)
+            lines += ax.plot(epochs, _numbers(values), style, color=NEGATIVE, marker=marker, label=name)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss", color=NEGATIVE)
@@ -31,10 +33,15 @@ def learning_curves(history, ax=None):
             (history.val_accuracy, "validation accuracy", "-"),
         ):
             if values:
-                percent = [100 * value for value in values]
+                percent = [100 * value for value in _numbers(values)]
                 lines += right.plot(epochs, percent, style, color=POSITIVE, marker=marker, label=name)
         right.set_ylabel("accuracy, %", color=POSITIVE)
     ax.legend(
         handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=8, frameon=False, labelcolor=MUTED
     )
     return ax
+
+
+def _numbers(values):
+    """A column of a History with NaN, which matplotlib leaves out, where it was not measured."""
+    return [math.nan if value is None else value for value in values]

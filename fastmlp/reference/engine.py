@@ -134,8 +134,8 @@ class Engine:
     def takes_samples(self, x, y):
         """Whether a user's x and y can be passed on as they are to train on.
 
-        y: labels of a network with several outputs, or targets (rows, n_out) of a loss that takes any. Both are finite, and
-        apart from the parameters, which change.
+        y: labels of a network with several outputs, or finite targets (rows, n_out) of a loss that takes any. Both are apart
+        from the parameters, which change. Whether x is finite, train says.
         """
         n_out = self.sizes[-1]
         if not self.takes(x):
@@ -144,8 +144,7 @@ class Engine:
             suits = y.shape == (len(x), n_out) and np.isfinite(y).all() and LOSSES[name_of(self.loss)].takes_any_targets
         else:
             suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and y.min() >= 0 and y.max() < n_out
-        apart = suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y))
-        return bool(apart and np.isfinite(x).all())
+        return bool(suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y)))
 
     def forward(self, x, out=None):
         """The outputs (rows, n_out) for x, written into out where given."""
@@ -201,6 +200,7 @@ class Engine:
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
+        The inputs of steps are finite. One step on all rows looks: where an input is not, it changes nothing and returns None.
         losses (float64, one for each position of the order) receives at start:stop each row's loss, both before that step's
         update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32).
         dropout: a Dropout. penalties: (coefficients, out), both float64: out, one for each step, receives the penalty
@@ -208,6 +208,8 @@ class Engine:
         (l2, l1), or those that stand for all.
         """
         check_environment()
+        if steps is None and not self.all_finite(samples.x):
+            return None
         steps = steps or Steps(0, len(samples.x), len(samples.x))
         start, stop, batch_size, order, before = steps
         losses = np.empty(stop) if losses is None else losses

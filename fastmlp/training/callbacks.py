@@ -1,155 +1,101 @@
-"""Who is told how training goes: a bar, and a line an epoch. The loop calls their methods and knows nothing else of them.
+"""Who is told how training goes, and may end it: the class that users derive theirs from. What fit shows is in progress.py."""
 
-What is shown can never end training: where a stream is closed, broken or no stream at all, the rest is not shown.
-"""
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import functools
-import sys
+from ..containers import describe
+
+Logs = Mapping[str, float] | None
 
 
 class Callback:
-    """What the loop tells; each method does nothing unless a callback says otherwise."""
+    """What fit(..., callbacks=[...]) tells, under Keras's names; each method does nothing unless a subclass says otherwise.
 
-    def on_epoch_begin(self, epoch, epochs, rows):
-        """Epoch 1, 2, ... of this fit, over so many rows, is about to begin."""
+    net, also model: the network, which a method may read and change. Where its weights are averaged, it holds their average in
+    on_train_end alone, and before that the weights that are trained; net.state.arrays["average"] is the average.
+    params: {"epochs": as fit was asked, "steps": steps an epoch, "batch_size": ..., "rows": rows an epoch, "metrics": the names
+    that are measured}.
 
-    def on_rows_end(self, rows):
-        """So many more rows of the epoch have been trained on."""
+    net.stop_training = True ends training after the batches that are under way, or after this epoch if that is over. What a
+    method raises ends training, and fit raises it: the network, its state and its history are those of the last step, and
+    history.interrupted_rows says how far into an epoch that was. close is called in any case.
 
-    def on_epoch_end(self, epoch, epochs, seconds, trained, validation):
-        """The epoch is over; trained and validation (or None) are its Evaluations."""
-
-    def on_train_end(self):
-        """Training has ended, or was interrupted."""
-
-
-def for_verbosity(verbose):
-    """The callbacks that verbose asks for.
-
-    0: none. 1: a bar and lines on terminals; in a notebook tqdm's bar for it, or lines where that is not installed. 2: lines
-    anywhere, and a bar on a terminal.
+    Batches are trained in slices of about 50 ms, and one by one only where a callback has a method for batches.
     """
-    if verbose == 1 and _in_notebook():
-        return [_available(NotebookBar) or EpochLines()]
-    bar = _available(ProgressBar) if verbose and _is_terminal(sys.stderr) else None
-    lines = EpochLines() if verbose == 2 or verbose == 1 and _is_terminal(sys.stdout) else None
-    return [callback for callback in (bar, lines) if callback]
+
+    net: Any = None
+    params: Mapping[str, Any] = {}
+
+    @property
+    def model(self) -> Any:
+        return self.net
+
+    def set_model(self, model: Any) -> None:
+        """Before training, with the network."""
+        self.net = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Before training, with the params."""
+        self.params = params
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Training is about to begin."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Training has ended, but not by an error or Ctrl-C. logs: what the last epoch measured."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """An epoch, counted from 0 (or from initial_epoch), is about to begin."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """It is over. logs: what it measured, as history has it: {"loss": ..., "val_loss": ..., ...}."""
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """A batch, counted from 0 in each epoch, is about to be trained on."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """It has been. logs: {"loss": its mean loss before its step}."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Another name of on_batch_begin."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Another name of on_batch_end."""
+        self.on_batch_end(batch, logs)
+
+    def on_rows_end(self, rows: int) -> None:
+        """So many more rows have been trained on: after each slice of batches, some twenty times a second."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What this callback needs to go on in another process: numbers, strings, None and arrays by name."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on, after on_train_begin, from what get_state gave at the end of an epoch."""
+
+    def close(self) -> None:
+        """Training has ended, however it did."""
 
 
-def _shown(method):
-    """The method of a callback, which does nothing more once something that it writes to has failed."""
-
-    @functools.wraps(method)
-    def wrapped(self, *args):
-        if not self.failed:
-            try:
-                method(self, *args)
-            except STREAM_FAILURES:
-                self.failed = True
-
-    return wrapped
+OF_BATCHES = "on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"
 
 
-STREAM_FAILURES = (OSError, ValueError, AttributeError, TypeError, RuntimeError)  # closed, broken, or no stream at all
+def is_of_batches(callback: Callback) -> bool:
+    """Whether a callback has a method of its own for batches."""
+    return any(getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name) for name in OF_BATCHES)
 
 
-class ProgressBar(Callback):
-    """tqdm's bar on standard error, one an epoch. Raises ImportError without tqdm."""
-
-    failed = False
-
-    def __init__(self):
-        from tqdm import tqdm
-
-        self.make, self.bar = tqdm, None
-
-    @_shown
-    def on_epoch_begin(self, epoch, epochs, rows):
-        self.bar = self.make(total=rows, desc=f"epoch {epoch}/{epochs}", unit="row", unit_scale=True, leave=False)
-
-    @_shown
-    def on_rows_end(self, rows):
-        self.bar.update(rows)
-
-    @_shown
-    def on_epoch_end(self, epoch, epochs, seconds, trained, validation):
-        self.bar.close()
-
-    @_shown
-    def on_train_end(self):
-        if self.bar is not None:
-            self.bar.close()
-
-
-class NotebookBar(Callback):
-    """tqdm's bar of notebooks, one for all epochs, with the last epoch's loss. Raises ImportError without its packages."""
-
-    failed = False
-
-    def __init__(self):
-        import ipywidgets  # noqa: F401  what the bar is made of
-        from tqdm.notebook import tqdm
-
-        self.make, self.bar = tqdm, None
-
-    @_shown
-    def on_epoch_begin(self, epoch, epochs, rows):
-        if self.bar is None:
-            self.bar = self.make(total=epochs * rows, unit="row", unit_scale=True)
-        self.bar.set_description(f"epoch {epoch}/{epochs}", refresh=False)
-
-    @_shown
-    def on_rows_end(self, rows):
-        self.bar.update(rows)
-
-    @_shown
-    def on_epoch_end(self, epoch, epochs, seconds, trained, validation):
-        self.bar.set_postfix_str(_measured(trained, validation))
-
-    @_shown
-    def on_train_end(self):
-        if self.bar is not None:
-            self.bar.close()
-
-
-class EpochLines(Callback):
-    """A line on standard output after every epoch."""
-
-    failed = False
-
-    @_shown
-    def on_epoch_end(self, epoch, epochs, seconds, trained, validation):
-        measured = _measured(trained, validation)
-        print(f"epoch {epoch:{len(str(epochs))}}/{epochs}  {measured}  {seconds:.2f} s", flush=True)
-
-
-def _measured(trained, validation):
-    parts = [f"loss {trained.loss:.6f}"]
-    if validation is not None:
-        parts.append(f"validation loss {validation.loss:.6f}")
-    counted = validation or trained
-    if counted.n_correct is not None:
-        parts.append(f"{counted.n_correct} / {counted.n}")
-    return "  ".join(parts)
-
-
-def _available(callback):
-    """One of these callbacks, or None where it lacks a package."""
-    try:
-        return callback()
-    except ImportError:
-        return None
-
-
-def _is_terminal(stream):
-    try:
-        return bool(stream.isatty())
-    except STREAM_FAILURES:
-        return False
-
-
-def _in_notebook():
-    """Whether this is a cell of Jupyter, VS Code or Colab: their IPython runs in a kernel, that of a terminal does not."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return hasattr(shell, "kernel")
+def callbacks_of(value: Iterable[Callback] | Callback | None) -> list[Callback]:
+    """The Callbacks of fit's argument: one, several, or None."""
+    if isinstance(value, Callback):
+        return [value]
+    expected = "callbacks must be a list of fastmlp.Callback objects"
+    if value is not None and not isinstance(value, Iterable):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    callbacks = list(value or [])
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            made = " (call it, to make one)" if isinstance(callback, type) else ""
+            raise TypeError(f"{expected}, but one is {describe(callback)}{made}")
+    return callbacks

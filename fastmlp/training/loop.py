@@ -1,20 +1,23 @@
 """The loop of training: epochs in slices of steps.
 
-A slice takes about 50 ms in the backend, without Python; between slices there is time for progress and for Ctrl-C.
+A slice takes about 50 ms in the backend, without Python; between slices there is time for callbacks and for Ctrl-C.
 """
 
+import contextlib
 import math
 import time
 import warnings
 from typing import NamedTuple
 
 from ..optimizers import Optimizer
-from ..random_streams import shuffled_rows
 from ..reference import Dropout, Samples, Steps
-from .callbacks import Callback
+from .callbacks import Callback, is_of_batches
+from .checkpoints import Checkpoints
 from .history import History
 from .interrupts import deferred_interrupt
-from .metrics import Penalties, Rows, evaluate
+from .metrics import Tally, evaluate, measured, of_answers, penalties_of, records
+from .scores import Metric
+from .sources import Arrays
 
 SLICE_SECONDS = 0.05
 
@@ -22,107 +25,151 @@ SLICE_SECONDS = 0.05
 class Plan(NamedTuple):
     """The checked arguments of a fit."""
 
-    samples: Samples
+    source: Arrays
     validation: Samples | None
-    epochs: int
-    batch_size: int
+    epochs: range  # their numbers, from 0 or initial_epoch
     optimizer: Optimizer
     dropout: Dropout | None
-    shuffle: bool
     seed: int
     task: str
     callbacks: list[Callback]
+    metrics: tuple[Metric, ...]
+    training_metrics: bool  # whether they are of the training data, too
+    checkpoints: Checkpoints | None  # also the last of the callbacks
+    first_recorded: int  # how many epochs the history had before
 
 
-def fit(engine, parameters, state, plan):
-    """Train an engine's network, whose parameters these are; returns the History, which is the state's from the beginning on.
+def fit(engine, parameters, state, plan) -> History:
+    """Train an engine's network, whose parameters these are; returns what the state's History has from first_recorded on.
 
-    An epoch whose loss or parameters are not finite is undone, and the last.
+    It begins at the state's row of an epoch. An epoch whose loss or parameters are not finite is undone, and the last.
     """
-    state.history = History()
-    slices = Slices(plan.batch_size)
-    with deferred_interrupt() as interrupted:
+    history, before = state.history, plan.first_recorded
+    history.ended = history.interrupted_rows = None
+    state.stop_training = False
+    with deferred_interrupt() as interrupted, contextlib.ExitStack() as stack:
+        for callback in plan.callbacks:
+            stack.callback(callback.close)
+        for callback in plan.callbacks:
+            callback.on_train_begin({})
         try:
             if plan.epochs:
-                plan.optimizer.begin(state, parameters, -(-len(plan.samples.x) // plan.batch_size))
-            for epoch in range(1, plan.epochs + 1):
-                go_back = state.kept(parameters)
-                if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
-                    go_back()
-                    state.history.ended = breakdown(f"epoch {epoch}", plan.optimizer.learning_rate)
-                    break
-        finally:
-            if plan.epochs:
-                plan.optimizer.finish(state, parameters)
-            for callback in plan.callbacks:
-                callback.on_train_end()
-    return state.history
+                _take_epochs(engine, parameters, state, plan, interrupted)
+        except KeyboardInterrupt:
+            if plan.checkpoints and interrupted():  # else it may have fallen into a step
+                plan.checkpoints.write()
+            raise
+        for callback in plan.callbacks:
+            callback.on_train_end(history.since(before).last())
+    return history.since(before)
+
+
+def _take_epochs(engine, parameters, state, plan, interrupted):
+    """Train until the last epoch is over, a callback ends it, or the numbers are no longer finite."""
+    slices = Slices(by_batch=any(map(is_of_batches, plan.callbacks)))
+    plan.optimizer.begin(state, parameters, plan.source.steps)
+    try:
+        for epoch in plan.epochs:
+            if state.stop_training:
+                break
+            go_back = state.kept(parameters)
+            if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+                go_back()
+                state.history.ended = breakdown(f"epoch {epoch + 1}", plan.optimizer.learning_rate, stacklevel=6)
+                break
+    finally:
+        state.history.interrupted_rows = state.row or None
+        plan.optimizer.finish(state, parameters)
 
 
 def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
-    """Train for an epoch; whether all numbers stayed finite."""
-    n_rows = len(plan.samples.x)
-    rows = Rows(plan.samples, plan.task)
-    penalties = Penalties(plan.optimizer, plan.batch_size, n_rows)
-    order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
+    """Train for an epoch, or the rest of one, or until a callback ends training; whether all numbers stayed finite."""
+    if not state.row:
+        state.so_far = Tally()
+    tally, of_batches = state.so_far, plan.callbacks if slices.by_batch else ()
     for callback in plan.callbacks:
-        callback.on_epoch_begin(epoch, plan.epochs, n_rows)
-    began = time.perf_counter()
-    for start, stop in slices.of(n_rows):
-        steps = Steps(start, stop, plan.batch_size, order, state.step)
-        update = plan.optimizer.update(state, steps.count, engine.dtype)
-        loss = engine.train(plan.samples, update, steps, rows.losses, rows.correct, penalties.of(steps), plan.dropout)
-        if not math.isfinite(loss):
-            return False
-        state.step, state.row = state.step + steps.count, stop
-        for callback in plan.callbacks:
-            callback.on_rows_end(stop - start)
-        if interrupted() and stop < n_rows:
-            state.history.interrupted_rows = stop
-            raise KeyboardInterrupt
-    seconds = time.perf_counter() - began
+        callback.on_epoch_begin(epoch, {})
+    began = time.perf_counter() - tally.seconds
+    with contextlib.closing(plan.source.chunks(plan.seed, state.epoch, state.row)) as chunks:
+        for chunk, start, stop, recorded in slices.of(chunks, plan.task):
+            if state.row and interrupted():
+                raise KeyboardInterrupt
+            if state.row and state.stop_training:
+                return True
+            for callback in of_batches:
+                callback.on_train_batch_begin(tally.steps, {})
+            steps = Steps(start, stop, chunk.batch_size, chunk.order, state.step)
+            update = plan.optimizer.update(state, steps.count, engine.dtype)
+            penalties = penalties_of(plan.optimizer, steps.count)
+            loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
+            if not math.isfinite(loss):
+                return False
+            tally.add(steps, chunk.samples, *recorded, penalties)
+            tally.seconds = time.perf_counter() - began
+            state.step, state.row = state.step + steps.count, tally.rows
+            for callback in of_batches:
+                callback.on_train_batch_end(tally.steps - 1, {"loss": loss})
+            for callback in plan.callbacks:
+                callback.on_rows_end(stop - start)
     if not engine.all_finite(parameters[None]):
         return False
     state.epoch, state.row = state.epoch + 1, 0
-    trained, validation = rows.evaluation(order), None
-    if plan.validation:
+    trained, found = tally.evaluation(), {}
+    try:
+        found |= measured(trained, tally.penalty())
         with plan.optimizer.averaged(state, parameters):
-            validation = evaluate(engine, plan.validation, plan.task)
-    state.history.record(seconds, trained, validation, penalties.mean())
+            if plan.training_metrics:
+                trained = trained._replace(metrics=of_answers(engine, plan.source.samples, plan.task, plan.metrics))
+                found |= measured(trained)
+            if plan.validation:
+                found |= measured(evaluate(engine, plan.validation, plan.task, plan.metrics), prefix="val_")
+    finally:
+        found["seconds"] = tally.seconds
+        state.history.record(found)
+    plan.optimizer.after_epoch(state, found)
     for callback in plan.callbacks:
-        callback.on_epoch_end(epoch, plan.epochs, seconds, trained, validation)
+        callback.on_epoch_end(epoch, found)
     if interrupted():
         raise KeyboardInterrupt
     return True
 
 
-def breakdown(when, learning_rate):
-    """Warn that training broke down; returns what happened, in a line."""
+def breakdown(when, learning_rate, stacklevel=5):
+    """Warn that training broke down; returns what happened, in a line. stacklevel: which caller is the user's line."""
     rate = f"{learning_rate:g}" if isinstance(learning_rate, float) else str(learning_rate)
     what = f"training broke down in {when}, with learning rate {rate}: the loss or a parameter was not finite"
     warnings.warn(
         f"{what}. Try a learning rate ten times smaller, and inputs and targets of about unit size",
         RuntimeWarning,
-        stacklevel=5,
+        stacklevel=stacklevel,
     )
     return what
 
 
 class Slices:
-    """Cuts epochs into slices of whole batches that take about SLICE_SECONDS, by the time that the last one took."""
+    """Cuts chunks into slices of whole batches that take about SLICE_SECONDS, by the time that the last one took.
 
-    def __init__(self, batch_size):
-        self.batch_size = batch_size
+    by_batch: into slices of one batch each.
+    """
+
+    def __init__(self, by_batch=False):
+        self.by_batch = by_batch
         self.batches = 1
 
-    def of(self, n_rows):
-        """(start, stop) of each slice in turn, in rows; a slice is timed from when it is handed out until the next is asked for."""
-        start = 0
-        while start < n_rows:
-            stop = min(start + self.batches * self.batch_size, n_rows)
-            began = time.perf_counter()
-            yield start, stop
-            seconds = max(time.perf_counter() - began, 1e-9)
-            fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / seconds)
-            self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
-            start = stop
+    def of(self, chunks, task):
+        """(chunk, start, stop, records) of each slice in turn; records are of the whole chunk.
+
+        A slice is timed from when it is handed out until the next is asked for.
+        """
+        for chunk in chunks:
+            start, rows, of_chunk = chunk.start, chunk.rows, None
+            while start < rows:
+                of_chunk = of_chunk or records(chunk.samples, task)
+                stop = min(start + self.batches * chunk.batch_size, rows)
+                began = time.perf_counter()
+                yield chunk, start, stop, of_chunk
+                seconds = max(time.perf_counter() - began, 1e-9)
+                fitting = int((stop - start) / chunk.batch_size * SLICE_SECONDS / seconds)
+                if not self.by_batch:
+                    self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
+                start = stop
