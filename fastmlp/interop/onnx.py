@@ -1,7 +1,7 @@
 """ONNX: networks as graphs of Gemm and activations, and chains of Gemm, MatMul and Add, and activations as networks.
 
-Files are of opset 20. Where ONNX has an operator, it is taken, save in float64 those that onnxruntime does not compute there, or only
-to float32's precision: these are functions of the file itself, in the domain "fastmlp", made of operators that it does compute.
+Files are of opset 20. Where ONNX has an operator, it is taken, save in float64 those that onnxruntime does not compute there, or
+only to float32's precision: these are functions of the file itself, in the domain "fastmlp", made of operators that it computes.
 """
 
 from collections.abc import Iterator
