@@ -632,8 +632,8 @@ class MLP:
     def to_onnx(self, path: str | PathLike[str], labels: bool = False) -> None:
         """Write the network to the file path as ONNX, opset 20: x (rows, n_in) becomes output (rows, n_out), for any rows.
 
-        labels: whether there is a second output, label: int64 as predict gives them, (rows,) classes or (rows, n_out) labels. Rows
-            that hold a NaN are none of theirs.
+        labels: whether there is a second output, label: int64 as predict gives them, (rows,) classes or (rows, n_out) labels, save
+            for outputs that are NaN, where predict gives -1.
         Inputs and outputs are of the network's dtype, and outputs differ from its own by rounding. The loss is not in the file.
         Raises ValueError for an activation of your own, for labels of a network that answers numbers, and above 2 GB, and
         ImportError without onnx.

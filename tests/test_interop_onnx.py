@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import run_program
 from rounding import assert_close
 
 import fastmlp
@@ -103,6 +104,7 @@ def test_chains_that_others_write(body):
     ("q = Exp(x) y = MatMul(x, s)", "several nodes"),
     ("y = MatMul(s, x)", "MatMul 'y'"),
     ("y = Identity(x)", "no Gemm or MatMul"),
+    ("z = MatMul(x, w) y = MatMul(z, s)", r"MatMul 'y'.*\(2, 2\), after a layer of 3 outputs"),
 ])  # fmt: skip
 def test_what_has_no_place_is_refused_by_name(body, words):
     with pytest.raises(ValueError, match=words):
@@ -124,3 +126,13 @@ def test_an_activation_of_one_s_own_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="activation steep is a Python function of your own, which ONNX cannot say"):
         MLP([3, 4, 2], steep, backend="reference").to_onnx(tmp_path / "net.onnx")
+
+
+def test_the_library_is_imported_when_it_is_used():
+    ended = run_program("import sys, fastmlp; assert not {'onnx', 'onnxruntime', 'fastmlp.interop.onnx'} & set(sys.modules)")
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_without_the_library_the_error_names_the_extra():
+    ended = run_program("import sys, fastmlp; sys.modules['onnx'] = None; fastmlp.MLP([2, 2]).to_onnx('net.onnx')")
+    assert "ImportError: ONNX is not installed" in ended.stderr and "fastmlp[onnx]" in ended.stderr

@@ -226,7 +226,7 @@ class _Chain:
         kind = node.op_type
         options = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         options = {name: value.decode() if isinstance(value, bytes) else value for name, value in options.items()}
-        if node.domain not in ("", DOMAIN):
+        if node.domain not in ("", "ai.onnx", DOMAIN):
             raise self._refused(node, f"its domain is {node.domain!r}")
         if kind == "Gemm":
             wanted = {"alpha": 1.0, "beta": 1.0, "transA": 0}
@@ -262,7 +262,7 @@ class _Chain:
         if node.op_type == "Softmax" and options.get("axis", -1) == 1:  # the last one of two
             options["axis"] = -1
         names = [name for name, (kind, _) in OPERATORS.items() if kind == node.op_type]
-        if not names or node.domain:
+        if not names or node.domain == DOMAIN:
             raise self._refused(node, "it is none of these")
         for name in names:
             wanted = OPERATORS[name][1]
@@ -281,6 +281,8 @@ class _Chain:
     def _add_layer(self, node: onnx.NodeProto, weights: np.ndarray) -> None:
         if weights.ndim != 2 or weights.dtype not in (np.float32, np.float64):
             raise self._refused(node, f"its weights are {weights.dtype} {weights.shape}, not a float32 or float64 matrix")
+        if self.weights and len(weights) != len(self.biases[-1]):
+            raise self._refused(node, f"its weights are {weights.shape}, after a layer of {len(self.biases[-1])} outputs")
         self.weights.append(weights)
         self.biases.append(np.zeros(weights.shape[1], weights.dtype))
         self.activations.append("identity")
