@@ -15,12 +15,13 @@ import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
+from .containers import numbers
 from .initializers import DEFAULT, initialize, initializers_of, names_read
 from .optimizers import Optimizer, optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import checkpoints, loop, scores
+from .training import checkpoints, loop, scores, sources
 from .training.callbacks import callbacks_of
 from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
@@ -168,7 +169,7 @@ class MLP:
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
 
-    def reset(self, seed=None, init=None):
+    def reset(self, seed: int | None = None, init: Any = None) -> None:
         """Draw the weights anew, and forget all training: as a network that was just made.
 
         fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
@@ -329,14 +330,19 @@ class MLP:
         return self.state.undone_by_errors(self._parameters) if self._may_fail else contextlib.nullcontext()
 
     @_in_default_environment
-    def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
+    def fit(self, x, y=None, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
             metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
             steps_per_epoch=None, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
-        x and y are as for gradients, but finite.
+        x and y are as for gradients, but finite. Instead of arrays in memory they may be
+            a numpy.memmap x, also larger than memory, which is read block by block, and in another order where it is shuffled: 16
+            blocks of 2^18 // inputs rows at a time, drawn at random, and of these the rows in random order;
+            x alone, an iterable of batches (x, y) or (x, y, sample_weight): a list, a generator, torch.utils.data.DataLoader; or
+            two iterables, of batches of x and of batches of y. Each batch is a step, and batch_size and shuffle say nothing.
+            A thread reads and converts the next ones meanwhile; an error of theirs ends training after the steps before it.
         epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives: fit goes on from the weights that
             it finds, as with warm_start in scikit-learn. reset begins anew.
         initial_epoch: integer >= 0: how many of epochs are done already, so that fit takes epochs - initial_epoch; what is shown
@@ -356,7 +362,8 @@ class MLP:
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
         steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
-            shuffling those after the epoch before, round and round; None takes all rows.
+            shuffling those after the epoch before, round and round; None takes all rows. Of batches of an iterable: so many are an
+            epoch, and the next one goes on after them; None takes all that it gives, every epoch anew, which a generator does once.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
         validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
         validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
@@ -382,7 +389,8 @@ class MLP:
         checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
             often as takes 2% of the time, first after a second.
         resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
-            and the data must be those of the fit that wrote it, but for epochs, which may be more. The History is that of the
+            and the data must be those of the fit that wrote it (of iterables the batches before are read over), but for epochs,
+            which may be more. The History is that of the
             whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
@@ -393,14 +401,23 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        samples, held_out = self._samples(x, y, finite=True), None
-        if validation_split:
-            samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
-        samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
-        if not self.state.step:
-            validation.warn_of_large_inputs(samples.x, self.input_scale)
+        batch_size, shuffle = validation.integer("batch_size", batch_size, 1), bool(shuffle)
+        weighting, held_out = (sample_weight, class_weight, weight_mean, label_smoothing), None
+        source = self._source(x, y, batch_size, shuffle, steps_per_epoch, weighting)
+        if source is None:
+            # Rows that training goes through are looked at there, for much less.
+            looks = bool(validation_split or input_dropout or steps_per_epoch is not None)
+            samples = self._samples(x, y, finite=True, finite_x=looks)
+            if validation_split:
+                samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
+            samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
+            if not self.state.step:
+                validation.warn_of_large_inputs(samples.x, self.input_scale)
+            batch_size = min(batch_size, len(samples.x))
+            source = Arrays(samples, batch_size, shuffle, validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
+        elif validation_split:
+            raise ValueError("validation_split needs arrays in memory: give validation_data")
         epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
-        batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
@@ -411,12 +428,16 @@ class MLP:
             held_out = self._validation_samples(validation_data)
         metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
         training_metrics = bool(metrics) and (bool(training_metrics) or held_out is None)
+        if training_metrics and source.samples is None:
+            raise ValueError("metrics of training data need arrays in memory: give validation_data for them")
+        if source.steps is None and optimizer.counts_epochs:
+            raise ValueError("a schedule that counts epochs needs steps_per_epoch where the data has no length")
         has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
         optimizer.check_measured(measured)
         callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
-        source = Arrays(samples, batch_size, bool(shuffle), validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
-        params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size, "rows": source.rows, "metrics": measured}
+        params = {"epochs": epochs, "steps": source.steps, "batch_size": source.batch_size, "rows": source.rows,
+                  "metrics": measured}  # fmt: skip
         checkpoints.check(checkpoint, checkpoint_every, resume)
         state = self.state
         if state.trainer is PROCESS.token:
@@ -424,7 +445,7 @@ class MLP:
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, bool(shuffle))
+                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, shuffle)
                 found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
                 if found:
                     run, self._seed = found.run, found.saved.seed
@@ -448,14 +469,14 @@ class MLP:
                 left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
                 plan = loop.Plan(
                     source, held_out, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
-                    writer, run.first_recorded,
+                    writer, run,
                 )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
 
-    def partial_fit(self, x, y, classes=None, *, sample_weight=None, batch_size=32, learning_rate=None, optimizer=None,
-                    shuffle=True) -> Self:  # fmt: skip
+    def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
+                    learning_rate: Any = None, optimizer: str | Optimizer | None = None, shuffle: bool = True) -> Self:  # fmt: skip
         """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
 
         classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
@@ -650,15 +671,65 @@ class MLP:
                 f"@{name}.derivative and make the network again"
             )
 
-    def _samples(self, x, y, prefix="", finite=False):
-        """The Samples of x and y, checked and converted, and out of the way of updates to the parameters."""
+    def _samples(self, x, y, prefix="", finite=False, finite_x=True, engine=None):
+        """The Samples of x and y, checked and converted, and out of the way of updates to the parameters.
+
+        engine: what finds out whether they are finite, if not the network's.
+        """
         x_name, y_name = prefix + "x", prefix + "y"
         x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
         if finite:
-            validation.finite(x_name, x, self._engine)
-            validation.finite(y_name, y, self._engine)
+            validation.finite(y_name, y, engine or self._engine)
+            if finite_x:
+                validation.finite(x_name, x, engine or self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
+
+    def _source(self, x, y, batch_size, shuffle, steps_per_epoch, weighting):
+        """The source of fit's x and y where they are read as training goes; None where they are arrays in memory."""
+        batches = sources.batches_of(x, y)
+        if batches is None and not (isinstance(x, np.memmap) and x.size > self.layer_sizes[0]):
+            return None
+        if batches is None and steps_per_epoch is not None:
+            raise ValueError("steps_per_epoch is not for memory-mapped arrays: give slices of them")
+        sample_weight, class_weight, _, _ = weighting
+        if isinstance(class_weight, str):
+            raise ValueError('class_weight="balanced" needs arrays in memory: give one weight for each class')
+        if batches is None:
+            if sample_weight is not None:
+                sample_weight = validation.numbers("sample_weight", sample_weight)
+            y = validation.numbers("y", y) if not isinstance(y, np.ndarray) else y
+            for name, array in (("y", y), ("sample_weight", sample_weight)):
+                if array is not None and (array.ndim == 0 or len(array) != len(x)):
+                    raise ValueError(
+                        f"{name} must have one entry for each of the {len(x)} rows of x, not shape {array.shape}"
+                    )
+
+            def block(start, stop):
+                weights = None if sample_weight is None else sample_weight[start:stop]
+                return self._read(x[start:stop], y[start:stop], weights, weighting, f"rows {start} to {stop}: ")
+
+            return sources.Blocks(block, len(x), self.layer_sizes[0], min(batch_size, len(x)), shuffle)
+        if sample_weight is not None:
+            raise ValueError("sample_weight comes with the batches here, as (x, y, sample_weight)")
+        if steps_per_epoch is not None:
+            steps_per_epoch = validation.integer("steps_per_epoch", steps_per_epoch, 1)
+
+        def batch(given, number):
+            samples = self._read(*sources.parts_of(given, number), weighting, f"batch {number}: ")
+            # A copy: the source may fill the same array again while this one is trained on.
+            return samples._replace(x=samples.x.copy(), y=samples.y.copy())
+
+        return sources.Batches(batches, batch, steps_per_epoch)
+
+    @_in_default_environment
+    def _read(self, x, y, sample_weight, weighting, prefix):
+        """The Samples of what a source gives, in the thread that reads it; prefix: which these are, for errors."""
+        samples = self._samples(x, y, prefix, finite=True, engine=sources.Reader)
+        samples = self._weighted(samples, sample_weight, *weighting[1:])
+        if not self.state.step:
+            validation.warn_of_large_inputs(samples.x, self.input_scale)
+        return samples
 
     def _validation_samples(self, data):
         """The Samples of fit's validation_data."""
@@ -674,7 +745,7 @@ class MLP:
         held_out = held_out._replace(
             x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
         )
-        rest = None if sample_weight is None else validation.numbers("sample_weight", sample_weight)[:n]
+        rest = None if sample_weight is None else numbers("sample_weight", sample_weight)[:n]
         return Samples(samples.x[:n], samples.y[:n]), rest, held_out
 
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):

@@ -124,6 +124,14 @@ class Optimizer:
             and not isinstance(self.learning_rate, Schedule)
         )
 
+    @property
+    def counts_epochs(self):
+        """Whether the learning rate depends on how many steps an epoch has."""
+        rate = self.learning_rate
+        return isinstance(rate, Schedule) and (
+            getattr(rate, "epochs", None) is not None or getattr(rate, "per", "") == "epoch"
+        )
+
     def rates(self, t, state):
         """The learning rates of the steps with these numbers, float64 (len(t),)."""
         if isinstance(self.learning_rate, ReduceOnPlateau):

@@ -85,9 +85,8 @@ def test_training_goes_on_from_its_checkpoint(run):
     _, resumed, err = run("train", *TINY, "--epochs", "3", "--checkpoint", "c.npz", "--resume")
     assert resumed.splitlines()[1:] == whole.splitlines()[1:] and "epoch 3/3" in err and "epoch 1/3" not in err
     assert_fails(run("train", "--resume"), 1, "--resume needs --checkpoint")
-    assert_fails(
-        run("train", *TINY, "--batch-size", "7", "--checkpoint", "c.npz", "--resume"), 1, "batch_size 10, which is 7"
-    )
+    status, _, err = run("train", *TINY, "--batch-size", "7", "--checkpoint", "c.npz", "--resume")
+    assert status == 1 and "batch_size 10, which is 7" in err
 
 
 def test_json_holds_the_numbers_of_the_text(run):

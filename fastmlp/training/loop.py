@@ -9,23 +9,31 @@ import time
 import warnings
 from typing import NamedTuple
 
+from .. import validation
 from ..optimizers import Optimizer
 from ..reference import Dropout, Samples, Steps
 from .callbacks import Callback, is_of_batches
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, Run
 from .history import History
 from .interrupts import deferred_interrupt
 from .metrics import Tally, evaluate, measured, of_answers, penalties_of, records
 from .scores import Metric
-from .sources import Arrays
+from .sources import Place, Source
 
 SLICE_SECONDS = 0.05
+
+
+class InputsNotFinite(Exception):
+    """An input x of a step was not finite."""
+
+    def __init__(self, x):
+        self.x = x
 
 
 class Plan(NamedTuple):
     """The checked arguments of a fit."""
 
-    source: Arrays
+    source: Source
     validation: Samples | None
     epochs: range  # their numbers, from 0 or initial_epoch
     optimizer: Optimizer
@@ -36,15 +44,15 @@ class Plan(NamedTuple):
     metrics: tuple[Metric, ...]
     training_metrics: bool  # whether they are of the training data, too
     checkpoints: Checkpoints | None  # also the last of the callbacks
-    first_recorded: int  # how many epochs the history had before
+    run: Run
 
 
 def fit(engine, parameters, state, plan) -> History:
-    """Train an engine's network, whose parameters these are; returns what the state's History has from first_recorded on.
+    """Train an engine's network, whose parameters these are; returns what the state's History has of the run.
 
     It begins at the state's row of an epoch. An epoch whose loss or parameters are not finite is undone, and the last.
     """
-    history, before = state.history, plan.first_recorded
+    history, before = state.history, plan.run.first_recorded
     history.ended = history.interrupted_rows = None
     state.stop_training = False
     with deferred_interrupt() as interrupted, contextlib.ExitStack() as stack:
@@ -67,13 +75,18 @@ def fit(engine, parameters, state, plan) -> History:
 def _take_epochs(engine, parameters, state, plan, interrupted):
     """Train until the last epoch is over, a callback ends it, or the numbers are no longer finite."""
     slices = Slices(by_batch=any(map(is_of_batches, plan.callbacks)))
-    plan.optimizer.begin(state, parameters, plan.source.steps)
+    plan.optimizer.begin(state, parameters, plan.source.steps or 1)
     try:
         for epoch in plan.epochs:
             if state.stop_training:
                 break
             go_back = state.kept(parameters)
-            if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+            try:
+                all_finite = _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
+            except InputsNotFinite as found:
+                go_back()
+                validation.finite("x", found.x, engine)
+            if not all_finite:
                 go_back()
                 state.history.ended = breakdown(f"epoch {epoch + 1}", plan.optimizer.learning_rate, stacklevel=6)
                 break
@@ -90,7 +103,8 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     for callback in plan.callbacks:
         callback.on_epoch_begin(epoch, {})
     began = time.perf_counter() - tally.seconds
-    with contextlib.closing(plan.source.chunks(plan.seed, state.epoch, state.row)) as chunks:
+    place = Place(plan.seed, state.epoch, state.epoch - plan.run.first_epoch, state.row, tally.steps)
+    with contextlib.closing(plan.source.chunks(place, interrupted)) as chunks:
         for chunk, start, stop, recorded in slices.of(chunks, plan.task):
             if state.row and interrupted():
                 raise KeyboardInterrupt
@@ -102,6 +116,8 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             update = plan.optimizer.update(state, steps.count, engine.dtype)
             penalties = penalties_of(plan.optimizer, steps.count)
             loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
+            if loss is None:
+                raise InputsNotFinite(chunk.samples.x)
             if not math.isfinite(loss):
                 return False
             tally.add(steps, chunk.samples, *recorded, penalties)
