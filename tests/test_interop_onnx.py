@@ -72,16 +72,19 @@ def test_a_network_of_numbers_has_no_labels(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def parsed(body, constants="", inputs="float[n, 2] x", outputs="float[n, 2] y"):
-    head = f'<ir_version: 9, opset_import: ["" : 20]> g ({inputs}) => ({outputs}) <float[2, 3] w = {{1, 2, 3, 4, 5, 6}}, '
-    head += "float[3, 2] v = {1, 2, 3, 4, 5, 6}, float[3] b = {1, -1, 0.5}, float[2, 2] s = {1, 2, 3, 4}" + constants + ">"
-    return onnx.parser.parse_model(head + " { " + body + " }")
+def parsed(body):
+    """A graph from x (n, 2) to y (n, 2), with constants of several shapes."""
+    constants = "w = {1, 2, 3, 4, 5, 6}, float[3, 2] v = {1, 2, 3, 4, 5, 6}, float[2, 2] s = {1, 2, 3, 4}"
+    biases = "float[3] b = {1, -1, 0.5}, float[1] c = {2}"
+    head = '<ir_version: 9, opset_import: ["" : 20]> g (float[n, 2] x) => (float[n, 2] y)'
+    return onnx.parser.parse_model(f"{head} <float[2, 3] {constants}, {biases}> {{ {body} }}")
 
 
 @pytest.mark.parametrize("body", [
     "z = MatMul(x, w) a = Add(z, b) h = Relu(a) y = MatMul(h, v)",
+    "z = MatMul(x, w) a = Add(z, c) h = Relu(a) y = MatMul(h, v)",
     "z = MatMul(x, w) a = Add(b, z) h = Relu(a) i = Identity(h) y = Gemm(i, v)",
-    "f = Flatten(x) z = Gemm<transB = 1>(f, v, b) h = Relu(z) d = Dropout(h) y = Gemm<transB = 1>(d, w)",
+    "f = Flatten(x) z = Gemm<alpha = 1.0, beta = 1.0, transB = 1>(f, v, b) h = Relu(z) d = Dropout(h) y = Gemm<transB = 1>(d, w)",
 ])  # fmt: skip
 def test_chains_that_others_write(body):
     model = parsed(body)
