@@ -88,6 +88,22 @@ def from_keras(model: Any, loss: Any = None, *, activation: Any = None, output_a
     return _from(layers, loss, options)
 
 
+def from_onnx(model: Any, loss: Any = None, **options: Any) -> MLP:
+    """The network that an ONNX model is: a chain of Gemm, or MatMul and Add, and activations.
+
+    model: the path of a file, or an onnx.ModelProto.
+    loss: as for from_torch: None is the one that the outputs are for; where these are logits it names the loss that takes them.
+    options: dtype (float64 where the weights' is, else float32), task, seed, backend and n_threads as for MLP.
+
+    A Div in front, by one number, is input_scale; Flatten is what a network does with images; Identity and Dropout do nothing.
+    Outputs of integers, made by ArgMax, Greater, Cast and Squeeze, are left to predict and the network's task.
+    Raises ValueError, naming it, for any other node, for options that the activations of fastmlp have not, and for damaged files.
+    """
+    from .interop.onnx import layers_of
+
+    return _from(layers_of(model), loss, options)
+
+
 def _from(layers: Layers, loss: Any, options: dict[str, Any]) -> MLP:
     output, loss = with_loss(layers.activations, loss)
     if layers.input_scale != 1:

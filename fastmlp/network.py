@@ -7,6 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from operator import attrgetter
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -657,6 +658,41 @@ class MLP:
         from .interop import sklearn
 
         return sklearn.estimator(self._architecture, self._weights, self._biases, classes)
+
+    @_in_default_environment
+    def to_c(self, path: str | PathLike[str]) -> None:
+        """Write the network to the file path as C99: predict(x, out), which gives the bits of forward for one row.
+
+        The file needs no other, and no library but fma; its first lines say how to compile it, and how much memory it takes.
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import c
+
+        c.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_javascript(self, path: str | PathLike[str]) -> None:
+        """Write the network to the file path as an ES module: predict(x, out), which gives the bits of forward for one row.
+
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import javascript
+
+        javascript.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_onnx(self, path: str | PathLike[str], labels: bool = False) -> None:
+        """Write the network to the file path as ONNX, opset 20: x (rows, n_in) becomes output (rows, n_out), for any rows.
+
+        labels: whether there is a second output, label: int64 as predict gives them, (rows,) classes or (rows, n_out) labels, save
+            for outputs that are NaN, where predict gives -1.
+        Inputs and outputs are of the network's dtype, and outputs differ from its own by rounding. The loss is not in the file.
+        Raises ValueError for an activation of your own, for labels of a network that answers numbers, and above 2 GB, and
+        ImportError without onnx.
+        """
+        from .interop import onnx
+
+        onnx.write(path, self._architecture, self._parameters, labels)
 
     def _require_derivatives(self):
         if self._without_derivative:

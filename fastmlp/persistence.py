@@ -96,7 +96,7 @@ def save(path, saved):
         raise ValueError(
             f"what describes the network, its history above all, takes {len(encoded)} bytes, more than a file holds"
         )
-    with _replacing(path) as file:
+    with replacing(path) as file:
         if _is_safetensors(path):
             from .interop import safetensors
 
@@ -299,7 +299,7 @@ def _loss(header):
 
 
 @contextlib.contextmanager
-def _replacing(path):
+def replacing(path):
     """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
     target = _target(path)
     beside = f"{_beside(target)}{secrets.token_hex(8)}.tmp"
