@@ -50,6 +50,7 @@ def test_there_and_back(name, activation, dtype):
     again = net.to_sklearn(classes=estimator.classes_ if hasattr(estimator, "classes_") else None)
     assert outputs(again, x).tobytes() == theirs.tobytes() and (again.predict(x) == answers).all()
     assert fastmlp.from_sklearn(again).hash() == net.hash() and fastmlp.from_sklearn(again).task == net.task
+    assert again.t_ == 0 and not hasattr(again, "_optimizer")  # no moments of a step that was not this network's
     again.partial_fit(x, TARGETS[name])
     assert again.t_ == len(x) and fastmlp.from_sklearn(again).hash() != net.hash()
 
