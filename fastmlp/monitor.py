@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from .validation import choice, describe, integer, number
+from .containers import describe
+from .validation import choice, integer, number
 
 RISING = "accuracy", "precision", "recall", "f1", "r2", "score"  # how the names of what should grow end
 FALLING = "loss", "error", "mae", "mse", "rmse", "penalty"

@@ -6,14 +6,15 @@ import functools
 import hashlib
 import secrets
 from operator import attrgetter
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
+from .containers import numbers
 from .initializers import DEFAULT, initialize, initializers_of, names_read
-from .optimizers import optimizer_of
+from .optimizers import Optimizer, optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
@@ -162,7 +163,7 @@ class MLP:
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
 
-    def reset(self, seed=None, init=None):
+    def reset(self, seed: int | None = None, init: Any = None) -> None:
         """Draw the weights anew, and forget all training: as a network that was just made.
 
         fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
@@ -398,7 +399,9 @@ class MLP:
         weighting, held_out = (sample_weight, class_weight, weight_mean, label_smoothing), None
         source = self._source(x, y, batch_size, shuffle, steps_per_epoch, weighting)
         if source is None:
-            samples = self._samples(x, y, finite=True)
+            # Rows that training goes through are looked at there, for much less.
+            looks = bool(validation_split or input_dropout or steps_per_epoch is not None)
+            samples = self._samples(x, y, finite=True, finite_x=looks)
             if validation_split:
                 samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
             samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
@@ -466,8 +469,8 @@ class MLP:
         finally:
             state.trainer = None
 
-    def partial_fit(self, x, y, classes=None, *, sample_weight=None, batch_size=32, learning_rate=None, optimizer=None,
-                    shuffle=True) -> Self:  # fmt: skip
+    def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
+                    learning_rate: Any = None, optimizer: str | Optimizer | None = None, shuffle: bool = True) -> Self:  # fmt: skip
         """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
 
         classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
@@ -543,7 +546,7 @@ class MLP:
                 f"@{name}.derivative and make the network again"
             )
 
-    def _samples(self, x, y, prefix="", finite=False, engine=None):
+    def _samples(self, x, y, prefix="", finite=False, finite_x=True, engine=None):
         """The Samples of x and y, checked and converted, and out of the way of updates to the parameters.
 
         engine: what finds out whether they are finite, if not the network's.
@@ -552,8 +555,9 @@ class MLP:
         x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
         if finite:
-            validation.finite(x_name, x, engine or self._engine)
             validation.finite(y_name, y, engine or self._engine)
+            if finite_x:
+                validation.finite(x_name, x, engine or self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
     def _source(self, x, y, batch_size, shuffle, steps_per_epoch, weighting):
@@ -616,7 +620,7 @@ class MLP:
         held_out = held_out._replace(
             x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
         )
-        rest = None if sample_weight is None else validation.numbers("sample_weight", sample_weight)[:n]
+        rest = None if sample_weight is None else numbers("sample_weight", sample_weight)[:n]
         return Samples(samples.x[:n], samples.y[:n]), rest, held_out
 
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):

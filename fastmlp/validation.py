@@ -462,7 +462,7 @@ def warn_of_large_inputs(x, input_scale):
     some = x[:: max(1, len(x) // LOOKED_AT)].astype(np.float64) / input_scale
     with np.errstate(all="ignore"):
         mean_square = float(np.mean(some * some))
-    if mean_square > LARGE:
+    if LARGE < mean_square < math.inf:  # infinity is told where rows are looked at one by one
         warnings.warn(
             f"x is far from unit size (its root mean square is {math.sqrt(mean_square):.3g}), so that this network will hardly "
             "learn: make it with input_scale=255 if these are grey levels from 0 to 255, else give "

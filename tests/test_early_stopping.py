@@ -81,6 +81,17 @@ def test_the_best_weights_come_back_also_where_training_ended_otherwise():
         assert net.hash() == twin.hash() and net.history.epochs == 3, end
 
 
+def test_the_best_weights_come_back_where_training_is_stopped_within_an_epoch():
+    class Ending(Callback):
+        def on_batch_end(self, batch, logs=None):
+            self.net.stop_training = self.net.epochs_trained == 1 and batch == 2
+
+    net, twin = network(), network()
+    twin.fit(X, Y, epochs=1, batch_size=8, verbose=0)
+    net.fit(X, Y, epochs=5, batch_size=8, early_stopping=EarlyStopping("loss"), callbacks=Ending(), verbose=0)
+    assert net.hash() == twin.hash() and net.history.interrupted_rows == 24
+
+
 def test_without_the_best_weights_and_after_an_error_they_are_the_last():
     net, other, twin = network(), network(), network()
     twin.fit(X, Y, epochs=2, verbose=0)

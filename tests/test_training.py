@@ -8,9 +8,10 @@ import threading
 import numpy as np
 import pytest
 
-from fastmlp import MLP, reference
+from fastmlp import MLP, Adam, reference
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.reference import Samples
+from fastmlp.schedules import InverseScaling
 from fastmlp.training import loop
 from fastmlp.training.sources import Chunk
 from fastmlp.training.sums import ordered_mean
@@ -101,6 +102,38 @@ def test_a_step_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, ro
     with pytest.raises(ValueError, match="x must be finite"):
         net.train_step(x, y)
     assert net.hash() == before and net.state.step == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 300, 4), 3000, 2)])
+def test_a_fit_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, rows, threads, bad):
+    net = MLP(sizes, "relu", task="classes", seed=1, backend=backend, n_threads=threads)
+    rng = np.random.RandomState(0)
+    x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
+    net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+    before, x[rows // 2, 5] = (net.hash(), net.state.step, net.history.epochs), bad
+    with pytest.raises(ValueError, match=f"x must be finite, but row {rows // 2}, column 5 is {bad}"):
+        net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+    assert (net.hash(), net.state.step, net.history.epochs) == before
+    x[rows // 2, 5] = 0.5
+    net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+
+
+@pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 300, 4), 3000, 2)])
+@pytest.mark.parametrize("when", [0, 2])
+def test_sums_that_overflow_are_trained_with(backend, sizes, rows, threads, when):
+    """A sigmoid makes 1 of an infinite sum: the steps from there on are those of the reference."""
+    rng, hashes = np.random.RandomState(0), []
+    x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
+    x[: 7 * when] = 0
+    for name in (backend, "reference"):
+        net = MLP(sizes, task="classes", seed=1, backend=name, n_threads=threads)
+        net.weights[0][:, 1] = 3e38
+        optimizer = Adam(learning_rate=InverseScaling(0.01), l2=0.01)
+        history = net.fit(x, y, epochs=1, batch_size=7, optimizer=optimizer, shuffle=False, dropout=0.2, verbose=0)
+        hashes.append((net.hash(), history.loss, history.penalty))
+    assert hashes[0] == hashes[1] or np.isnan(net.parameters).any()
+    assert np.isfinite(net.parameters).all()
 
 
 @pytest.mark.parametrize("weight", [np.nan, 3e38])

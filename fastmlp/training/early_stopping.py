@@ -58,7 +58,7 @@ class EarlyStopping(Callback):
             self.net.stop_training = True
 
     def on_train_end(self, logs: Logs = None) -> None:
-        if self._kept and self.wait:
+        if self._kept:
             self.net.state.restore_weights(self.net.parameters, self._kept)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import time
 import warnings
 from typing import NamedTuple
 
+from .. import validation
 from ..optimizers import Optimizer
 from ..reference import Dropout, Samples, Steps
 from .callbacks import Callback, is_of_batches
@@ -20,6 +21,13 @@ from .scores import Metric
 from .sources import Place, Source
 
 SLICE_SECONDS = 0.05
+
+
+class InputsNotFinite(Exception):
+    """An input x of a step was not finite."""
+
+    def __init__(self, x):
+        self.x = x
 
 
 class Plan(NamedTuple):
@@ -73,7 +81,12 @@ def _take_epochs(engine, parameters, state, plan, interrupted):
             if state.stop_training:
                 break
             go_back = state.kept(parameters)
-            if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+            try:
+                all_finite = _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
+            except InputsNotFinite as found:
+                go_back()
+                validation.finite("x", found.x, engine)
+            if not all_finite:
                 go_back()
                 state.history.ended = breakdown(f"epoch {epoch + 1}", plan.optimizer.learning_rate, stacklevel=6)
                 break
@@ -103,6 +116,8 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             update = plan.optimizer.update(state, steps.count, engine.dtype)
             penalties = penalties_of(plan.optimizer, steps.count)
             loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
+            if loss is None:
+                raise InputsNotFinite(chunk.samples.x)
             if not math.isfinite(loss):
                 return False
             tally.add(steps, chunk.samples, *recorded, penalties)

@@ -90,7 +90,8 @@ class TrainingState:
         """Keep parameters and state as they are now; returns the function that goes back to them."""
         numbers = parameters.copy()
         arrays = {name: array.copy() for name, array in self.arrays.items()}
-        state = replace(self, arrays=arrays, powers=dict(self.powers), so_far=copy.deepcopy(self.so_far))
+        so_far = copy.deepcopy(self.so_far) if self.row else Tally()  # which each epoch begins with, and copies slowly
+        state = replace(self, arrays=arrays, powers=dict(self.powers), so_far=so_far)
         history_goes_back = self.history.kept()
 
         def go_back():
