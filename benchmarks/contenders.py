@@ -5,6 +5,7 @@ trains over the shuffled data once; step(i), which trains on the i-th batch; inf
 i-th batch. parameters() are the weights and biases after that, for the check that all have computed the same.
 """
 
+import importlib.util
 import os
 
 import numpy as np
@@ -331,6 +332,8 @@ class Jax(Contender):
         self.params = [(jnp.array(w), jnp.array(b)) for w, b in zip(self.weights, self.biases)]
         self.state = ()
         if self.work.optimizer != "sgd":
+            if importlib.util.find_spec("optax") is None:
+                raise NotImplementedError
             import optax
 
             optimizer = optax.adam(rate) if self.work.optimizer == "adam" else optax.sgd(rate, momentum=0.9)
