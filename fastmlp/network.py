@@ -5,8 +5,11 @@ import copy
 import functools
 import hashlib
 import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple, Self
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -26,6 +29,9 @@ from .training.metrics import evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
 from .training.sources import Arrays
 from .training.state import PROCESS, TrainingState, busy
+
+if TYPE_CHECKING:
+    import torch
 
 _tuple = tuple.__new__
 
@@ -512,7 +518,8 @@ class MLP:
         return hashlib.sha256(little_endian.data).hexdigest()
 
     def save(self, path):
-        """Write the network to the file path, as npz without pickle; a crash leaves the old file or the new one.
+        """Write the network to the file path, as npz without pickle, or where that ends in .safetensors so, under the keys of
+        state_dict; a crash leaves the old file or the new one.
 
         Of an activation of your own the file holds the name.
         """
@@ -524,19 +531,137 @@ class MLP:
         )
 
     @classmethod
-    def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
+    def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None, *, layer_sizes=None, **others):
         """The network saved at path, bit for bit. Raises ValueError if the file is damaged or not a network.
 
         activations: a list of your own activations, in which the network finds those that it was saved with by their
         names; without one of them a ValueError says what to pass.
         input_scale: for files of format 1 alone, which do not say it; None is 255 where there are 784 inputs, else 1, with a
-        warning.
+            warning.
+        layer_sizes: for safetensors files of others, which hold weights alone, as (n_in, n_out) or (n_out, n_in) and biases under
+            names in the layers' order; with it input_scale, activation, output_activation, loss, task and seed as for MLP.
         """
+        if layer_sizes is not None:
+            from .interop import safetensors
+
+            weights, biases = safetensors.layers_in(path, validation.layer_sizes(layer_sizes))
+            dtype = np.result_type(np.float32, *weights, *biases)
+            scale = 1.0 if input_scale is None else input_scale
+            net = cls(layer_sizes, dtype=dtype, backend=backend, n_threads=n_threads, input_scale=scale, **others)
+            net._fill(weights, biases)
+            return net
+        if others:
+            raise TypeError(f"load takes {', '.join(others)} with layer_sizes alone, of a file that does not say them itself")
         saved = persistence.load(path, activations, input_scale)
         net = cls.__new__(cls)
         init = names_read(saved.more.get("init"), saved.architecture.layer_sizes)
         net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
+
+    def _fill(self, weights, biases):
+        """Take over the values of each layer."""
+        with np.errstate(over="ignore"):
+            for own, values in zip((*self._weights, *self._biases), (*weights, *biases)):
+                own[...] = values
+
+    def state_dict(self) -> "OrderedDict[str, torch.Tensor]":
+        """The parameters as PyTorch's tensors, which share the network's memory: "0.weight" (n_out, n_in), "0.bias", and so on.
+
+        Keys and shapes are those of to_torch's module, a Sequential of Linear layers and activations.
+        """
+        from .interop import torch
+
+        return torch.state_dict(self._architecture, self._weights, self._biases)
+
+    def load_state_dict(self, state_dict: "Mapping[str, torch.Tensor]") -> None:
+        """Take the parameters from a state dict of a PyTorch module, layer by layer in its order, under whatever names.
+
+        A layer without bias gets zeros. Raises ValueError, and changes nothing, where number or shapes of the layers differ.
+        """
+        from .interop import torch
+
+        self._fill(*zip(*torch.arrays_of(state_dict, self.layer_sizes)))
+
+    def to_torch(self) -> "torch.nn.Sequential":
+        """A PyTorch module that computes the network's outputs: a Sequential of Linear layers and activations.
+
+        Its parameters are the network's own memory: what trains one trains the other. For an input_scale, a module in front
+        divides by it. Without the activation of the outputs, for nn.CrossEntropyLoss and the like, it is net.to_torch()[:-1].
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import torch
+
+        return torch.to_module(self._architecture, self._weights, self._biases)
+
+    def optimizer_state_dict(self, optimizer: Optimizer) -> dict[str, Any]:
+        """The state of the last training with this optimizer, for the load_state_dict of PyTorch's optimizer of that name.
+
+        That has the parameters of to_torch's module in their order, as one group; where l2 or weight_decay are of weights alone, as
+        two: the weights, then the biases. Raises ValueError for options that PyTorch's has not.
+        """
+        from .interop import torch_optimizers
+
+        return torch_optimizers.state_dict(optimizer, self.state, self.layer_sizes, self.dtype)
+
+    def load_optimizer_state_dict(self, state_dict: Mapping[str, Any]) -> Optimizer:
+        """Take over the state of a PyTorch optimizer of this network's parameters; returns the Optimizer that goes on with it.
+
+        state_dict: of torch.optim's SGD, Adam, AdamW or RMSprop, for all parameters as one group, or weights and biases as two.
+        Its learning rate is taken as it is now: what a scheduler knows is not in there, nor how many steps SGD has made.
+        Raises ValueError for options that fastmlp has not, such as amsgrad.
+        """
+        from .interop import torch_optimizers
+
+        optimizer, state = torch_optimizers.state_of(state_dict, self._parameters, self.layer_sizes)
+        self.state.take_optimizer(state)
+        return optimizer
+
+    def to_sklearn(self, classes: Any = None) -> Any:
+        """A fitted MLPClassifier or MLPRegressor of scikit-learn with a copy of the parameters; predict_proba is forward.
+
+        classes: the names of classes or labels, in the order of the outputs, which scikit-learn sorts; None is 0, 1, ...
+        For an input_scale, a Pipeline whose first step divides by it. Raises ValueError, naming it, for what these estimators
+        have not: activations but identity, sigmoid, tanh and relu, one for all hidden layers, and losses but cross_entropy,
+        binary_cross_entropy, squared_error of identity outputs, and poisson.
+        """
+        from .interop import sklearn
+
+        return sklearn.estimator(self._architecture, self._weights, self._biases, classes)
+
+    @_in_default_environment
+    def to_c(self, path: str | PathLike[str]) -> None:
+        """Write the network to the file path as C99: predict(x, out), which gives the bits of forward for one row.
+
+        The file needs no other, and no library but fma; its first lines say how to compile it, and how much memory it takes.
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import c
+
+        c.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_javascript(self, path: str | PathLike[str]) -> None:
+        """Write the network to the file path as an ES module: predict(x, out), which gives the bits of forward for one row.
+
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import javascript
+
+        javascript.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_onnx(self, path: str | PathLike[str], labels: bool = False) -> None:
+        """Write the network to the file path as ONNX, opset 20: x (rows, n_in) becomes output (rows, n_out), for any rows.
+
+        labels: whether there is a second output, label: int64 as predict gives them, (rows,) classes or (rows, n_out) labels, save
+            for outputs that are NaN, where predict gives -1.
+        Inputs and outputs are of the network's dtype, and outputs differ from its own by rounding. The loss is not in the file.
+        Raises ValueError for an activation of your own, for labels of a network that answers numbers, and above 2 GB, and
+        ImportError without onnx.
+        """
+        from .interop import onnx
+
+        onnx.write(path, self._architecture, self._parameters, labels)
 
     def _require_derivatives(self):
         if self._without_derivative:

@@ -1,10 +1,11 @@
-"""Networks in files: npz without pickle, written beside and renamed, and checked throughout when read.
+"""Networks in files: npz without pickle, or safetensors, written beside and renamed, and checked throughout when read.
 
-A file holds one-dimensional arrays in little-endian order: header, JSON as bytes; parameters, the flat array; and those of the
+An npz file holds one-dimensional arrays in little-endian order: header, JSON as bytes; parameters, the flat array; and those of the
 training's state, of which the header has the names and checksums. What stands in the header beside the FIELDS is kept for
 whoever wrote it. Its version is 3.
 Version 2 holds of the training no more than how many epochs there were. Version 1 does not say what numbers mean either (uint8
 stood for x / 255, other types for themselves), and of the task only whether its first targets named classes.
+Files whose names end in .safetensors hold the same, in the form that interop/safetensors.py says.
 """
 
 import contextlib
@@ -38,6 +39,7 @@ FIELDS_OF = {  # beside those
 OF_STATE = "state "  # how the names of the arrays of a TrainingState begin
 PICTURE = 784  # inputs of the networks of version 1 that were trained on uint8 pixels, as far as anyone can tell
 LARGEST_HEADER = 2**24
+SAFETENSORS = ".safetensors"
 DTYPES = "float32", "float64", "int32", "int64", "uint8"  # of arrays
 
 # The start of an npy file as NumPy writes a one-dimensional array. It is matched, not evaluated.
@@ -88,13 +90,19 @@ def save(path, saved):
         "arrays": sums,
         **more,
     }
-    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    text = json.dumps(header)
+    encoded = np.frombuffer(text.encode(), np.uint8)
     if len(encoded) > LARGEST_HEADER - 1000:
         raise ValueError(
             f"what describes the network, its history above all, takes {len(encoded)} bytes, more than a file holds"
         )
-    with _replacing(path) as file:
-        np.savez(file, header=encoded, **contents)
+    with replacing(path) as file:
+        if _is_safetensors(path):
+            from .interop import safetensors
+
+            safetensors.write(file, text, architecture, contents)
+        else:
+            np.savez(file, header=encoded, **contents)
 
 
 class MissingActivation(ValueError):
@@ -107,7 +115,7 @@ def load(path, activations=(), input_scale=None):
     own = validation.custom_activations("activations", activations)
     with open(path, "rb") as file:
         try:
-            header, architecture, contents = _read(file, own)
+            header, architecture, contents = _read_tensors(path, own) if _is_safetensors(path) else _read(file, own)
             parameters = contents.pop("parameters")
             state = _state(header, contents, parameters)
         except MissingActivation as missing:
@@ -181,13 +189,41 @@ def _read(file, own):
         dtypes = {name: [np.dtype(dtype).newbyteorder("<") for dtype in DTYPES] for name in sums}
         dtypes["parameters"] = [little_endian]
         arrays = {name: _array(archive.read(f"{name}.npy"), dtypes[name]) for name in sums}
+    return header, architecture, _checked(architecture, sums, arrays)
+
+
+def _read_tensors(path, own):
+    """The same, from a safetensors file."""
+    from .interop import safetensors
+
+    text, tensors = safetensors.read(path)
+    if text is None:
+        raise ValueError(
+            "it says no more than its tensors: give layer_sizes=[...], activation and the like, as for MLP. They are "
+            f"{safetensors.described(tensors)}"
+        )
+    header = _parsed(text)
+    architecture = _architecture(header, own)
+    arrays = safetensors.contents_of(architecture, tensors)
+    sums = {"parameters": header["sha256"], **header["arrays"]}
+    if arrays.keys() != sums.keys() or any(array.ndim != 1 or array.dtype not in DTYPES for array in arrays.values()):
+        raise ValueError(f"it does not hold the arrays {', '.join(sums)}")
+    return header, architecture, _checked(architecture, sums, arrays)
+
+
+def _checked(architecture, sums, arrays):
+    """The arrays, if they are as many numbers, with the checksums, as the header says."""
     n_found = arrays["parameters"].size
     if n_found != n_parameters(architecture.layer_sizes):
         raise ValueError(f"its layers need {n_parameters(architecture.layer_sizes)} parameters, not {n_found}")
     for name, array in arrays.items():
         if _checksum(array) != sums[name]:
             raise ValueError(f"its {name} do not have the checksum in its header")
-    return header, architecture, arrays
+    return arrays
+
+
+def _is_safetensors(path):
+    return _path(path).endswith(SAFETENSORS)
 
 
 def _checksum(array):
@@ -263,7 +299,7 @@ def _loss(header):
 
 
 @contextlib.contextmanager
-def _replacing(path):
+def replacing(path):
     """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
     target = _target(path)
     beside = f"{_beside(target)}{secrets.token_hex(8)}.tmp"

@@ -395,3 +395,21 @@ def test_a_reader_that_leaves_is_no_traceback(model):
     finally:
         os.close(writer)
     assert done.returncode == 1 and done.stderr == ""
+
+
+@pytest.mark.parametrize("language, file", [("onnx", "net.onnx"), ("c", "net.h"), ("javascript", "net.mjs")])
+def test_export_writes_what_the_network_does(run, model, language, file):
+    if language == "onnx":
+        pytest.importorskip("onnx")
+    status, out, err = run("export", "model.npz", "--to", language, "--out", file)
+    assert status == 0 and err == "" and out.endswith(f"written to {file}\n")
+    getattr(model, f"to_{language}")("wanted")
+    assert Path(file).read_bytes() == Path("wanted").read_bytes()
+    status, out, _ = run("export", "model.npz", "--to", language, "--out", file, "--json")
+    assert status == 0 and json.loads(out)["format"] == language
+
+
+def test_export_says_what_it_lacks(run, model):
+    assert_fails(run("export", "model.npz", "--to", "verse", "--out", "net"), 2, "verse")
+    assert_fails(run("export", "model.npz", "--to", "c"), 2, "--out")
+    assert_fails(run("export", "model.npz", "--to", "c", "--out", "nowhere/net.h"), 1, "nowhere")

@@ -146,6 +146,15 @@ def predict(arguments):
         print(f"answer: {answer}\n" if answer >= 0 else "no answer: an output is not a number\n")
 
 
+def export(arguments):
+    """Write a network in a format of others."""
+    net = MLP.load(arguments.model)
+    getattr(net, f"to_{arguments.to}")(arguments.out)
+    if arguments.json:
+        return _print_json({**_facts(net), "format": arguments.to, "file": arguments.out})
+    print(f"{_title(net)}, written to {arguments.out}")
+
+
 def show(arguments):
     """Show a network's layers, and the weights of each first-layer neuron as a picture."""
     net = MLP.load(arguments.model)

@@ -71,6 +71,7 @@ def _parser():
         ("evaluate", "test a saved network", _evaluate_arguments),
         ("predict", "read pictures of digits", _predict_arguments),
         ("show", "show a network's layers and what its first neurons look for", _show_arguments),
+        ("export", "write a network as ONNX, C or JavaScript", _export_arguments),
         ("verify", "train the reference network and compare its hash with the public one", _verify_arguments),
         ("info", "show what this installation is made of", lambda command: None),
         ("page", "draw digits, watch every neuron, turn every weight and train, in a browser", _page_arguments),
@@ -127,6 +128,13 @@ def _show_arguments(command):
     _add_model(command)
     _add_plot(command)
     command.add_argument("--all", action="store_true", help="draw every neuron of the first layer, not only the first 16")
+
+
+def _export_arguments(command):
+    _add_model(command)
+    add = command.add_argument
+    add("--to", choices=("onnx", "c", "javascript"), required=True, help="the format; onnx needs the extra of that name")
+    add("--out", required=True, metavar="FILE", help="the file to write, such as net.onnx, net.h or net.mjs")
 
 
 def _add_model(command):

@@ -76,6 +76,10 @@ class TrainingState:
         """As before the first step of any optimizer."""
         self.rule, self.rule_steps, self.arrays, self.powers = None, 0, {}, {}
 
+    def take_optimizer(self, other: "TrainingState") -> None:
+        """Go on with the optimizer's state of another TrainingState."""
+        self.rule, self.rule_steps, self.arrays, self.powers = other.rule, other.rule_steps, other.arrays, other.powers
+
     @contextlib.contextmanager
     def undone_by_errors(self, parameters):
         """Leave parameters and state as they are now if an activation of the user's own raises on the way."""
