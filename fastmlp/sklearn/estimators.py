@@ -1,0 +1,487 @@
+"""MLPClassifier and MLPRegressor: subclasses of scikit-learn's, whose computing hooks fastmlp does.
+
+Constraints, error texts, tags, routing and the checks of data are those of the scikit-learn that is installed. A hook of scikit-learn's
+loop that a subclass overrides is obeyed: training then takes scikit-learn's own loop.
+"""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import _fit_context, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .. import optimizers
+from ..activations import ACTIVATIONS
+from ..backends import functions, load
+from ..custom import CustomActivation
+from ..losses import Huber, Quantile
+from ..network import MLP
+from . import losses
+from .fitting import fit_stochastic, samples_of
+from .parameters import Parameters, common_dtype
+
+HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
+HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
+OUTPUT_NAMES = {"logistic": "sigmoid"}
+DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
+OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
+
+
+class Estimator:
+    """What both estimators have in common, before scikit-learn's class in the order of bases."""
+
+    _parameters: Parameters | None
+    _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        theirs = neural_network.MLPClassifier
+        cls._follows_their_loop = any(getattr(cls, name) is not getattr(theirs, name) for name in HOOKS_OF_THEIR_LOOP)
+        cls._computes_its_own_outputs = cls._forward_pass_fast is not Estimator._forward_pass_fast or (
+            cls._forward_pass is not theirs._forward_pass
+        )
+
+    # What fit and partial_fit do.
+
+    def _fit_all(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: give both, or neither")
+        if sample_weight_val is not None and X_val is None:
+            raise ValueError("sample_weight_val needs X_val and y_val")
+        if X_val is None:
+            return self._fit(X, y, sample_weight=sample_weight)
+        if self.solver == "lbfgs":
+            raise ValueError("X_val and y_val are for solver='sgd' and 'adam': lbfgs validates nothing")
+        self._own_validation = X_val, y_val, sample_weight_val
+        try:
+            return self._fit(X, y, sample_weight=sample_weight)
+        finally:
+            del self._own_validation
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        class_weight = getattr(self, "class_weight", None)
+        if class_weight is not None:
+            if incremental and class_weight == "balanced":
+                raise ValueError(
+                    "class_weight='balanced' needs all classes at once: for partial_fit, give a dict {class: weight}"
+                )
+            of_rows = compute_sample_weight(class_weight, y)
+            sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
+        return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        X, y = super()._validate_input(X, y, incremental, reset)
+        if self._own_validation is not None:
+            X_val, y_val, weights = self._own_validation
+            X_val, y_val = self._checked_validation(X_val, y_val)
+            weights = None if weights is None else _check_sample_weight(weights, X_val)
+            self._own_validation = X_val, y_val, weights
+        return (X if self.dtype is None else X.astype(self.dtype, copy=False)), y
+
+    def _checked_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        numeric = {} if is_classifier(self) else {"y_numeric": True}
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=False,
+            **numeric,
+        )
+        if not is_classifier(self):
+            return X, y.reshape(-1, 1) if y.ndim == 1 else y
+        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
+        unknown = np.setdiff1d(y, self.classes_) if y.ndim == 1 else ()
+        if len(unknown):
+            raise ValueError(
+                f"`y_val` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y_val' has {unknown}."
+            )
+        return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
+        vars(self).pop("_dropout_seed", None)
+        super()._initialize(y, layer_units, dtype)
+        self.validation_loss_curve_ = []
+        if common_dtype(self.coefs_, self.intercepts_) is not None:
+            self._linked_parameters()
+
+    def _fit_stochastic(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental):  # fmt: skip
+        if self._takes_their_loop():
+            super()._fit_stochastic(
+                X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
+            )
+        else:
+            fit_stochastic(self, X, y, sample_weight, incremental)
+
+    def _fit_lbfgs(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units):
+        if not self._takes_their_loop():
+            parameters = self._linked_parameters(np.dtype(np.float64))
+            samples = samples_of(self, X, y, sample_weight, parameters.flat.dtype)
+            X, y = samples.x, samples.y
+        super()._fit_lbfgs(X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units)
+
+    def _unpack(self, packed_parameters: np.ndarray) -> None:
+        parameters = vars(self).get("_parameters")
+        if (
+            parameters is None
+            or not parameters.are(self.coefs_, self.intercepts_)
+            or packed_parameters.dtype != parameters.flat.dtype
+        ):
+            super()._unpack(packed_parameters)
+            return
+        start = 0
+        for view in parameters.coefs + parameters.intercepts:
+            view.reshape(-1)[...] = packed_parameters[start : start + view.size]
+            start += view.size
+
+    def _loss_grad_lbfgs(self, packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
+        self._unpack(packed_coef_inter)
+        if self._takes_their_loop():
+            return super()._loss_grad_lbfgs(
+                packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads
+            )
+        parameters, loss = self._linked_parameters(), self._engine_loss()
+        engine, dtype = self._engine_of(parameters, loss), parameters.flat.dtype
+        samples = samples_of(self, X, y, sample_weight, dtype)
+        gradient, of_rows = np.empty_like(parameters.flat), np.empty(len(samples.x))
+        engine.gradients(samples, gradient, of_rows)
+        if not samples.smoothing:
+            if loss == "binary_cross_entropy" and self.n_outputs_ > 1:
+                of_rows = losses.of_labels(samples.y, engine.forward(samples.x))
+            else:
+                of_rows = losses.reported(of_rows, loss, self.n_outputs_, dtype)
+        total = len(of_rows) if sample_weight is None else sample_weight.sum()
+        mean, of_flat = float(np.average(of_rows, weights=sample_weight)), functions(load().name)[dtype]
+        gradients = Parameters(gradient, parameters.sizes)
+        for coef, gradient_of_coef in zip(parameters.coefs, gradients.coefs):
+            mean += (0.5 * self.alpha) * of_flat.sum_of_squares(coef.reshape(-1)) / total
+            gradient_of_coef += (self.alpha / total) * coef
+            if self.l1:
+                mean += self.l1 * of_flat.sum_of_magnitudes(coef.reshape(-1)) / total
+                gradient_of_coef += (self.l1 / total) * np.sign(coef)
+        return mean, np.concatenate([part.reshape(-1) for part in gradients.coefs + gradients.intercepts])
+
+    # The flat array and its engines.
+
+    def _takes_their_loop(self) -> bool:
+        """Whether training takes scikit-learn's loop; ValueError if that cannot do what is asked."""
+        theirs = (
+            self._follows_their_loop or common_dtype(self.coefs_, self.intercepts_) is None or self._engine_loss() is None
+        )
+        if theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_:
+            changed = [name for name, default in DEFAULTS.items() if getattr(self, name, default) != default]
+            if changed:
+                raise ValueError(
+                    f"{changed[0]}={getattr(self, changed[0])!r} does not go with hooks of one's own, nor with these coefs_"
+                )
+            return True
+        return False
+
+    def _linked_parameters(self, dtype: np.dtype | None = None) -> Parameters:
+        """The Parameters that coefs_ and intercepts_ are views of, writable and in dtype, their own unless given."""
+        dtype = common_dtype(self.coefs_, self.intercepts_) if dtype is None else dtype
+        parameters = vars(self).get("_parameters")
+        if (
+            parameters is None or parameters.flat.dtype != dtype or not parameters.flat.flags.writeable
+            or not parameters.are(self.coefs_, self.intercepts_)
+        ):  # fmt: skip
+            self._parameters = parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
+            self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
+        return parameters
+
+    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error") -> Any:
+        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, self.n_threads)
+
+    def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
+        """The engine's activations, one a layer."""
+        of_layers = self.activation
+        if isinstance(of_layers, (list, tuple)):
+            if len(of_layers) != n_hidden:
+                raise ValueError(f"activation must be one, or one for each of {n_hidden} hidden layers, got {of_layers!r}")
+            for name in of_layers:
+                if not isinstance(name, CustomActivation) and name not in HIDDEN:
+                    raise ValueError(f"activation must be of {sorted(HIDDEN)}, got {name!r}")
+        else:
+            of_layers = [of_layers] * n_hidden
+        return tuple(name if isinstance(name, CustomActivation) else OUTPUT_NAMES.get(name, name)
+                     for name in [*of_layers, self.out_activation_])  # fmt: skip
+
+    def _engine_loss(self) -> Any:
+        """The engine's loss; None where outputs that the user has changed do not go with it."""
+        if is_classifier(self):
+            return losses.NAMES[self.out_activation_] if self.out_activation_ in ("softmax", "logistic") else None
+        expected = "exp" if self.loss == "poisson" else "identity"
+        return self.loss if self.out_activation_ == expected else None
+
+    # What predict, predict_proba and scores do.
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
+        if check_input:
+            outputs = self._outputs_at_once(X)
+            if outputs is not None:
+                return outputs
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if self.dtype is not None:
+            X = X.astype(self.dtype, copy=False)
+        parameters = self._parameters_for(X)
+        if parameters is None:
+            return super()._forward_pass_fast(X, check_input=False)
+        engine, dtype = self._engine_of(parameters), parameters.flat.dtype
+        if not hasattr(X, "toarray"):
+            return engine.forward(np.ascontiguousarray(X, dtype))
+        X = X.tocsr()
+        blocks = [X[start : start + OF_ROWS].toarray().astype(dtype, copy=False) for start in range(0, X.shape[0], OF_ROWS)]
+        return np.concatenate([engine.forward(np.ascontiguousarray(block)) for block in blocks])
+
+    def _outputs_at_once(self, X: Any) -> np.ndarray | None:
+        """The outputs for X where it needs no further look: finite rows of the right type and width, for a linked network."""
+        attributes = vars(self)
+        parameters = attributes.get("_parameters")
+        if (
+            parameters is None or self._computes_its_own_outputs or "feature_names_in_" in attributes
+            or not parameters.are(self.coefs_, self.intercepts_)
+        ):  # fmt: skip
+            return None
+        engine = self._engine_of(parameters)
+        if not engine.takes(X) or not engine.all_finite(X):
+            return None
+        return engine.forward(X)
+
+    def _parameters_for(self, X: Any) -> Parameters | None:
+        """The Parameters to compute the outputs for checked X with; None where scikit-learn's own way is to be taken."""
+        own = common_dtype(self.coefs_, self.intercepts_)
+        if own is None or self._computes_its_own_outputs or X.shape[1] != self.coefs_[0].shape[0]:
+            return None
+        dtype = np.result_type(X.dtype, own)
+        if dtype not in (np.float32, np.float64):
+            return None
+        linked = vars(self).get("_parameters")
+        if linked is not None and linked.flat.dtype == dtype and linked.are(self.coefs_, self.intercepts_):
+            return linked
+        return Parameters.of(self.coefs_, self.intercepts_, dtype)
+
+    def _score(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        if self.scoring is None:
+            return super()._score(X, y, sample_weight=sample_weight)
+        if self.scoring == "loss":
+            return -self.validation_loss_curve_[-1]
+        unnamed = object.__new__(type(self))  # X has lost its names, which is no reason for a warning
+        vars(unnamed).update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(check_scoring(unnamed, self.scoring)(unnamed, X, y, **weights))
+
+    def activations(self, X: Any) -> list[np.ndarray]:
+        """The activations of every layer for X (rows, n_features_in_): a list of arrays (rows, units), the inputs first, the
+        outputs last."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = X if self.dtype is None else X.astype(self.dtype, copy=False)
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
+        engine = self._engine_of(Parameters.of(self.coefs_, self.intercepts_, dtype))
+        return engine.activations(np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype))
+
+    def to_network(self) -> MLP:
+        """A fastmlp.MLP with a copy of these weights, whose forward gives the bits of predict_proba's, or predict's, outputs."""
+        check_is_fitted(self)
+        dtype = np.dtype(common_dtype(self.coefs_, self.intercepts_) or np.float64)
+        parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
+        *hidden, output = self._engine_activations(len(parameters.sizes) - 2)
+        net = MLP(
+            parameters.sizes, hidden or "relu", output, self._engine_loss() or "squared_error", dtype.name, seed=0,
+            n_threads=self.n_threads,
+        )  # fmt: skip
+        net.parameters[...] = parameters.flat
+        return net
+
+    # Copies: of the flat array, into which the lists point again.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        parameters = state.pop("_parameters", None)
+        if parameters is not None and parameters.are(self.coefs_, self.intercepts_):
+            state["_flat"], state["_sizes"] = parameters.flat, parameters.sizes
+            del state["coefs_"], state["intercepts_"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        flat, sizes = state.pop("_flat", None), state.pop("_sizes", None)
+        super().__setstate__(state)
+        if flat is not None:
+            self._parameters = parameters = Parameters(flat, sizes)
+            if flat.flags.writeable:  # what joblib maps from a file stays there
+                self._parameters = parameters = Parameters.of(parameters.coefs, parameters.intercepts, flat.dtype)
+            self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
+        elif "coefs_" in state and common_dtype(self.coefs_, self.intercepts_) is not None:
+            self._linked_parameters()
+
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "activation": [StrOptions(HIDDEN), CustomActivation, list, tuple],
+    "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+    "l1": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [StrOptions(set(optimizers.OPTIMIZERS)), optimizers.Optimizer, None],
+    "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
+    "average": [Interval(Real, 0, 1, closed="both"), None],
+    "scoring": [str, callable, None],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "dtype": [StrOptions({"float32", "float64"}), None],
+}
+
+
+class MLPClassifier(Estimator, neural_network.MLPClassifier):
+    """scikit-learn's MLPClassifier, computed by fastmlp."""
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **neural_network.MLPClassifier._parameter_constraints, **CONSTRAINTS,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="both")],
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        optimizer=None,
+        dropout=0.0,
+        l1=0.0,
+        gradient_clip=None,
+        average=None,
+        scoring=None,
+        n_threads=None,
+        dtype=None,
+        class_weight=None,
+        label_smoothing=0.0,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
+            batch_size=batch_size, learning_rate=learning_rate, learning_rate_init=learning_rate_init, power_t=power_t,
+            max_iter=max_iter, shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
+            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun,
+        )  # fmt: skip
+        self.optimizer, self.dropout, self.l1, self.gradient_clip, self.average = (
+            optimizer,
+            dropout,
+            l1,
+            gradient_clip,
+            average,
+        )
+        self.scoring, self.n_threads, self.dtype, self.class_weight, self.label_smoothing = (
+            scoring,
+            n_threads,
+            dtype,
+            class_weight,
+            label_smoothing,
+        )
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit to X (rows, features) and y.
+
+        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a part
+        of X; validation_loss_curve_ is of it, with early stopping and without.
+        """
+        return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+
+class MLPRegressor(Estimator, neural_network.MLPRegressor):
+    """scikit-learn's MLPRegressor, computed by fastmlp."""
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **neural_network.MLPRegressor._parameter_constraints, **CONSTRAINTS,
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"}), Huber, Quantile],
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        optimizer=None,
+        dropout=0.0,
+        l1=0.0,
+        gradient_clip=None,
+        average=None,
+        scoring=None,
+        n_threads=None,
+        dtype=None,
+    ):
+        super().__init__(
+            loss=loss, hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
+            batch_size=batch_size, learning_rate=learning_rate, learning_rate_init=learning_rate_init, power_t=power_t,
+            max_iter=max_iter, shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
+            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun,
+        )  # fmt: skip
+        self.optimizer, self.dropout, self.l1, self.gradient_clip, self.average = (
+            optimizer,
+            dropout,
+            l1,
+            gradient_clip,
+            average,
+        )
+        self.scoring, self.n_threads, self.dtype = scoring, n_threads, dtype
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit to X (rows, features) and y.
+
+        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a part
+        of X; validation_loss_curve_ is of it, with early stopping and without.
+        """
+        return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)

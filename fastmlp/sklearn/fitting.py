@@ -1,0 +1,246 @@
+"""The loop over epochs of solver="sgd" and "adam", as scikit-learn has it, with epochs that run in fastmlp's engine.
+
+Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here.
+"""
+
+import contextlib
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from .. import optimizers, validation
+from ..reference import Dropout, Samples, Steps
+from ..reference.dropout import threshold
+from ..training.loop import Slices
+from . import losses
+from .optimizers import SGD, Adam, OnFlatArrays, Own, adopted
+from .parameters import Parameters
+
+
+class Validation(NamedTuple):
+    """What early stopping looks at; y as the estimator's score takes it, samples as the engine does."""
+
+    X: Any
+    y: Any
+    weights: np.ndarray | None
+    samples: Samples
+
+
+def samples_of(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Samples:
+    """Checked data as the engine takes them; classes as labels where each row has one."""
+    x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+    if y.dtype == bool and estimator.out_activation_ == "softmax":
+        y = y.argmax(axis=1)
+    elif y.ndim == 2:
+        y = np.ascontiguousarray(y, dtype)
+    smoothing = float(getattr(estimator, "label_smoothing", 0.0))
+    return Samples(x, y, None if weights is None else np.ascontiguousarray(weights, dtype), False, smoothing)
+
+
+def options(estimator: Any) -> dict[str, Any]:
+    """What the estimator's parameters say of an Optimizer, beside its rule."""
+    return {
+        "l2": estimator.alpha, "l1": estimator.l1, "clip_norm": estimator.gradient_clip, "average": estimator.average,
+    }  # fmt: skip
+
+
+def new_optimizer(estimator: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
+    """The optimizer of a new fit."""
+    own = estimator.optimizer
+    if isinstance(own, str):
+        numbers = {
+            name: getattr(estimator, name)
+            for name in ("beta_1", "beta_2", "epsilon", "momentum")
+            if name in optimizers.OPTIMIZERS[own].__dataclass_fields__ and not (own == "rmsprop" and name == "momentum")
+        }
+        own = optimizers.OPTIMIZERS[own](learning_rate=estimator.learning_rate_init, **numbers)
+    if own is not None:
+        return Own(sizes, own)
+    if estimator.solver == "sgd":
+        names = "learning_rate_init", "learning_rate", "momentum", "nesterovs_momentum", "power_t"
+        return SGD(sizes, *(getattr(estimator, name) for name in names))
+    return Adam(sizes, *(getattr(estimator, name) for name in ("learning_rate_init", "beta_1", "beta_2", "epsilon")))
+
+
+def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, incremental: bool) -> None:
+    """Train by epochs until the loss, or the score, no longer gets better, or max_iter; for one epoch if incremental."""
+    parameters = estimator._linked_parameters()
+    dtype = parameters.flat.dtype
+    if not incremental or getattr(estimator, "_optimizer", None) is None:
+        estimator._optimizer = new_optimizer(estimator, parameters.sizes)
+    else:
+        estimator._optimizer = adopted(estimator._optimizer, parameters.sizes)
+    if estimator.early_stopping and incremental:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    rows, held_out = split(estimator, X, y, weights, dtype)
+    n_samples = X.shape[0] if rows is None else len(rows)
+    epochs = Epochs(estimator, parameters, samples_of(estimator, X, y, weights, dtype), weights, rows, n_samples)
+    try:
+        take_epochs(estimator, epochs, held_out, n_samples, incremental)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    epochs.finish()
+    if estimator.early_stopping:
+        for view, best in zip(parameters.coefs + parameters.intercepts, estimator._best_coefs + estimator._best_intercepts):
+            view[...] = best
+
+
+def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n_samples: int, incremental: bool) -> None:
+    optimizer, early_stopping = estimator._optimizer, estimator.early_stopping
+    shuffled = np.arange(n_samples)
+    of_stopping = (held_out.X, held_out.y, held_out.weights) if early_stopping and held_out else (None, None, None)
+    estimator.n_iter_ = 0
+    for _ in range(estimator.max_iter):
+        if estimator.shuffle:
+            shuffled = shuffled[estimator._random_state.permutation(n_samples)]
+        estimator.loss_ = epochs.take(shuffled if estimator.shuffle else None)
+        estimator.n_iter_ += 1
+        estimator.t_ += n_samples
+        estimator.loss_curve_.append(estimator.loss_)
+        if estimator.verbose:
+            print("Iteration %d, loss = %.8f" % (estimator.n_iter_, estimator.loss_))
+        with epochs.averaged():
+            if held_out:
+                estimator.validation_loss_curve_.append(epochs.loss_of(held_out))
+            estimator._update_no_improvement_count(early_stopping, *of_stopping)
+        optimizer.iteration_ends(estimator.t_)
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            what = "Validation score" if early_stopping else "Training loss"
+            told = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change:d} consecutive epochs."
+            if optimizer.trigger_stopping(told, estimator.verbose):
+                break
+            estimator._no_improvement_count = 0
+        if incremental:
+            break
+        if estimator.n_iter_ == estimator.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+
+class Epochs:
+    """Trains an estimator's parameters for one epoch after another."""
+
+    def __init__(self, estimator: Any, parameters: Parameters, samples: Samples, weights: np.ndarray | None,
+                 rows: np.ndarray | None, n_samples: int):  # fmt: skip
+        self.estimator, self.samples, self.weights, self.rows = estimator, samples, weights, rows
+        self.flat, self.optimizer, self.loss = parameters.flat, estimator._optimizer, estimator._engine_loss()
+        self.engine = estimator._engine_of(parameters, self.loss)
+        self.n_samples, self.batch_size = n_samples, batch_size_of(estimator, n_samples)
+        self.optimizer.begin(parameters, options(estimator))
+        self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
+        self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1
+        self.slices = Slices(self.batch_size, by_batch=self.several_labels)
+        n_steps = -(-n_samples // self.batch_size)
+        self.losses, self.penalties = np.empty(n_samples), np.zeros(n_steps)
+        self.divisors = np.full(n_steps, float(self.batch_size))
+        self.divisors[-1] = n_samples - self.batch_size * (n_steps - 1)
+
+    def take(self, shuffled: np.ndarray | None) -> float:
+        """Train on all rows, in this order; the loss as scikit-learn reports it."""
+        state, samples, divisors, weights = self.optimizer.state, self.samples, self.divisors, self.weights
+        order = self.rows if shuffled is None else shuffled if self.rows is None else self.rows[shuffled]
+        if weights is not None:
+            weights = weights if order is None else weights[order]
+            divisors = losses.sums_of_batches(weights, self.batch_size)
+            if not divisors.all():
+                raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        coefficients = np.array([[self.estimator.alpha, self.estimator.l1]], float) / divisors[:, None]
+        for start, stop in self.slices.of(self.n_samples):
+            steps = Steps(start, stop, self.batch_size, order, state.step)
+            first, count = start // self.batch_size, steps.count
+            before = self.losses_of_labels(order, start, stop) if self.several_labels else None
+            update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
+            penalties = coefficients[first : first + count], self.penalties[first:]
+            self.engine.train(
+                samples, update, steps, self.losses, None, penalties if coefficients.any() else None, self.dropout
+            )
+            state.step += count
+            if before is not None:
+                self.losses[start:stop] = before
+        return losses.of_epoch(self.reported(self.losses), weights, self.penalties, self.batch_size)
+
+    def reported(self, of_rows: np.ndarray) -> np.ndarray:
+        """Losses of rows, as scikit-learn has them."""
+        if self.samples.smoothing:
+            return of_rows
+        return losses.reported(of_rows, self.loss, self.engine_outputs, self.flat.dtype)
+
+    @property
+    def engine_outputs(self) -> int:
+        return self.estimator.n_outputs_
+
+    def losses_of_labels(self, order: np.ndarray | None, start: int, stop: int) -> np.ndarray:
+        """The losses of rows with several labels at once, before a step that changes the parameters."""
+        rows = slice(start, stop) if order is None else order[start:stop]
+        return losses.of_labels(self.samples.y[rows], self.engine.forward(self.samples.x[rows]))
+
+    def loss_of(self, held_out: Validation) -> float:
+        """The mean loss, without penalties."""
+        found = np.empty(len(held_out.samples.x))
+        if self.several_labels:
+            found = losses.of_labels(held_out.samples.y, self.engine.forward(held_out.samples.x))
+        else:
+            self.engine.evaluate(held_out.samples, found, None)
+        return float(np.average(self.reported(found), weights=held_out.weights))
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the parameters are their average, where the estimator asks for that."""
+        if self.estimator.average is None:
+            return contextlib.nullcontext()
+        return self.optimizer.rule().averaged(self.optimizer.state, self.flat)
+
+    def finish(self) -> None:
+        """Leave the average in the parameters."""
+        if self.estimator.average is not None:
+            self.optimizer.rule().finish(self.optimizer.state, self.flat)
+
+
+def batch_size_of(estimator: Any, n_samples: int) -> int:
+    """Rows a step."""
+    if estimator.batch_size == "auto":
+        return min(200, n_samples)
+    if estimator.batch_size > n_samples:
+        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4)
+    return int(np.clip(estimator.batch_size, 1, n_samples))
+
+
+def dropout_of(estimator: Any, n_hidden: int) -> Dropout | None:
+    """The Dropout that the estimator asks for."""
+    thresholds = tuple(map(threshold, validation.dropout_rates(0.0, estimator.dropout, n_hidden)))
+    return Dropout(thresholds, estimator._dropout_seed) if any(thresholds) else None
+
+
+def split(
+    estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype
+) -> tuple[np.ndarray | None, Validation | None]:
+    """(the rows to train on, None for all; the Validation): the user's own, or rows that are drawn for early stopping."""
+    if estimator._own_validation is not None:
+        X_val, y_val, weights = estimator._own_validation
+        return None, validation_of(estimator, X_val, y_val, weights, dtype)
+    if not estimator.early_stopping:
+        return None, None
+    of_one_label = is_classifier(estimator) and estimator.n_outputs_ == 1
+    rows, held_out = train_test_split(
+        np.arange(X.shape[0]), random_state=estimator._random_state, test_size=estimator.validation_fraction,
+        stratify=y if of_one_label else None,
+    )  # fmt: skip
+    if len(held_out) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    held_out_weights = None if weights is None else weights[held_out]
+    return rows, validation_of(estimator, _safe_indexing(X, held_out), y[held_out], held_out_weights, dtype)
+
+
+def validation_of(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Validation:
+    samples = samples_of(estimator, X, y, weights, dtype)._replace(smoothing=0.0)
+    if is_classifier(estimator):
+        y = estimator._label_binarizer.inverse_transform(y)
+    return Validation(X, y, weights, samples)
