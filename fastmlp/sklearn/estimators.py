@@ -13,6 +13,7 @@ from sklearn.base import _fit_context, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -22,7 +23,7 @@ from ..backends import functions, load
 from ..custom import CustomActivation
 from ..losses import Huber, Quantile
 from ..network import MLP
-from . import losses
+from . import at_once, losses
 from .fitting import fit_stochastic, samples_of
 from .parameters import Parameters, common_dtype
 
@@ -30,6 +31,7 @@ HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
 HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
 OUTPUT_NAMES = {"logistic": "sigmoid"}
 DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
+TEAM_PAYS = 2e6  # multiply-adds of a step from which more threads are tried: shorter fits are over before that has paid
 OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
 
 
@@ -43,8 +45,11 @@ class Estimator:
         super().__init_subclass__(**kwargs)
         theirs = neural_network.MLPClassifier
         cls._follows_their_loop = any(getattr(cls, name) is not getattr(theirs, name) for name in HOOKS_OF_THEIR_LOOP)
-        cls._computes_its_own_outputs = cls._forward_pass_fast is not Estimator._forward_pass_fast or (
-            cls._forward_pass is not theirs._forward_pass
+        cls._computes_its_own_outputs = cls._forward_pass is not theirs._forward_pass or any(
+            getattr(cls, name) is not getattr(Estimator, name) for name in ("_forward_pass_fast", "_predict")
+        )
+        cls._changes_training = cls._follows_their_loop or any(
+            getattr(cls, name) is not getattr(Estimator, name) for name in ("_fit_stochastic", "_validate_input")
         )
 
     # What fit and partial_fit do.
@@ -66,6 +71,13 @@ class Estimator:
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         class_weight = getattr(self, "class_weight", None)
+        if incremental and sample_weight is None and class_weight is None:
+            targets = at_once.rows(self, X, y)
+            if targets is not None and not self._takes_their_loop():
+                self._random_state = at_once.random_state_of(self)
+                fit_stochastic(self, X, targets, None, incremental)
+                self._require_finite()
+                return self
         if class_weight is not None:
             if incremental and class_weight == "balanced":
                 raise ValueError(
@@ -74,6 +86,15 @@ class Estimator:
             of_rows = compute_sample_weight(class_weight, y)
             sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+
+    def _require_finite(self) -> None:
+        if not np.isfinite(self._parameters.flat).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+            )
+
+    def _dtype_is_changed(self, parameters: Parameters) -> bool:
+        return self.dtype is not None and parameters.flat.dtype != self.dtype
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         X, y = super()._validate_input(X, y, incremental, reset)
@@ -197,8 +218,9 @@ class Estimator:
             self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
         return parameters
 
-    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error") -> Any:
-        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, self.n_threads)
+    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf) -> Any:
+        n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
+        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads)
 
     def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
         """The engine's activations, one a layer."""
@@ -225,7 +247,7 @@ class Estimator:
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
         if check_input:
-            outputs = self._outputs_at_once(X)
+            outputs = at_once.outputs(self, X)
             if outputs is not None:
                 return outputs
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
@@ -241,20 +263,6 @@ class Estimator:
         blocks = [X[start : start + OF_ROWS].toarray().astype(dtype, copy=False) for start in range(0, X.shape[0], OF_ROWS)]
         return np.concatenate([engine.forward(np.ascontiguousarray(block)) for block in blocks])
 
-    def _outputs_at_once(self, X: Any) -> np.ndarray | None:
-        """The outputs for X where it needs no further look: finite rows of the right type and width, for a linked network."""
-        attributes = vars(self)
-        parameters = attributes.get("_parameters")
-        if (
-            parameters is None or self._computes_its_own_outputs or "feature_names_in_" in attributes
-            or not parameters.are(self.coefs_, self.intercepts_)
-        ):  # fmt: skip
-            return None
-        engine = self._engine_of(parameters)
-        if not engine.takes(X) or not engine.all_finite(X):
-            return None
-        return engine.forward(X)
-
     def _parameters_for(self, X: Any) -> Parameters | None:
         """The Parameters to compute the outputs for checked X with; None where scikit-learn's own way is to be taken."""
         own = common_dtype(self.coefs_, self.intercepts_)
@@ -267,6 +275,22 @@ class Estimator:
         if linked is not None and linked.flat.dtype == dtype and linked.are(self.coefs_, self.intercepts_):
             return linked
         return Parameters.of(self.coefs_, self.intercepts_, dtype)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The classes, or labels, or numbers that are predicted for X (rows, n_features_in_)."""
+        outputs = at_once.outputs(self, X)
+        return super().predict(X) if outputs is None else self._answers(outputs)
+
+    def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
+        return self._answers(self._forward_pass_fast(X, check_input=check_input))
+
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
+        if not is_classifier(self):
+            return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        answers = at_once.classes(self, outputs)
+        if answers is not None:
+            return answers
+        return self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
 
     def _score(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
         if self.scoring is None:
@@ -301,7 +325,7 @@ class Estimator:
         net.parameters[...] = parameters.flat
         return net
 
-    # Copies: of the flat array, into which the lists point again.
+    # Copies of estimators: of the flat array, into which the lists point again.
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -414,6 +438,26 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
         of X; validation_loss_curve_ is of it, with early stopping and without.
         """
         return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+
+    @available_if(lambda estimator: estimator._check_solver())
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch on X and y. classes: all there are, needed in the first call; sample_weight: as for fit."""
+        if classes is not None and hasattr(self, "classes_") and np.array_equal(classes, self.classes_):
+            classes = None  # known: to look at them again takes longer than to train on a row
+        return super().partial_fit(X, y, sample_weight, classes)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class of classes_, or of each label, for X (rows, n_features_in_): (rows, n_classes)."""
+        outputs = at_once.outputs(self, X)
+        if outputs is None:
+            return super().predict_proba(X)
+        if outputs.shape[1] > 1:
+            return outputs
+        both = np.empty((len(outputs), 2), outputs.dtype)
+        both[:, 1] = outputs[:, 0]
+        np.subtract(1, both[:, 1], out=both[:, 0])
+        return both
 
 
 class MLPRegressor(Estimator, neural_network.MLPRegressor):

@@ -133,8 +133,8 @@ class Epochs:
                  rows: np.ndarray | None, n_samples: int):  # fmt: skip
         self.estimator, self.samples, self.weights, self.rows = estimator, samples, weights, rows
         self.flat, self.optimizer, self.loss = parameters.flat, estimator._optimizer, estimator._engine_loss()
-        self.engine = estimator._engine_of(parameters, self.loss)
         self.n_samples, self.batch_size = n_samples, batch_size_of(estimator, n_samples)
+        self.engine = estimator._engine_of(parameters, self.loss, 3 * self.batch_size * parameters.flat.size)
         self.optimizer.begin(parameters, options(estimator))
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1
