@@ -11,6 +11,7 @@ import numpy as np
 from sklearn import neural_network
 from sklearn.base import _fit_context, is_classifier
 from sklearn.metrics import check_scoring
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -73,7 +74,7 @@ class Estimator:
         class_weight = getattr(self, "class_weight", None)
         if incremental and sample_weight is None and class_weight is None:
             targets = at_once.rows(self, X, y)
-            if targets is not None and not self._takes_their_loop():
+            if targets is not None and self._engine_loss() is not None:
                 self._random_state = at_once.random_state_of(self)
                 fit_stochastic(self, X, targets, None, incremental)
                 self._require_finite()
@@ -97,13 +98,32 @@ class Estimator:
         return self.dtype is not None and parameters.flat.dtype != self.dtype
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        X, y = super()._validate_input(X, y, incremental, reset)
+        if incremental or self.warm_start or not is_classifier(self):
+            X, y = super()._validate_input(X, y, incremental, reset)
+        else:
+            X, y = self._validate_with_new_classes(X, y, reset)
         if self._own_validation is not None:
             X_val, y_val, weights = self._own_validation
             X_val, y_val = self._checked_validation(X_val, y_val)
             weights = None if weights is None else _check_sample_weight(weights, X_val)
             self._own_validation = X_val, y_val, weights
         return (X if self.dtype is None else X.astype(self.dtype, copy=False)), y
+
+    def _validate_with_new_classes(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        """As scikit-learn's, but that y is looked at once to find its classes, and not again to binarize it."""
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._label_binarizer = LabelBinarizer().fit(y)
+        self.classes_ = self._label_binarizer.classes_
+        if y.ndim == 2:
+            return X, self._label_binarizer.transform(y).astype(bool)
+        found = np.searchsorted(self.classes_, y)[:, None]
+        return X, found == np.arange(len(self.classes_)) if self._label_binarizer.y_type_ == "multiclass" else found.astype(
+            bool
+        )
 
     def _checked_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         numeric = {} if is_classifier(self) else {"y_numeric": True}
@@ -208,12 +228,10 @@ class Estimator:
 
     def _linked_parameters(self, dtype: np.dtype | None = None) -> Parameters:
         """The Parameters that coefs_ and intercepts_ are views of, writable and in dtype, their own unless given."""
-        dtype = common_dtype(self.coefs_, self.intercepts_) if dtype is None else dtype
         parameters = vars(self).get("_parameters")
-        if (
-            parameters is None or parameters.flat.dtype != dtype or not parameters.flat.flags.writeable
-            or not parameters.are(self.coefs_, self.intercepts_)
-        ):  # fmt: skip
+        linked = parameters is not None and parameters.are(self.coefs_, self.intercepts_)
+        if not linked or not parameters.flat.flags.writeable or dtype not in (None, parameters.flat.dtype):
+            dtype = common_dtype(self.coefs_, self.intercepts_) if dtype is None else dtype
             self._parameters = parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
             self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
         return parameters
@@ -438,7 +456,6 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
         of X; validation_loss_curve_ is of it, with early stopping and without.
         """
         return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)
-
 
     @available_if(lambda estimator: estimator._check_solver())
     def partial_fit(self, X, y, sample_weight=None, classes=None):

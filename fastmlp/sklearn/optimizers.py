@@ -3,7 +3,9 @@
 learning_rate, ms, vs, velocities and t are there to be read and set, and update_params works, as scikit-learn has them.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,7 +38,8 @@ class OnFlatArrays(BaseOptimizer):
     """What scikit-learn's optimizers and fastmlp's own have in common here."""
 
     state: TrainingState
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
+    _kept: tuple[dict[str, Any], optimizers.Optimizer] | None = None
 
     def begin(self, parameters: Parameters, options: dict[str, Any]) -> None:
         """Take over parameters; options: of the Optimizer, what the estimator says beside: l2, l1, average and so on."""
@@ -48,7 +51,18 @@ class OnFlatArrays(BaseOptimizer):
         self.rule().begin(self.state, parameters.flat)
 
     def rule(self) -> optimizers.Optimizer:
-        """fastmlp's Optimizer for the steps that come next."""
+        """fastmlp's Optimizer for the steps that come next, kept until a number changes."""
+        numbers = {**self.numbers(), **self.options}
+        if self._kept is None or self._kept[0] != numbers:
+            self._kept = numbers, self.made(numbers)
+        return self._kept[1]
+
+    def numbers(self) -> dict[str, Any]:
+        """What users may change of it."""
+        raise NotImplementedError
+
+    def made(self, numbers: dict[str, Any]) -> optimizers.Optimizer:
+        """The Optimizer with these numbers."""
         raise NotImplementedError
 
     def update(self, n_steps: int, dtype: np.dtype, divisors: np.ndarray) -> Update:
@@ -67,11 +81,12 @@ class SGD(OnFlatArrays, SGDOptimizer):  # type: ignore[misc]
 
     velocities = of_state("v")
 
-    def rule(self) -> optimizers.Optimizer:
-        return optimizers.SGD(
-            learning_rate=self.learning_rate, momentum=self.momentum, nesterov=bool(self.nesterov and self.momentum),
-            form="keras", **self.options,
-        )  # fmt: skip
+    def numbers(self) -> dict[str, Any]:
+        nesterov = bool(self.nesterov and self.momentum)
+        return {"learning_rate": self.learning_rate, "momentum": self.momentum, "nesterov": nesterov}
+
+    def made(self, numbers: dict[str, Any]) -> optimizers.Optimizer:
+        return optimizers.SGD(form="keras", **numbers)
 
     def update(self, n_steps: int, dtype: np.dtype, divisors: np.ndarray) -> Update:
         update = super().update(n_steps, dtype, divisors)
@@ -100,11 +115,13 @@ class Adam(OnFlatArrays, AdamOptimizer):  # type: ignore[misc]
         self.state.rule_steps = steps
         self.state.powers = {name: float(power(getattr(self, name), np.array([steps]))[0]) for name in ("beta_1", "beta_2")}
 
-    def rule(self) -> optimizers.Optimizer:
-        return optimizers.Adam(
-            learning_rate=self.learning_rate_init, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon, form="keras",
-            **self.options,
-        )  # fmt: skip
+    def numbers(self) -> dict[str, Any]:
+        return {
+            "learning_rate": self.learning_rate_init, "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
+        }  # fmt: skip
+
+    def made(self, numbers: dict[str, Any]) -> optimizers.Optimizer:
+        return optimizers.Adam(form="keras", **numbers)
 
     def update(self, n_steps: int, dtype: np.dtype, divisors: np.ndarray) -> Update:
         update, powers = super().update(n_steps, dtype, divisors), self.state.powers
@@ -119,8 +136,11 @@ class Own(OnFlatArrays):  # type: ignore[misc]
         self.optimizer = optimizer
         self.sizes, self.state = sizes, TrainingState()
 
-    def rule(self) -> optimizers.Optimizer:
-        return replace(self.optimizer, **self.options)
+    def numbers(self) -> dict[str, Any]:
+        return {}
+
+    def made(self, numbers: dict[str, Any]) -> optimizers.Optimizer:
+        return replace(self.optimizer, **numbers)
 
     @property
     def learning_rate(self) -> float:
