@@ -7,7 +7,6 @@ still the views of their flat array. All else goes scikit-learn's way, so that e
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
 from .parameters import Parameters
@@ -57,7 +56,7 @@ def rows(estimator: Any, X: Any, y: Any) -> np.ndarray | None:
     engine = estimator._engine_of(parameters)
     if not are_ready(X, engine, estimator.n_features_in_) or len(y) != len(X):
         return None
-    if is_classifier(estimator):
+    if estimator._classifies:
         return labels(estimator, y)
     if y.dtype.kind not in "iuf" or y.size != len(X) * parameters.sizes[-1] or y.ndim > 2:
         return None

@@ -5,17 +5,18 @@ loop that a subclass overrides is obeyed: training then takes scikit-learn's own
 """
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import neural_network
-from sklearn.base import _fit_context, is_classifier
+from sklearn.base import _fit_context
+from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import optimizers
@@ -25,6 +26,7 @@ from ..custom import CustomActivation
 from ..losses import Huber, Quantile
 from ..network import MLP
 from . import at_once, losses
+from .callbacks import Told
 from .fitting import fit_stochastic, samples_of
 from .parameters import Parameters, common_dtype
 
@@ -36,11 +38,13 @@ TEAM_PAYS = 2e6  # multiply-adds of a step from which more threads are tried: sh
 OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
 
 
-class Estimator:
+class Estimator(CallbackSupportMixin):
     """What both estimators have in common, before scikit-learn's class in the order of bases."""
 
+    _classifies: bool
     _parameters: Parameters | None
     _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
+    _told: Told | None = None  # likewise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,15 +64,16 @@ class Estimator:
             raise ValueError("X_val and y_val go together: give both, or neither")
         if sample_weight_val is not None and X_val is None:
             raise ValueError("sample_weight_val needs X_val and y_val")
-        if X_val is None:
-            return self._fit(X, y, sample_weight=sample_weight)
-        if self.solver == "lbfgs":
+        if X_val is not None and self.solver == "lbfgs":
             raise ValueError("X_val and y_val are for solver='sgd' and 'adam': lbfgs validates nothing")
-        self._own_validation = X_val, y_val, sample_weight_val
+        self._own_validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        self._told = Told(self, X, y, sample_weight)
         try:
-            return self._fit(X, y, sample_weight=sample_weight)
+            self._fit(X, y, sample_weight=sample_weight)
+            self._told.fit_ends()
         finally:
-            del self._own_validation
+            del self._own_validation, self._told
+        return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         class_weight = getattr(self, "class_weight", None)
@@ -98,7 +103,7 @@ class Estimator:
         return self.dtype is not None and parameters.flat.dtype != self.dtype
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        if incremental or self.warm_start or not is_classifier(self):
+        if incremental or self.warm_start or not self._classifies:
             X, y = super()._validate_input(X, y, incremental, reset)
         else:
             X, y = self._validate_with_new_classes(X, y, reset)
@@ -126,7 +131,7 @@ class Estimator:
         )
 
     def _checked_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        numeric = {} if is_classifier(self) else {"y_numeric": True}
+        numeric = {} if self._classifies else {"y_numeric": True}
         X, y = validate_data(
             self,
             X,
@@ -137,7 +142,7 @@ class Estimator:
             reset=False,
             **numeric,
         )
-        if not is_classifier(self):
+        if not self._classifies:
             return X, y.reshape(-1, 1) if y.ndim == 1 else y
         y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
         unknown = np.setdiff1d(y, self.classes_) if y.ndim == 1 else ()
@@ -256,7 +261,7 @@ class Estimator:
 
     def _engine_loss(self) -> Any:
         """The engine's loss; None where outputs that the user has changed do not go with it."""
-        if is_classifier(self):
+        if self._classifies:
             return losses.NAMES[self.out_activation_] if self.out_activation_ in ("softmax", "logistic") else None
         expected = "exp" if self.loss == "poisson" else "identity"
         return self.loss if self.out_activation_ == expected else None
@@ -303,7 +308,7 @@ class Estimator:
         return self._answers(self._forward_pass_fast(X, check_input=check_input))
 
     def _answers(self, outputs: np.ndarray) -> np.ndarray:
-        if not is_classifier(self):
+        if not self._classifies:
             return outputs.ravel() if outputs.shape[1] == 1 else outputs
         answers = at_once.classes(self, outputs)
         if answers is not None:
@@ -346,7 +351,7 @@ class Estimator:
     # Copies of estimators: of the flat array, into which the lists point again.
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state = {name: value for name, value in super().__getstate__().items() if name not in ("_told", "_own_validation")}
         parameters = state.pop("_parameters", None)
         if parameters is not None and parameters.are(self.coefs_, self.intercepts_):
             state["_flat"], state["_sizes"] = parameters.flat, parameters.sizes
@@ -382,7 +387,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
 class MLPClassifier(Estimator, neural_network.MLPClassifier):
     """scikit-learn's MLPClassifier, computed by fastmlp."""
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _classifies = True
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **neural_network.MLPClassifier._parameter_constraints, **CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="both")],
@@ -480,7 +486,8 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
 class MLPRegressor(Estimator, neural_network.MLPRegressor):
     """scikit-learn's MLPRegressor, computed by fastmlp."""
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _classifies = False
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **neural_network.MLPRegressor._parameter_constraints, **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"}), Huber, Quantile],
     }  # fmt: skip

@@ -8,7 +8,6 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
@@ -94,8 +93,11 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
     optimizer, early_stopping = estimator._optimizer, estimator.early_stopping
     shuffled = np.arange(n_samples)
     of_stopping = (held_out.X, held_out.y, held_out.weights) if early_stopping and held_out else (None, None, None)
+    told = estimator._told
     estimator.n_iter_ = 0
     for _ in range(estimator.max_iter):
+        if told:
+            told.epoch_begins()
         if estimator.shuffle:
             shuffled = shuffled[estimator._random_state.permutation(n_samples)]
         estimator.loss_ = epochs.take(shuffled if estimator.shuffle else None)
@@ -103,11 +105,12 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
         estimator.t_ += n_samples
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose:
-            print("Iteration %d, loss = %.8f" % (estimator.n_iter_, estimator.loss_))
+            print(f"Iteration {estimator.n_iter_:d}, loss = {estimator.loss_:.8f}")
         with epochs.averaged():
             if held_out:
                 estimator.validation_loss_curve_.append(epochs.loss_of(held_out))
             estimator._update_no_improvement_count(early_stopping, *of_stopping)
+            is_ended = told is not None and told.epoch_ends()
         optimizer.iteration_ends(estimator.t_)
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             what = "Validation score" if early_stopping else "Training loss"
@@ -115,7 +118,7 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
             if optimizer.trigger_stopping(told, estimator.verbose):
                 break
             estimator._no_improvement_count = 0
-        if incremental:
+        if incremental or is_ended:
             break
         if estimator.n_iter_ == estimator.max_iter:
             warnings.warn(
@@ -216,7 +219,11 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
 def dropout_of(estimator: Any, n_hidden: int) -> Dropout | None:
     """The Dropout that the estimator asks for."""
     thresholds = tuple(map(threshold, validation.dropout_rates(0.0, estimator.dropout, n_hidden)))
-    return Dropout(thresholds, estimator._dropout_seed) if any(thresholds) else None
+    if not any(thresholds):
+        return None
+    if not hasattr(estimator, "_dropout_seed"):  # drawn only where it is needed: else all draws are scikit-learn's
+        estimator._dropout_seed = int(estimator._random_state.randint(2**32, dtype=np.uint32))
+    return Dropout(thresholds, estimator._dropout_seed)
 
 
 def split(
@@ -228,7 +235,7 @@ def split(
         return None, validation_of(estimator, X_val, y_val, weights, dtype)
     if not estimator.early_stopping:
         return None, None
-    of_one_label = is_classifier(estimator) and estimator.n_outputs_ == 1
+    of_one_label = estimator._classifies and estimator.n_outputs_ == 1
     rows, held_out = train_test_split(
         np.arange(X.shape[0]), random_state=estimator._random_state, test_size=estimator.validation_fraction,
         stratify=y if of_one_label else None,
@@ -241,6 +248,6 @@ def split(
 
 def validation_of(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Validation:
     samples = samples_of(estimator, X, y, weights, dtype)._replace(smoothing=0.0)
-    if is_classifier(estimator):
+    if estimator._classifies:
         y = estimator._label_binarizer.inverse_transform(y)
     return Validation(X, y, weights, samples)
