@@ -114,8 +114,8 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
         optimizer.iteration_ends(estimator.t_)
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             what = "Validation score" if early_stopping else "Training loss"
-            told = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change:d} consecutive epochs."
-            if optimizer.trigger_stopping(told, estimator.verbose):
+            message = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change:d} consecutive epochs."
+            if optimizer.trigger_stopping(message, estimator.verbose):
                 break
             estimator._no_improvement_count = 0
         if incremental or is_ended:
