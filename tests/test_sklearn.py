@@ -5,7 +5,6 @@ import pickle
 import re
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ pytest.importorskip("sklearn")
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 import fastmlp
@@ -258,7 +256,7 @@ def test_class_weight_is_a_sample_weight(X, y):
 def test_l1_and_alpha_in_lbfgs_are_those_of_its_gradient(X, numbers):
     model = regressor(solver="lbfgs", l1=3.0, alpha=2.0).fit(X, numbers)
     at, lists = np.concatenate([a.ravel() for a in model.coefs_ + model.intercepts_]), (None,) * 4
-    loss, gradient = model._loss_grad_lbfgs(at, X, numbers[:, None], None, *lists)
+    _, gradient = model._loss_grad_lbfgs(at, X, numbers[:, None], None, *lists)
     for i in range(0, len(at), 7):
         step = np.zeros_like(at)
         step[i] = 1e-6

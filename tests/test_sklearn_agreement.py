@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+import scipy.sparse
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
@@ -128,6 +129,32 @@ def test_partial_fit_and_warm_starts(solver, kind, data):
         assert model._random_state is draws
     assert_agree(*models, bound=100)
     assert (models[0]._random_state.get_state()[1] == models[1]._random_state.get_state()[1]).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", ["adam", "adam, tanh, alpha", "sgd", "early stopping", "lbfgs"])
+@pytest.mark.parametrize("columns", [40, 400])
+def test_sparse_inputs(columns, solver, kind, weighted, data):
+    """Few columns are made dense, of many the first layer reads what is not zero; of both the weights are those of dense X."""
+    _, targets, weights = data
+    X = scipy.sparse.random_array((ROWS, columns), density=0.03, format="csr", rng=np.random.default_rng(0))
+    name, parameters = KINDS[kind]
+    parameters, weights = {**parameters, **SOLVERS[solver], "hidden_layer_sizes": (9, 4)}, weights if weighted else None
+    theirs = fitted(neural_network, name, X, targets[kind], weights, **parameters)
+    mine = fitted(ours, name, X.tocsc(), targets[kind], weights, **parameters)
+    assert_agree(theirs, mine, bound=1e4 if solver == "lbfgs" else 100)
+    assert (mine.predict(X) == mine.predict(X.tocsc())).all()
+    assert np.allclose(mine._forward_pass_fast(X), mine._forward_pass_fast(X.toarray()), rtol=1e-12)
+
+
+def test_dropout_of_sparse_inputs(data):
+    """The masks are the engine's: with a step of sparse and of dense inputs the same units are left out."""
+    _, targets, _ = data
+    X = scipy.sparse.random_array((ROWS, 400), density=0.03, format="csr", rng=np.random.default_rng(0))
+    parameters = dict(dropout=[0.5, 0.2], hidden_layer_sizes=(9, 4), label_smoothing=0.1, l1=0.1, activation="silu")
+    sparse, dense = (fitted(ours, "MLPClassifier", x, targets["classes"], **parameters) for x in (X, X.toarray()))
+    assert units_apart(sparse.coefs_, dense.coefs_) <= 100 and sparse.loss_ == pytest.approx(dense.loss_, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

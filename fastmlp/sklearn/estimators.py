@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import neural_network
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
@@ -17,6 +18,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import optimizers
@@ -29,6 +31,7 @@ from . import at_once, losses
 from .callbacks import Told
 from .fitting import fit_stochastic, samples_of
 from .parameters import Parameters, common_dtype
+from .sparse import is_worth_it
 
 HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
 HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
@@ -94,7 +97,7 @@ class Estimator(CallbackSupportMixin):
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
     def _require_finite(self) -> None:
-        if not np.isfinite(self._parameters.flat).all():
+        if not self._engine_of(self._parameters).all_finite(self._parameters.flat[None]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
             )
@@ -172,7 +175,9 @@ class Estimator(CallbackSupportMixin):
             parameters = self._linked_parameters(np.dtype(np.float64))
             samples = samples_of(self, X, y, sample_weight, parameters.flat.dtype)
             X, y = samples.x, samples.y
-        super()._fit_lbfgs(X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units)
+        # BLAS's threads would go on spinning between SciPy's short calls, on the processors that the engine's threads need.
+        with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+            super()._fit_lbfgs(X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units)
 
     def _unpack(self, packed_parameters: np.ndarray) -> None:
         parameters = vars(self).get("_parameters")
@@ -195,9 +200,11 @@ class Estimator(CallbackSupportMixin):
                 packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads
             )
         parameters, loss = self._linked_parameters(), self._engine_loss()
-        engine, dtype = self._engine_of(parameters, loss), parameters.flat.dtype
+        dtype = parameters.flat.dtype
         samples = samples_of(self, X, y, sample_weight, dtype)
-        gradient, of_rows = np.empty_like(parameters.flat), np.empty(len(samples.x))
+        n_rows = samples.x.shape[0]
+        engine = self._engine_of(parameters, loss, 3 * n_rows * parameters.flat.size, issparse(samples.x))
+        gradient, of_rows = np.empty_like(parameters.flat), np.empty(n_rows)
         engine.gradients(samples, gradient, of_rows)
         if not samples.smoothing:
             if loss == "binary_cross_entropy" and self.n_outputs_ > 1:
@@ -241,9 +248,11 @@ class Estimator(CallbackSupportMixin):
             self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
         return parameters
 
-    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf) -> Any:
+    def _engine_of(
+        self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf, is_sparse: bool = False
+    ) -> Any:
         n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
-        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads)
+        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads, is_sparse)
 
     def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
         """The engine's activations, one a layer."""
@@ -280,10 +289,12 @@ class Estimator(CallbackSupportMixin):
         if parameters is None:
             return super()._forward_pass_fast(X, check_input=False)
         engine, dtype = self._engine_of(parameters), parameters.flat.dtype
-        if not hasattr(X, "toarray"):
+        if not issparse(X):
             return engine.forward(np.ascontiguousarray(X, dtype))
-        X = X.tocsr()
-        blocks = [X[start : start + OF_ROWS].toarray().astype(dtype, copy=False) for start in range(0, X.shape[0], OF_ROWS)]
+        X = X.tocsr().astype(dtype, copy=False)
+        if is_worth_it(X):
+            return self._engine_of(parameters, is_sparse=True).forward(X)
+        blocks = [X[start : start + OF_ROWS].toarray() for start in range(0, X.shape[0], OF_ROWS)]
         return np.concatenate([engine.forward(np.ascontiguousarray(block)) for block in blocks])
 
     def _parameters_for(self, X: Any) -> Parameters | None:
@@ -333,7 +344,7 @@ class Estimator(CallbackSupportMixin):
         X = X if self.dtype is None else X.astype(self.dtype, copy=False)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
         engine = self._engine_of(Parameters.of(self.coefs_, self.intercepts_, dtype))
-        return engine.activations(np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype))
+        return engine.activations(np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype))
 
     def to_network(self) -> MLP:
         """A fastmlp.MLP with a copy of these weights, whose forward gives the bits of predict_proba's, or predict's, outputs."""

@@ -8,6 +8,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
@@ -19,6 +20,7 @@ from ..training.loop import Slices
 from . import losses
 from .optimizers import SGD, Adam, OnFlatArrays, Own, adopted
 from .parameters import Parameters
+from .sparse import is_worth_it
 
 
 class Validation(NamedTuple):
@@ -32,13 +34,20 @@ class Validation(NamedTuple):
 
 def samples_of(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, dtype: np.dtype) -> Samples:
     """Checked data as the engine takes them; classes as labels where each row has one."""
-    x = np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype)
+    x = inputs_of(X, dtype)
     if y.dtype == bool and estimator.out_activation_ == "softmax":
         y = y.argmax(axis=1)
     elif y.ndim == 2:
         y = np.ascontiguousarray(y, dtype)
     smoothing = float(getattr(estimator, "label_smoothing", 0.0))
     return Samples(x, y, None if weights is None else np.ascontiguousarray(weights, dtype), False, smoothing)
+
+
+def inputs_of(X: Any, dtype: np.dtype) -> Any:
+    """Inputs as the engine takes them: rows in C order, or CSR where that is worth it."""
+    if is_worth_it(X):
+        return X.tocsr().astype(dtype, copy=False)
+    return np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype)
 
 
 def options(estimator: Any) -> dict[str, Any]:
@@ -137,7 +146,9 @@ class Epochs:
         self.estimator, self.samples, self.weights, self.rows = estimator, samples, weights, rows
         self.flat, self.optimizer, self.loss = parameters.flat, estimator._optimizer, estimator._engine_loss()
         self.n_samples, self.batch_size = n_samples, batch_size_of(estimator, n_samples)
-        self.engine = estimator._engine_of(parameters, self.loss, 3 * self.batch_size * parameters.flat.size)
+        self.engine = estimator._engine_of(
+            parameters, self.loss, 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
+        )
         self.optimizer.begin(parameters, options(estimator))
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1
@@ -188,7 +199,7 @@ class Epochs:
 
     def loss_of(self, held_out: Validation) -> float:
         """The mean loss, without penalties."""
-        found = np.empty(len(held_out.samples.x))
+        found = np.empty(held_out.samples.x.shape[0])
         if self.several_labels:
             found = losses.of_labels(held_out.samples.y, self.engine.forward(held_out.samples.x))
         else:

@@ -1,6 +1,7 @@
 """coefs_ and intercepts_ as views of one flat array, which engines compute with."""
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ from .. import backends
 from ..architecture import layer_views, n_parameters
 from ..network import _aligned_zeros as aligned_zeros
 from ..threads import default_threads
+from .sparse import SparseEngine
 
 Arrays = Sequence[np.ndarray]
-Key = tuple[tuple[Any, ...], Any, int | None]
+Key = tuple[tuple[Any, ...], Any, int | None, bool]
 
 
 class Parameters:
@@ -35,14 +37,12 @@ class Parameters:
         """Whether these lists hold the views and nothing else: users put other arrays into them."""
         if len(coefs) != len(self.coefs) or len(intercepts) != len(self.intercepts):
             return False
-        for i, view in enumerate(self.coefs):
-            if coefs[i] is not view or intercepts[i] is not self.intercepts[i]:
-                return False
-        return True
+        of_coefs, of_intercepts = map(is_, coefs, self.coefs), map(is_, intercepts, self.intercepts)
+        return all(of_coefs) and all(of_intercepts)
 
-    def engine(self, activations: tuple[Any, ...], loss: Any, n_threads: int | None) -> Any:
-        """The backend's Engine with these activations, one a layer, and loss; made once."""
-        key = activations, loss, n_threads
+    def engine(self, activations: tuple[Any, ...], loss: Any, n_threads: int | None, is_sparse: bool = False) -> Any:
+        """The backend's Engine with these activations, one a layer, and loss, or its SparseEngine; made once."""
+        key = activations, loss, n_threads, is_sparse
         if key not in self._engines:
             backend = backends.load()
             with backend.environment():
@@ -50,7 +50,12 @@ class Parameters:
                     if not isinstance(activation, str):
                         activation.prepare(self.flat.dtype)
                 threads = default_threads() if n_threads is None else n_threads
-                self._engines[key] = backend.engine(self.sizes, activations, loss, self.flat, threads)
+                if is_sparse:
+                    dense = self.engine(activations, loss, n_threads)
+                    made = SparseEngine(self.sizes, activations, loss, self.flat, dense, backend.name, threads)
+                else:
+                    made = backend.engine(self.sizes, activations, loss, self.flat, threads)
+                self._engines[key] = made
         return self._engines[key]
 
 
