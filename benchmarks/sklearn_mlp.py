@@ -8,6 +8,7 @@ seeds, the same parameters, and whether they differ: the paired t of the differe
 import sys
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import scipy.sparse
@@ -48,6 +49,7 @@ def table(n_in, n_classes, rows, dtype):
 
 
 def classifier(module, sizes, batch_size, epochs, **parameters):
+    """One that takes that many epochs."""
     return module.MLPClassifier(
         sizes[1:-1], batch_size=batch_size, max_iter=epochs, tol=0, n_iter_no_change=10**6, random_state=0, **parameters
     )
@@ -64,9 +66,7 @@ def step():
         for dtype in ("float64", "float32"):
             X, y = table(sizes[0], sizes[-1], rows, dtype)
             kinds = [(neural_network, {}), (ours, {})] + [(ours, {"dtype": "float32"})] * (dtype == "float64")
-            works = [
-                lambda m=m, p=p, e=e: classifier(m, sizes, batch, e, **p).fit(X, y) for m, p in kinds for e in (1, epochs)
-            ]
+            works = [partial(classifier(m, sizes, batch, e, **p).fit, X, y) for m, p in kinds for e in (1, epochs)]
             times = alternating(*works)
             each = (times[1::2] - times[::2]) / n * 1e6
             name = f"{'-'.join(map(str, sizes))}, batch {batch}, {dtype}"
@@ -83,9 +83,14 @@ def fit():
         for what, parameters in (("", {}), (", one epoch", {"max_iter": 1}), (", early stopping", {"early_stopping": True}), (
             ", lbfgs", {"solver": "lbfgs"},
         )):  # fmt: skip
-            works = [lambda m=m: m.MLPClassifier(random_state=0, **parameters).fit(X, y) for m in (neural_network, ours)]
+            works = [partial(m.MLPClassifier(random_state=0, **parameters).fit, X, y) for m in (neural_network, ours)]
             theirs, mine = alternating(*works) * 1e3
             print(f"{'fit, ms: ' + name + what:38} {theirs:8.1f} {mine:8.1f} {theirs / mine:6.1f}")
+
+
+def repeated(call, arguments):
+    for _ in range(200):
+        call(*arguments)
 
 
 def row():
@@ -93,13 +98,9 @@ def row():
     for sizes in ((20, 100, 2), (784, 100, 10)):
         X, y = table(sizes[0], sizes[-1], 200, "float64")
         models = [classifier(module, sizes, 200, 2).fit(X, y) for module in (neural_network, ours)]
-        calls = {
-            "predict_proba": lambda model: model.predict_proba(X[:1]),
-            "predict": lambda model: model.predict(X[:1]),
-            "partial_fit": lambda model: model.partial_fit(X[:1], y[:1]),
-        }
-        for name, call in calls.items():
-            works = [lambda model=model, call=call: [call(model) for _ in range(200)] for model in models]
+        calls = {"predict_proba": (X[:1],), "predict": (X[:1],), "partial_fit": (X[:1], y[:1])}
+        for name, rows in calls.items():
+            works = [partial(repeated, getattr(model, name), rows) for model in models]
             theirs, mine = alternating(*works, runs=7) / 200 * 1e6
             print(
                 f"{'one row, us: ' + '-'.join(map(str, sizes)) + ' ' + name:38} {theirs:8.1f} {mine:8.1f} {theirs / mine:6.1f}"

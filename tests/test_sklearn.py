@@ -212,7 +212,8 @@ def test_their_optimizer_goes_on(X, y):
 # What scikit-learn's classes lack.
 
 BEYOND = {
-    "dropout": [0.5, [0.3]], "activation": ["gelu", ["silu"], "leaky_relu"], "optimizer": ["adamw", "rmsprop", fastmlp.SGD(momentum=0.5)],
+    "dropout": [0.5, [0.3]], "activation": ["gelu", ["silu"], "leaky_relu"],
+    "optimizer": ["adamw", "rmsprop", fastmlp.SGD(momentum=0.5)],
     "gradient_clip": [0.01], "average": [0.9], "l1": [0.5], "dtype": ["float32"],
 }  # fmt: skip
 
@@ -355,8 +356,10 @@ def test_searched(X, y):
 
 
 @pytest.mark.parametrize("parameters, message", [
-    ({"activation": "gleu"}, "activation"), ({"dropout": 1.0}, "dropout"), ({"optimizer": "lion"}, "optimizer"), ({"dtype": "int8"}, "dtype"),
-    ({"activation": ["relu", "relu"]}, "one for each of 1 hidden layers"), ({"dropout": [0.1, 0.2]}, "dropout must be one number, or 1"),
+    ({"activation": "gleu"}, "activation"), ({"dropout": 1.0}, "dropout"), ({"optimizer": "lion"}, "optimizer"),
+    ({"dtype": "int8"}, "dtype"),
+    ({"activation": ["relu", "relu"]}, "one for each of 1 hidden layers"),
+    ({"dropout": [0.1, 0.2]}, "dropout must be one number, or 1"),
     ({"activation": ["softmax"]}, "got 'softmax'"),
 ])  # fmt: skip
 def test_parameters_that_are_wrong(parameters, message, X, y):
@@ -369,6 +372,14 @@ def test_parameters_that_are_wrong(parameters, message, X, y):
 
 def run(program):
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_examples_in_docstrings():
+    import doctest
+
+    from fastmlp.sklearn import estimators
+
+    assert doctest.testmod(estimators).attempted == 4 and doctest.testmod(estimators).failed == 0
 
 
 def test_fastmlp_does_not_import_scikit_learn():

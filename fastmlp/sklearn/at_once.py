@@ -46,7 +46,7 @@ def classes(estimator: Any, outputs: np.ndarray) -> np.ndarray | None:
 
 
 def rows(estimator: Any, X: Any, y: Any) -> np.ndarray | None:
-    """The targets of rows to go on training with, as fit_stochastic takes them; None where rows or estimator have to be looked at."""
+    """The targets of rows to go on training with, as fit_stochastic takes them; None where anything has to be looked at."""
     parameters = parameters_of(estimator)
     if (
         parameters is None or estimator._changes_training or estimator.warm_start or estimator.early_stopping

@@ -123,7 +123,8 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
         optimizer.iteration_ends(estimator.t_)
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             what = "Validation score" if early_stopping else "Training loss"
-            message = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change:d} consecutive epochs."
+            epochs_since = f"for {estimator.n_iter_no_change:d} consecutive epochs."
+            message = f"{what} did not improve more than tol={estimator.tol:f} {epochs_since}"
             if optimizer.trigger_stopping(message, estimator.verbose):
                 break
             estimator._no_improvement_count = 0
