@@ -44,6 +44,7 @@ class Process:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 def works_called(names):

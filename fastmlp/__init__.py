@@ -5,18 +5,21 @@ import importlib
 from . import backends, datasets, functional, math, schedules
 from .activations import ACTIVATIONS
 from .config import config, show_config
+from .conversion import from_keras, from_layers, from_onnx, from_sklearn, from_torch
 from .custom import activation
 from .losses import LOSSES, Huber, Quantile
 from .network import MLP, Gradients
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .training.callbacks import Callback
+from .training.early_stopping import EarlyStopping
 from .training.history import History
 from .training.metrics import Evaluation
 from .version import __version__
 
 __all__ = [
-    "ACTIVATIONS", "LOSSES", "MLP", "SGD", "Adam", "AdamW", "Callback", "Evaluation", "Gradients", "History", "Huber", "Quantile",
-    "RMSprop", "__version__", "activation", "config", "datasets", "functional", "math", "schedules", "show_config",
+    "ACTIVATIONS", "LOSSES", "MLP", "SGD", "Adam", "AdamW", "Callback", "EarlyStopping", "Evaluation", "Gradients",
+    "History", "Huber", "Quantile", "RMSprop", "__version__", "activation", "config", "datasets", "from_keras", "from_layers",
+    "from_onnx", "from_sklearn", "from_torch", "functional", "math", "schedules", "show_config",
 ]  # fmt: skip
 
 backends.warn_if_slow()

@@ -5,24 +5,33 @@ import copy
 import functools
 import hashlib
 import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from . import backends, notebook, persistence, validation
 from .architecture import layer_views, n_parameters
-from .initializers import initialize
-from .optimizers import optimizer_of
+from .containers import numbers
+from .initializers import DEFAULT, initialize, initializers_of, names_read
+from .optimizers import Optimizer, optimizer_of
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import loop, scores
+from .training import checkpoints, loop, scores, sources
 from .training.callbacks import callbacks_of
+from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
 from .training.metrics import evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
+from .training.sources import Arrays
 from .training.state import PROCESS, TrainingState, busy
+
+if TYPE_CHECKING:
+    import torch
 
 _tuple = tuple.__new__
 
@@ -70,20 +79,32 @@ class MLP:
     copy.copy, copy.deepcopy and pickle make networks with parameters, history and training of their own, that keep the attributes
     which you add. They and load call no __init__ but __setstate__, as Python does: what a subclass needs beside, it sets there.
 
-    Initial weights are Glorot uniform, He uniform for layers with your own activation or one that bends at 0 as relu does;
-    biases are zero. Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
+    init: the initial weights: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal" (normal
+        numbers are drawn within two standard deviations), "orthogonal" or "zeros", which have the same bits for a seed on every
+        machine; a function (shape, random), called for each layer with (n_in, n_out) and the layer's own NumPy RandomState; or a
+        list with one for each layer: a name, a function, an array (n_in, n_out), or a pair of that and a bias (n_out,). The default
+        is Glorot uniform, and He uniform for layers with your own activation or one that bends at 0 as relu does. Biases are zero
+        unless given.
+
+    Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
     """
 
     def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
-                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None):  # fmt: skip
+                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None, init=DEFAULT):  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
+        chosen = initializers_of(init, architecture.layer_sizes)
         self._assemble(architecture, seed, backend, n_threads)
-        with self._environment():
-            initialize(self._parameters, architecture.layer_sizes, architecture.activations, seed)
+        self._initialize(chosen, seed)
 
-    def _assemble(self, architecture, seed, backend, n_threads):
+    @_in_default_environment
+    def _initialize(self, chosen, seed):
+        """Fill the parameters. Names are kept, for reset."""
+        initialize(self._parameters, self.layer_sizes, self.layer_activations, seed, chosen)
+        self._init = chosen if all(isinstance(one, str) for one in chosen) else None
+
+    def _assemble(self, architecture, seed, backend, n_threads, init=None):
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
         if n_threads is None:
@@ -91,7 +112,7 @@ class MLP:
         else:
             threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
-        self._architecture, self._seed = architecture, seed
+        self._architecture, self._seed, self._init = architecture, seed, init
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
@@ -147,6 +168,28 @@ class MLP:
             f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, {scale}task={task!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
+
+    def reset(self, seed: int | None = None, init: Any = None) -> None:
+        """Draw the weights anew, and forget all training: as a network that was just made.
+
+        fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
+        seed: as for MLP; None is the seed that the network has. init: as for MLP; None is what it was made with, which a network
+        with initial weights of your own, or from a file of an earlier format, does not know.
+        Raises RuntimeError if the network is being trained by another thread.
+        """
+        if init is None and self._init is None:
+            raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
+        chosen = self._init if init is None else initializers_of(init, self.layer_sizes)
+        seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
+        if self.state.trainer is PROCESS.token:
+            raise busy()
+        before = self._parameters.copy()
+        try:
+            self._initialize(chosen, seed)
+        except BaseException:
+            self._parameters[...] = before
+            raise
+        self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
 
     def forward(self, x, out=None):
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
@@ -287,14 +330,23 @@ class MLP:
         return self.state.undone_by_errors(self._parameters) if self._may_fail else contextlib.nullcontext()
 
     @_in_default_environment
-    def fit(self, x, y, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
+    def fit(self, x, y=None, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
             optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
             weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False):  # fmt: skip
+            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
+            steps_per_epoch=None, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
-        x and y are as for gradients, but finite.
-        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives.
+        x and y are as for gradients, but finite. Instead of arrays in memory they may be
+            a numpy.memmap x, also larger than memory, which is read block by block, and in another order where it is shuffled: 16
+            blocks of 2^18 // inputs rows at a time, drawn at random, and of these the rows in random order;
+            x alone, an iterable of batches (x, y) or (x, y, sample_weight): a list, a generator, torch.utils.data.DataLoader; or
+            two iterables, of batches of x and of batches of y. Each batch is a step, and batch_size and shuffle say nothing.
+            A thread reads and converts the next ones meanwhile; an error of theirs ends training after the steps before it.
+        epochs: passes over the data, integer >= 0. fit(2) and then fit(3) give what fit(5) gives: fit goes on from the weights that
+            it finds, as with warm_start in scikit-learn. reset begins anew.
+        initial_epoch: integer >= 0: how many of epochs are done already, so that fit takes epochs - initial_epoch; what is shown
+            and told to callbacks counts from there.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
         learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
             optimizer's own, 0.1 for plain gradient descent.
@@ -309,8 +361,13 @@ class MLP:
         weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
+        steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
+            shuffling those after the epoch before, round and round; None takes all rows. Of batches of an iterable: so many are an
+            epoch, and the next one goes on after them; None takes all that it gives, every epoch anew, which a generator does once.
         shuffle: whether to take the rows in a new random order, given by seed and epoch, every epoch.
-        validation_data: (x, y) to evaluate after every epoch.
+        validation_data: (x, y), or (x, y, sample_weight), to evaluate after every epoch.
+        validation_split: from 0 to below 1, instead of validation_data: the share of rows, the last before any shuffling, with
+            their sample_weight, that are not trained on but evaluated.
         verbose: 0 is silent; 1 shows progress and one line an epoch where standard error and standard output are
             terminals, and in notebooks tqdm's bar or the lines; 2 prints the lines anywhere. Printing never ends training.
 
@@ -323,55 +380,113 @@ class MLP:
             in scikit-learn (of two classes those of class 1).
         training_metrics: whether to measure them on the training data too, after the epoch, as history["f1"]; it is so where
             there is no validation data.
+        early_stopping: True, or a fastmlp.EarlyStopping with its options: training ends once the validation loss has not improved
+            for ten epochs, with the weights of the best. It may be among the callbacks instead.
+
+        checkpoint: the path of a file that fit writes as it goes, and at its end and on Ctrl-C, from which it can go on after the
+            process was killed, to the same bits, also with another backend or n_threads. A crash leaves the old file or the new
+            one. MLP.load reads it as a network.
+        checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
+            often as takes 2% of the time, first after a second.
+        resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
+            and the data must be those of the fit that wrote it (of iterables the batches before are read over), but for epochs,
+            which may be more. The History is that of the
+            whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
-        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt.
+        Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
+        the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
         Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        samples = self._samples(x, y, finite=True)
-        samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
-        if not self.state.step:
-            validation.warn_of_large_inputs(samples.x, self.input_scale)
-        epochs = validation.integer("epochs", epochs, 0)
-        batch_size = min(validation.integer("batch_size", batch_size, 1), len(samples.x))
+        batch_size, shuffle = validation.integer("batch_size", batch_size, 1), bool(shuffle)
+        weighting, held_out = (sample_weight, class_weight, weight_mean, label_smoothing), None
+        source = self._source(x, y, batch_size, shuffle, steps_per_epoch, weighting)
+        if source is None:
+            # Rows that training goes through are looked at there, for much less.
+            looks = bool(validation_split or input_dropout or steps_per_epoch is not None)
+            samples = self._samples(x, y, finite=True, finite_x=looks)
+            if validation_split:
+                samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
+            samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
+            if not self.state.step:
+                validation.warn_of_large_inputs(samples.x, self.input_scale)
+            batch_size = min(batch_size, len(samples.x))
+            source = Arrays(samples, batch_size, shuffle, validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
+        elif validation_split:
+            raise ValueError("validation_split needs arrays in memory: give validation_data")
+        epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
         optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
         rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
         thresholds = tuple(map(threshold, rates))
-        left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
         verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
+        if validation_data is not None and held_out is not None:
+            raise ValueError("validation_data and validation_split are two ways to say it: give one of them")
         if validation_data is not None:
-            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-                raise TypeError(f"validation_data must be a pair (x, y), not {validation.describe(validation_data)}")
-            validation_data = self._samples(*validation_data, prefix="validation_data ", finite=True)
+            held_out = self._validation_samples(validation_data)
         metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
-        training_metrics = bool(metrics) and (bool(training_metrics) or validation_data is None)
-        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), validation_data is not None
+        training_metrics = bool(metrics) and (bool(training_metrics) or held_out is None)
+        if training_metrics and source.samples is None:
+            raise ValueError("metrics of training data need arrays in memory: give validation_data for them")
+        if source.steps is None and optimizer.counts_epochs:
+            raise ValueError("a schedule that counts epochs needs steps_per_epoch where the data has no length")
+        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
         measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
-        callbacks = callbacks_of(callbacks) + for_verbosity(verbose)
-        rows = len(samples.x)
-        params = {"epochs": epochs, "steps": -(-rows // batch_size), "batch_size": batch_size, "rows": rows,
+        optimizer.check_measured(measured)
+        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
+        params = {"epochs": epochs, "steps": source.steps, "batch_size": source.batch_size, "rows": source.rows,
                   "metrics": measured}  # fmt: skip
-        for callback in callbacks:
-            callback.set_model(self)
-            callback.set_params(params)
-        plan = loop.Plan(
-            samples, validation_data, range(epochs), batch_size, optimizer, left_out, bool(shuffle), self.seed, self.task,
-            callbacks, metrics, training_metrics,
-        )  # fmt: skip
+        checkpoints.check(checkpoint, checkpoint_every, resume)
         state = self.state
         if state.trainer is PROCESS.token:
             raise busy()
         try:
             state.trainer = PROCESS.token
             with self._undone_by_errors():
-                if not keep_optimizer:
-                    state.forget_optimizer()
+                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, shuffle)
+                found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
+                if found:
+                    run, self._seed = found.run, found.saved.seed
+                    self._parameters[...] = found.saved.parameters
+                    state.become(found.saved.state)
+                else:
+                    state.row = 0
+                    if not keep_optimizer:
+                        state.forget_optimizer()
+                begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
+                if run.stopped or run.done and not begun:
+                    return state.history.since(run.first_recorded)
+                writer = None
+                if checkpoint is not None:
+                    states = found.states if found else []
+                    writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
+                told = callbacks + for_verbosity(verbose) + [writer] * bool(writer)
+                for callback in told:
+                    callback.set_model(self)
+                    callback.set_params(params)
+                left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
+                plan = loop.Plan(
+                    source, held_out, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
+                    writer, run,
+                )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
             state.trainer = None
+
+    def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
+                    learning_rate: Any = None, optimizer: str | Optimizer | None = None, shuffle: bool = True) -> Self:  # fmt: skip
+        """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
+
+        classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
+        The rest is as for fit.
+        """
+        if classes is not None:
+            validation.class_numbers("classes", classes, self._architecture)
+        self.fit(x, y, epochs=1, verbose=0, sample_weight=sample_weight, batch_size=batch_size, learning_rate=learning_rate,
+                 optimizer=optimizer, shuffle=shuffle)  # fmt: skip
+        return self
 
     def predict(self, x):
         """The network's answers to its task: for x as for forward, without the axis of rows for one sample.
@@ -403,25 +518,150 @@ class MLP:
         return hashlib.sha256(little_endian.data).hexdigest()
 
     def save(self, path):
-        """Write the network to the file path, as npz without pickle; a crash leaves the old file or the new one.
+        """Write the network to the file path, as npz without pickle, or where that ends in .safetensors so, under the keys of
+        state_dict; a crash leaves the old file or the new one.
 
         Of an activation of your own the file holds the name.
         """
-        persistence.save(path, self._architecture, self._parameters, self.seed, self.state)
+        persistence.save(path, self._saved({}, {}))
+
+    def _saved(self, more, arrays):
+        return persistence.Saved(
+            self._architecture, self.seed, self._parameters, self.state, {"init": self._init, **more}, arrays
+        )
 
     @classmethod
-    def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None):
+    def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None, *, layer_sizes=None, **others):
         """The network saved at path, bit for bit. Raises ValueError if the file is damaged or not a network.
 
         activations: a list of your own activations, in which the network finds those that it was saved with by their
         names; without one of them a ValueError says what to pass.
         input_scale: for files of format 1 alone, which do not say it; None is 255 where there are 784 inputs, else 1, with a
-        warning.
+            warning.
+        layer_sizes: for safetensors files of others, which hold weights alone, as (n_in, n_out) or (n_out, n_in) and biases under
+            names in the layers' order; with it input_scale, activation, output_activation, loss, task and seed as for MLP.
         """
+        if layer_sizes is not None:
+            from .interop import safetensors
+
+            weights, biases = safetensors.layers_in(path, validation.layer_sizes(layer_sizes))
+            dtype = np.result_type(np.float32, *weights, *biases)
+            scale = 1.0 if input_scale is None else input_scale
+            net = cls(layer_sizes, dtype=dtype, backend=backend, n_threads=n_threads, input_scale=scale, **others)
+            net._fill(weights, biases)
+            return net
+        if others:
+            raise TypeError(f"load takes {', '.join(others)} with layer_sizes alone, of a file that does not say them itself")
         saved = persistence.load(path, activations, input_scale)
         net = cls.__new__(cls)
-        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}})
+        init = names_read(saved.more.get("init"), saved.architecture.layer_sizes)
+        net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
+
+    def _fill(self, weights, biases):
+        """Take over the values of each layer."""
+        with np.errstate(over="ignore"):
+            for own, values in zip((*self._weights, *self._biases), (*weights, *biases)):
+                own[...] = values
+
+    def state_dict(self) -> "OrderedDict[str, torch.Tensor]":
+        """The parameters as PyTorch's tensors, which share the network's memory: "0.weight" (n_out, n_in), "0.bias", and so on.
+
+        Keys and shapes are those of to_torch's module, a Sequential of Linear layers and activations.
+        """
+        from .interop import torch
+
+        return torch.state_dict(self._architecture, self._weights, self._biases)
+
+    def load_state_dict(self, state_dict: "Mapping[str, torch.Tensor]") -> None:
+        """Take the parameters from a state dict of a PyTorch module, layer by layer in its order, under whatever names.
+
+        A layer without bias gets zeros. Raises ValueError, and changes nothing, where number or shapes of the layers differ.
+        """
+        from .interop import torch
+
+        self._fill(*zip(*torch.arrays_of(state_dict, self.layer_sizes)))
+
+    def to_torch(self) -> "torch.nn.Sequential":
+        """A PyTorch module that computes the network's outputs: a Sequential of Linear layers and activations.
+
+        Its parameters are the network's own memory: what trains one trains the other. For an input_scale, a module in front
+        divides by it. Without the activation of the outputs, for nn.CrossEntropyLoss and the like, it is net.to_torch()[:-1].
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import torch
+
+        return torch.to_module(self._architecture, self._weights, self._biases)
+
+    def optimizer_state_dict(self, optimizer: Optimizer) -> dict[str, Any]:
+        """The state of the last training with this optimizer, for the load_state_dict of PyTorch's optimizer of that name.
+
+        That has the parameters of to_torch's module in their order, as one group; where l2 or weight_decay are of weights alone, as
+        two: the weights, then the biases. Raises ValueError for options that PyTorch's has not.
+        """
+        from .interop import torch_optimizers
+
+        return torch_optimizers.state_dict(optimizer, self.state, self.layer_sizes, self.dtype)
+
+    def load_optimizer_state_dict(self, state_dict: Mapping[str, Any]) -> Optimizer:
+        """Take over the state of a PyTorch optimizer of this network's parameters; returns the Optimizer that goes on with it.
+
+        state_dict: of torch.optim's SGD, Adam, AdamW or RMSprop, for all parameters as one group, or weights and biases as two.
+        Its learning rate is taken as it is now: what a scheduler knows is not in there, nor how many steps SGD has made.
+        Raises ValueError for options that fastmlp has not, such as amsgrad.
+        """
+        from .interop import torch_optimizers
+
+        optimizer, state = torch_optimizers.state_of(state_dict, self._parameters, self.layer_sizes)
+        self.state.take_optimizer(state)
+        return optimizer
+
+    def to_sklearn(self, classes: Any = None) -> Any:
+        """A fitted MLPClassifier or MLPRegressor of scikit-learn with a copy of the parameters; predict_proba is forward.
+
+        classes: the names of classes or labels, in the order of the outputs, which scikit-learn sorts; None is 0, 1, ...
+        For an input_scale, a Pipeline whose first step divides by it. Raises ValueError, naming it, for what these estimators
+        have not: activations but identity, sigmoid, tanh and relu, one for all hidden layers, and losses but cross_entropy,
+        binary_cross_entropy, squared_error of identity outputs, and poisson.
+        """
+        from .interop import sklearn
+
+        return sklearn.estimator(self._architecture, self._weights, self._biases, classes)
+
+    @_in_default_environment
+    def to_c(self, path: str | PathLike[str]) -> None:
+        """Write the network to the file path as C99: predict(x, out), which gives the bits of forward for one row.
+
+        The file needs no other, and no library but fma; its first lines say how to compile it, and how much memory it takes.
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import c
+
+        c.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_javascript(self, path: str | PathLike[str]) -> None:
+        """Write the network to the file path as an ES module: predict(x, out), which gives the bits of forward for one row.
+
+        Raises ValueError for an activation of your own.
+        """
+        from .interop import javascript
+
+        javascript.write(path, self._architecture, self._parameters, self.hash())
+
+    @_in_default_environment
+    def to_onnx(self, path: str | PathLike[str], labels: bool = False) -> None:
+        """Write the network to the file path as ONNX, opset 20: x (rows, n_in) becomes output (rows, n_out), for any rows.
+
+        labels: whether there is a second output, label: int64 as predict gives them, (rows,) classes or (rows, n_out) labels, save
+            for outputs that are NaN, where predict gives -1.
+        Inputs and outputs are of the network's dtype, and outputs differ from its own by rounding. The loss is not in the file.
+        Raises ValueError for an activation of your own, for labels of a network that answers numbers, and above 2 GB, and
+        ImportError without onnx.
+        """
+        from .interop import onnx
+
+        onnx.write(path, self._architecture, self._parameters, labels)
 
     def _require_derivatives(self):
         if self._without_derivative:
@@ -431,15 +671,82 @@ class MLP:
                 f"@{name}.derivative and make the network again"
             )
 
-    def _samples(self, x, y, prefix="", finite=False):
-        """The Samples of x and y, checked and converted, and out of the way of updates to the parameters."""
+    def _samples(self, x, y, prefix="", finite=False, finite_x=True, engine=None):
+        """The Samples of x and y, checked and converted, and out of the way of updates to the parameters.
+
+        engine: what finds out whether they are finite, if not the network's.
+        """
         x_name, y_name = prefix + "x", prefix + "y"
         x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
         if finite:
-            validation.finite(x_name, x, self._engine)
-            validation.finite(y_name, y, self._engine)
+            validation.finite(y_name, y, engine or self._engine)
+            if finite_x:
+                validation.finite(x_name, x, engine or self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
+
+    def _source(self, x, y, batch_size, shuffle, steps_per_epoch, weighting):
+        """The source of fit's x and y where they are read as training goes; None where they are arrays in memory."""
+        batches = sources.batches_of(x, y)
+        if batches is None and not (isinstance(x, np.memmap) and x.size > self.layer_sizes[0]):
+            return None
+        if batches is None and steps_per_epoch is not None:
+            raise ValueError("steps_per_epoch is not for memory-mapped arrays: give slices of them")
+        sample_weight, class_weight, _, _ = weighting
+        if isinstance(class_weight, str):
+            raise ValueError('class_weight="balanced" needs arrays in memory: give one weight for each class')
+        if batches is None:
+            if sample_weight is not None:
+                sample_weight = validation.numbers("sample_weight", sample_weight)
+            y = validation.numbers("y", y) if not isinstance(y, np.ndarray) else y
+            for name, array in (("y", y), ("sample_weight", sample_weight)):
+                if array is not None and (array.ndim == 0 or len(array) != len(x)):
+                    raise ValueError(
+                        f"{name} must have one entry for each of the {len(x)} rows of x, not shape {array.shape}"
+                    )
+
+            def block(start, stop):
+                weights = None if sample_weight is None else sample_weight[start:stop]
+                return self._read(x[start:stop], y[start:stop], weights, weighting, f"rows {start} to {stop}: ")
+
+            return sources.Blocks(block, len(x), self.layer_sizes[0], min(batch_size, len(x)), shuffle)
+        if sample_weight is not None:
+            raise ValueError("sample_weight comes with the batches here, as (x, y, sample_weight)")
+        if steps_per_epoch is not None:
+            steps_per_epoch = validation.integer("steps_per_epoch", steps_per_epoch, 1)
+
+        def batch(given, number):
+            samples = self._read(*sources.parts_of(given, number), weighting, f"batch {number}: ")
+            # A copy: the source may fill the same array again while this one is trained on.
+            return samples._replace(x=samples.x.copy(), y=samples.y.copy())
+
+        return sources.Batches(batches, batch, steps_per_epoch)
+
+    @_in_default_environment
+    def _read(self, x, y, sample_weight, weighting, prefix):
+        """The Samples of what a source gives, in the thread that reads it; prefix: which these are, for errors."""
+        samples = self._samples(x, y, prefix, finite=True, engine=sources.Reader)
+        samples = self._weighted(samples, sample_weight, *weighting[1:])
+        if not self.state.step:
+            validation.warn_of_large_inputs(samples.x, self.input_scale)
+        return samples
+
+    def _validation_samples(self, data):
+        """The Samples of fit's validation_data."""
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {validation.describe(data)}")
+        samples = self._samples(*data[:2], prefix="validation_data ", finite=True)
+        return self._weighted(samples, data[2] if len(data) == 3 else None)
+
+    def _split(self, samples, sample_weight, share):
+        """(Samples to train on, their sample_weight, Samples to evaluate): the last share of rows are those."""
+        n = validation.rows_to_train_on("validation_split", share, len(samples.x))
+        held_out = self._weighted(samples, sample_weight)
+        held_out = held_out._replace(
+            x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
+        )
+        rest = None if sample_weight is None else numbers("sample_weight", sample_weight)[:n]
+        return Samples(samples.x[:n], samples.y[:n]), rest, held_out
 
     def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
         """The Samples with the weights of their rows, and what else their losses depend on, checked."""
@@ -455,12 +762,12 @@ class MLP:
     def __getstate__(self):
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "state": self.state,
+            "parameters": self._parameters, "state": self.state, "init": self._init,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state):
-        self._assemble(state["architecture"], state["seed"], **state["asked"])
+        self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))

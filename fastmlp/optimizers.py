@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .monitor import check_measured
 from .reference import Update
-from .schedules import Schedule, number
+from .schedules import ReduceOnPlateau, Schedule
 from .update_rules import LINES, RULES
-from .validation import choice, describe, learning_rate
+from .validation import choice, describe, learning_rate, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class Optimizer:
         """
         n_numbers = 1 if self.is_constant and divisors is None else n_steps
         t = state.rule_steps + np.arange(n_numbers, dtype=np.int64)
-        rates = self.rates(t, state.steps_per_epoch)
+        rates = self.rates(t, state)
         columns = [*self.numbers(state, t, rates), *self._numbers_of_lines(t, rates, 1.0 if divisors is None else divisors)]
         numbers = np.empty((n_numbers, len(columns)))
         for i, column in enumerate(columns):
@@ -126,13 +127,33 @@ class Optimizer:
             and not isinstance(self.learning_rate, Schedule)
         )
 
-    def rates(self, t, steps_per_epoch):
+    @property
+    def counts_epochs(self):
+        """Whether the learning rate depends on how many steps an epoch has."""
+        rate = self.learning_rate
+        return isinstance(rate, Schedule) and (
+            getattr(rate, "epochs", None) is not None or getattr(rate, "per", "") == "epoch"
+        )
+
+    def rates(self, t, state):
         """The learning rates of the steps with these numbers, float64 (len(t),)."""
+        if isinstance(self.learning_rate, ReduceOnPlateau):
+            return self.learning_rate.reduced(t, state.powers)
         if isinstance(self.learning_rate, Schedule):
-            return self.learning_rate.rates(t, steps_per_epoch)
+            return self.learning_rate.rates(t, state.steps_per_epoch)
         if callable(self.learning_rate):
             return np.array([number("learning_rate", self.learning_rate(int(step)), 0) for step in t])
         return np.full(len(t), float(self.learning_rate))
+
+    def check_measured(self, names):
+        """Raise ValueError if the learning rate depends on what a fit does not measure."""
+        if isinstance(self.learning_rate, ReduceOnPlateau):
+            check_measured(self.learning_rate.monitor, names)
+
+    def after_epoch(self, state, measured):
+        """Take note of what an epoch measured."""
+        if isinstance(self.learning_rate, ReduceOnPlateau):
+            self.learning_rate.after_epoch(state.powers, measured)
 
     def check(self, dtype):
         """Raise ValueError for numbers that dtype cannot hold."""

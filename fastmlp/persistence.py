@@ -1,12 +1,16 @@
-"""Networks in files: npz without pickle, written beside and renamed, and checked throughout when read.
+"""Networks in files: npz without pickle, or safetensors, written beside and renamed, and checked throughout when read.
 
-A file holds two arrays: header, JSON as bytes, and parameters, the flat array in little-endian order. Its version is 2.
-Version 1 does not say what numbers mean (uint8 stood for x / 255, other types for themselves), and of the task only whether
-its first targets named classes.
+An npz file holds one-dimensional arrays in little-endian order: header, JSON as bytes; parameters, the flat array; and those of the
+training's state, of which the header has the names and checksums. What stands in the header beside the FIELDS is kept for
+whoever wrote it. Its version is 3.
+Version 2 holds of the training no more than how many epochs there were. Version 1 does not say what numbers mean either (uint8
+stood for x / 255, other types for themselves), and of the task only whether its first targets named classes.
+Files whose names end in .safetensors hold the same, in the form that interop/safetensors.py says.
 """
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -14,7 +18,7 @@ import re
 import secrets
 import warnings
 import zipfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,13 +26,21 @@ from . import validation
 from .activations import ACTIVATIONS
 from .architecture import TASKS, Architecture, n_parameters
 from .losses import WITH_PARAMETER
+from .training import stored
 from .training.state import TrainingState
 
-FORMAT, VERSION = "fastmlp network", 2
-FIELDS = "layer_sizes", "activations", "loss", "dtype", "seed", "epochs_trained", "sha256"
-FIELDS_OF = {1: ("is_classifier",), 2: ("input_scale", "task")}  # beside those
+FORMAT, VERSION = "fastmlp network", 3
+FIELDS = "layer_sizes", "activations", "loss", "dtype", "seed", "sha256"
+FIELDS_OF = {  # beside those
+    1: ("epochs_trained", "is_classifier"),
+    2: ("epochs_trained", "input_scale", "task"),
+    3: ("input_scale", "task", "training", "arrays"),
+}
+OF_STATE = "state "  # how the names of the arrays of a TrainingState begin
 PICTURE = 784  # inputs of the networks of version 1 that were trained on uint8 pixels, as far as anyone can tell
-LARGEST_HEADER = 2**20
+LARGEST_HEADER = 2**24
+SAFETENSORS = ".safetensors"
+DTYPES = "float32", "float64", "int32", "int64", "uint8"  # of arrays
 
 # The start of an npy file as NumPy writes a one-dimensional array. It is matched, not evaluated.
 NPY_START = re.compile(
@@ -45,18 +57,24 @@ DAMAGE = (
 
 
 class Saved(NamedTuple):
-    """What a file holds of a network."""
+    """What a file holds of a network; more are further entries of its header, and arrays further ones of one dimension."""
 
     architecture: Architecture
     seed: int
     parameters: np.ndarray
     state: TrainingState
+    more: dict[str, Any]
+    arrays: dict[str, np.ndarray]
 
 
-def save(path, architecture, parameters, seed, state):
-    """Write a network to path; see MLP.save."""
-    # A copy, so that parameters and checksum agree even while another thread trains the network.
-    parameters = parameters.astype(architecture.dtype.newbyteorder("<"))
+def save(path, saved):
+    """Write what is Saved of a network to path; see MLP.save."""
+    architecture, seed, parameters, state, more, arrays = saved
+    own = {OF_STATE + name: array for name, array in state.arrays.items()}
+    contents = {"parameters": parameters, **own, **arrays}
+    # Copies, so that numbers and checksums agree even while another thread trains the network.
+    contents = {name: array.astype(array.dtype.newbyteorder("<")) for name, array in contents.items()}
+    sums = {name: _checksum(array) for name, array in contents.items()}
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -66,13 +84,25 @@ def save(path, architecture, parameters, seed, state):
         "dtype": architecture.dtype.name,
         "input_scale": architecture.input_scale,
         "seed": seed,
-        "epochs_trained": state.epoch,
         "task": architecture.task,
-        "sha256": hashlib.sha256(parameters.data).hexdigest(),
+        "training": stored.to_dict(state),
+        "sha256": sums.pop("parameters"),
+        "arrays": sums,
+        **more,
     }
-    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with _replacing(path) as file:
-        np.savez(file, header=encoded, parameters=parameters)
+    text = json.dumps(header)
+    encoded = np.frombuffer(text.encode(), np.uint8)
+    if len(encoded) > LARGEST_HEADER - 1000:
+        raise ValueError(
+            f"what describes the network, its history above all, takes {len(encoded)} bytes, more than a file holds"
+        )
+    with replacing(path) as file:
+        if _is_safetensors(path):
+            from .interop import safetensors
+
+            safetensors.write(file, text, architecture, contents)
+        else:
+            np.savez(file, header=encoded, **contents)
 
 
 class MissingActivation(ValueError):
@@ -85,7 +115,9 @@ def load(path, activations=(), input_scale=None):
     own = validation.custom_activations("activations", activations)
     with open(path, "rb") as file:
         try:
-            header, architecture, parameters = _read(file, own)
+            header, architecture, contents = _read_tensors(path, own) if _is_safetensors(path) else _read(file, own)
+            parameters = contents.pop("parameters")
+            state = _state(header, contents, parameters)
         except MissingActivation as missing:
             raise ValueError(
                 f"{path!r} holds a network with the activation {missing}, which is not one of fastmlp's: define it as it "
@@ -97,8 +129,16 @@ def load(path, activations=(), input_scale=None):
             reason = str(error) or type(error).__name__
             raise ValueError(f"{path!r} is damaged or not a network saved by fastmlp: {reason}") from error
     architecture = _with_scale(path, header["version"], architecture, input_scale)
-    state = TrainingState(epoch=header["epochs_trained"])
-    return Saved(architecture, header["seed"], parameters, state)
+    more = {name: value for name, value in header.items() if name not in {*FIELDS, *sum(FIELDS_OF.values(), ())}}
+    return Saved(architecture, header["seed"], parameters, state, more, contents)
+
+
+def _state(header, arrays, parameters):
+    """The TrainingState of a file, whose arrays are taken out of these."""
+    if header["version"] < 3:
+        return TrainingState(epoch=header["epochs_trained"])
+    own = {name.removeprefix(OF_STATE): arrays.pop(name) for name in list(arrays) if name.startswith(OF_STATE)}
+    return stored.from_dict(header["training"], own, parameters)
 
 
 def _with_scale(path, version, architecture, input_scale):
@@ -121,11 +161,11 @@ def _with_scale(path, version, architecture, input_scale):
 
 
 def _read(file, own):
-    """(header, architecture, parameters), from a file that may hold anything; own: {name: the user's activation}."""
+    """(header, architecture, {name: array}), from a file that may hold anything; own: {name: the user's activation}."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in archive.infolist()}
-        if sorted(members) != ["header.npy", "parameters.npy"] or len(archive.infolist()) != 2:
+        if "header.npy" not in members or len(archive.infolist()) != len(members):
             raise ValueError("it does not hold the arrays header and parameters")
         for info in members.values():
             # Stored members cannot unfold into more memory than the file itself takes.
@@ -133,31 +173,73 @@ def _read(file, own):
                 raise ValueError(f"{info.filename} begins after the file's end")
             if info.compress_type != zipfile.ZIP_STORED or not info.file_size == info.compress_size <= size:
                 raise ValueError(f"{info.filename} is compressed, or longer than the file")
+        if sum(info.file_size for info in members.values()) > size:
+            raise ValueError("its arrays are longer than the file")
         if members["header.npy"].file_size > LARGEST_HEADER:
             raise ValueError("its header is too long")
-        header = _parsed(_array(archive.read("header.npy"), np.dtype(np.uint8)).tobytes())
+        header = _parsed(_array(archive.read("header.npy"), [np.dtype(np.uint8)]).tobytes())
+        sums = {"parameters": header["sha256"], **(header["arrays"] if header["version"] > 2 else {})}
+        if members.keys() != {f"{name}.npy" for name in ("header", *sums)}:
+            raise ValueError(f"it does not hold the arrays header and {', '.join(sums)}")
         architecture = _architecture(header, own)
         little_endian = architecture.dtype.newbyteorder("<")
         needed = n_parameters(architecture.layer_sizes) * little_endian.itemsize
         if not needed < members["parameters.npy"].file_size <= size:
             raise ValueError(f"its layers need {needed} bytes of parameters, which it does not hold")
-        parameters = _array(archive.read("parameters.npy"), little_endian)
-    if parameters.size != n_parameters(architecture.layer_sizes):
-        raise ValueError(f"its layers need {n_parameters(architecture.layer_sizes)} parameters, not {parameters.size}")
-    if hashlib.sha256(parameters.data).hexdigest() != header["sha256"]:
-        raise ValueError("its parameters do not have the checksum in its header")
-    return header, architecture, parameters
+        dtypes = {name: [np.dtype(dtype).newbyteorder("<") for dtype in DTYPES] for name in sums}
+        dtypes["parameters"] = [little_endian]
+        arrays = {name: _array(archive.read(f"{name}.npy"), dtypes[name]) for name in sums}
+    return header, architecture, _checked(architecture, sums, arrays)
 
 
-def _array(member, dtype):
-    """The one-dimensional array of this dtype in the bytes of an npy file."""
+def _read_tensors(path, own):
+    """The same, from a safetensors file."""
+    from .interop import safetensors
+
+    text, tensors = safetensors.read(path)
+    if text is None:
+        raise ValueError(
+            "it says no more than its tensors: give layer_sizes=[...], activation and the like, as for MLP. They are "
+            f"{safetensors.described(tensors)}"
+        )
+    header = _parsed(text)
+    architecture = _architecture(header, own)
+    arrays = safetensors.contents_of(architecture, tensors)
+    sums = {"parameters": header["sha256"], **header["arrays"]}
+    if arrays.keys() != sums.keys() or any(array.ndim != 1 or array.dtype not in DTYPES for array in arrays.values()):
+        raise ValueError(f"it does not hold the arrays {', '.join(sums)}")
+    return header, architecture, _checked(architecture, sums, arrays)
+
+
+def _checked(architecture, sums, arrays):
+    """The arrays, if they are as many numbers, with the checksums, as the header says."""
+    n_found = arrays["parameters"].size
+    if n_found != n_parameters(architecture.layer_sizes):
+        raise ValueError(f"its layers need {n_parameters(architecture.layer_sizes)} parameters, not {n_found}")
+    for name, array in arrays.items():
+        if _checksum(array) != sums[name]:
+            raise ValueError(f"its {name} do not have the checksum in its header")
+    return arrays
+
+
+def _is_safetensors(path):
+    return _path(path).endswith(SAFETENSORS)
+
+
+def _checksum(array):
+    return hashlib.sha256(array.astype(array.dtype.newbyteorder("<"), copy=False).data).hexdigest()
+
+
+def _array(member, dtypes):
+    """The one-dimensional array, of one of these dtypes, in the bytes of an npy file."""
     start = NPY_START.match(member)
     if not start or int.from_bytes(start["length"], "little") != len(start["text"]):
         raise ValueError("an array does not begin as the npy file of one dimension does")
     length = len(member) - start.end()
-    if start["dtype"] != dtype.str.encode() or int(start["size"]) * dtype.itemsize != length:
-        raise ValueError(f"an array of {start['size'].decode()} elements {start['dtype']!r} has {length} bytes")
-    return np.frombuffer(member, dtype, offset=start.end())
+    for dtype in dtypes:
+        if start["dtype"] == dtype.str.encode() and int(start["size"]) * dtype.itemsize == length:
+            return np.frombuffer(member, dtype, offset=start.end()).astype(dtype.newbyteorder("="))
+    raise ValueError(f"an array of {start['size'].decode()} elements {start['dtype']!r} has {length} bytes")
 
 
 def _parsed(text):
@@ -168,12 +250,15 @@ def _parsed(text):
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"its header does not say {FORMAT!r}")
     if type(header.get("version")) is not int or header["version"] not in FIELDS_OF:
-        raise ValueError(f"its format has version {header.get('version')!r}, and this fastmlp reads versions 1 and {VERSION}")
+        raise ValueError(f"its format has version {header.get('version')!r}, and this fastmlp reads versions 1 to {VERSION}")
     missing = [name for name in FIELDS + FIELDS_OF[header["version"]] if name not in header]
     if missing:
         raise ValueError(f"its header lacks {', '.join(missing)}")
     validation.integer("seed", header["seed"], 0, 2**32)
-    validation.integer("epochs_trained", header["epochs_trained"], 0)
+    if header["version"] < 3:
+        validation.integer("epochs_trained", header["epochs_trained"], 0)
+    elif not isinstance(header["arrays"], dict):
+        raise ValueError(f"arrays is {validation.describe(header['arrays'])}")
     if header["version"] == 1 and not any(header["is_classifier"] is value for value in (None, True, False)):
         raise ValueError(f"is_classifier is {header['is_classifier']!r}")
     return header
@@ -214,15 +299,10 @@ def _loss(header):
 
 
 @contextlib.contextmanager
-def _replacing(path):
+def replacing(path):
     """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
-    path = _path(path)
-    target = os.path.realpath(path)  # a symbolic link stays, and what it names is replaced
-    if not path or os.path.isdir(target):
-        raise IsADirectoryError(errno.EISDIR, "a network is saved in a file, and this is a folder", path)
-    if not os.path.isdir(os.path.dirname(target)):
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder to save a network in", os.path.dirname(path))
-    beside = os.path.join(os.path.dirname(target), f".fastmlp-{secrets.token_hex(8)}.tmp")
+    target = _target(path)
+    beside = f"{_beside(target)}{secrets.token_hex(8)}.tmp"
     try:
         with open(beside, "xb") as file:
             yield file
@@ -231,11 +311,34 @@ def _replacing(path):
         os.replace(beside, target)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename == beside:  # which nobody has heard of
-            error.filename = path
+            error.filename = _path(path)
         with contextlib.suppress(FileNotFoundError):
             os.remove(beside)
         raise
     _sync_folder(os.path.dirname(target))
+
+
+def remove_leftovers(path):
+    """Remove what saves to path that were killed have left beside it. Raises as save does where none could be written."""
+    for leftover in glob.glob(f"{glob.escape(_beside(_target(path)))}*.tmp"):
+        with contextlib.suppress(OSError):
+            os.remove(leftover)
+
+
+def _target(path):
+    """The file that is written for path: a symbolic link stays, and what it names is replaced."""
+    path = _path(path)
+    target = os.path.realpath(path)
+    if not path or os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "a network is saved in a file, and this is a folder", path)
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to save a network in", os.path.dirname(path))
+    return target
+
+
+def _beside(target):
+    """How the names of files begin that are to take target's place."""
+    return os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:200]}-fastmlp-")
 
 
 def _sync_folder(folder):

@@ -12,6 +12,21 @@ def shuffled_rows(n_rows, seed, epoch):
     return stream(seed, SHUFFLES, epoch).permutation(n_rows).astype(np.int64, copy=False)
 
 
+BLOCKS = 16  # of a group, in shuffled_blocks
+
+
+def shuffled_blocks(n_rows, block, seed, epoch):
+    """An order for rows that are read from a disk, where neighbours come fast: whole blocks of so many rows, in random order.
+
+    Yields for each group of BLOCKS blocks their (start, stop), and the order in which the rows of the group, block after block,
+    are taken.
+    """
+    starts = stream(seed, SHUFFLES, epoch).permutation(-(-n_rows // block)) * block
+    for group, first in enumerate(range(0, len(starts), BLOCKS)):
+        bounds = [(int(start), min(int(start) + block, n_rows)) for start in starts[first : first + BLOCKS]]
+        yield bounds, stream(seed, SHUFFLES, epoch, group).permutation(sum(stop - start for start, stop in bounds))
+
+
 def stream(*key):
     """The thread's one RandomState, seeded as RandomState(key) is: to make a new one takes 0.15 ms."""
     if not hasattr(_of_thread, "state"):

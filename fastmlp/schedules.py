@@ -7,11 +7,13 @@ epochs have. A function of t that returns a rate is a schedule, too.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from .monitor import check_waiting, improved
 from .reference import exp, log
-from .validation import describe, integer
+from .validation import choice, integer, number
 
 PI_2 = 1.5707963267948966
 COS_SERIES = [(-1) ** n / math.factorial(2 * n) for n in range(8, 0, -1)]  # 1/16!, ..., -1/2!
@@ -43,23 +45,32 @@ def _horner(coefficients, x):
     return total
 
 
-def number(name, value, low, high=math.inf, low_is_in=True):
-    """value as a finite float in [low, high], or above low."""
-    expected = f"{name} must be a number {'from' if low_is_in else 'above'} {low:g}"
-    expected += "" if high == math.inf else f" to {high:g}"
-    if isinstance(value, (bool, str, bytes)):
-        raise TypeError(f"{expected}, not {describe(value)}")
-    try:
-        result = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{expected}, not {describe(value)}") from None
-    if not (low <= result <= high and math.isfinite(result)) or result == low and not low_is_in:
-        raise ValueError(f"{expected}, not {describe(value)}")
-    return result
-
-
+@dataclass(frozen=True)
 class Schedule:
-    """What schedules have in common: rate times factors(t, steps of an epoch)."""
+    """What schedules have in common: rate times factors(t, steps of an epoch).
+
+    Of a schedule's arguments numbers lie between bounds, integers are at least so much, per is "step" or "epoch", and a length is
+    given in steps or in epochs.
+    """
+
+    rate: float
+
+    NUMBERS: ClassVar[tuple[tuple[str, float, float], ...]] = ()
+    INTEGERS: ClassVar[tuple[tuple[str, int], ...]] = ()
+
+    def __post_init__(self) -> None:
+        number("rate", self.rate, 0)
+        for name, low, high in self.NUMBERS:
+            number(name, getattr(self, name), low, high)
+        for name, least in self.INTEGERS:
+            integer(name, getattr(self, name), least)
+        if hasattr(self, "per"):
+            choice("per", self.per, ("step", "epoch"))
+        if hasattr(self, "steps"):
+            if (self.steps is None) == (self.epochs is None):
+                raise ValueError(f"{type(self).__name__} needs steps or epochs, one of the two")
+            name = "steps" if self.epochs is None else "epochs"
+            integer(name, getattr(self, name), 1)
 
     def rates(self, t, steps_per_epoch):
         """The learning rates of the steps with these numbers (an int64 array), float64."""
@@ -68,30 +79,17 @@ class Schedule:
     def _length(self, steps_per_epoch):
         return self.steps if self.steps is not None else self.epochs * steps_per_epoch
 
-    def _check_length(self):
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError(f"{type(self).__name__} needs steps or epochs, one of the two")
-        integer("steps" if self.epochs is None else "epochs", self.steps if self.epochs is None else self.epochs, 1)
-
-    def _check(self, **bounds):
-        number("rate", self.rate, 0)
-        for name, (low, high) in bounds.items():
-            number(name, getattr(self, name), low, high)
-
 
 @dataclass(frozen=True)
 class Step(Schedule):
     """rate * gamma^(t // every): a cut after every so many steps (or epochs, `per="epoch"`)."""
 
-    rate: float
     every: int
     gamma: float = 0.1
     per: str = "step"
 
-    def __post_init__(self):
-        self._check(gamma=(0, math.inf))
-        integer("every", self.every, 1)
-        _check_per(self.per)
+    NUMBERS = (("gamma", 0, math.inf),)
+    INTEGERS = (("every", 1),)
 
     def factors(self, t, steps_per_epoch):
         return power(self.gamma, _per(self.per, t, steps_per_epoch) // self.every)
@@ -101,14 +99,14 @@ class Step(Schedule):
 class MultiStep(Schedule):
     """rate * gamma^(how many of the milestones have been reached)."""
 
-    rate: float
     milestones: tuple
     gamma: float = 0.1
     per: str = "step"
 
-    def __post_init__(self):
-        self._check(gamma=(0, math.inf))
-        _check_per(self.per)
+    NUMBERS = (("gamma", 0, math.inf),)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "milestones", tuple(integer("milestones", milestone, 1) for milestone in self.milestones))
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must increase, but are {self.milestones}")
@@ -121,13 +119,10 @@ class MultiStep(Schedule):
 class Exponential(Schedule):
     """rate * gamma^t (per step, or per epoch)."""
 
-    rate: float
     gamma: float
     per: str = "step"
 
-    def __post_init__(self):
-        self._check(gamma=(0, 1))
-        _check_per(self.per)
+    NUMBERS = (("gamma", 0, 1),)
 
     def factors(self, t, steps_per_epoch):
         return power(self.gamma, _per(self.per, t, steps_per_epoch))
@@ -138,7 +133,6 @@ class Cosine(Schedule):
     """From rate down to low * rate along half a cosine, after a linear warm-up of so many steps; then low, or, with restarts,
     again from rate, each period so many times as long as the last (Loshchilov and Hutter, "SGDR", ICLR 2017)."""
 
-    rate: float
     steps: int | None = None
     epochs: int | None = None
     low: float = 0.0
@@ -146,11 +140,8 @@ class Cosine(Schedule):
     restarts: int = 0
     stretch: int = 1
 
-    def __post_init__(self):
-        self._check(low=(0, 1))
-        self._check_length()
-        for name, least in (("warmup", 0), ("restarts", 0), ("stretch", 1)):
-            integer(name, getattr(self, name), least)
+    NUMBERS = (("low", 0, 1),)
+    INTEGERS = (("warmup", 0), ("restarts", 0), ("stretch", 1))
 
     def factors(self, t, steps_per_epoch):
         length, since = self._length(steps_per_epoch), t - self.warmup
@@ -167,18 +158,14 @@ class Cosine(Schedule):
 class Polynomial(Schedule):
     """rate * (low + (1 - low) (1 - t/n)^power), a whole power, after a linear warm-up; low * rate from n on."""
 
-    rate: float
     steps: int | None = None
     epochs: int | None = None
     power: int = 1
     low: float = 0.0
     warmup: int = 0
 
-    def __post_init__(self):
-        self._check(low=(0, 1))
-        self._check_length()
-        integer("power", self.power, 1)
-        integer("warmup", self.warmup, 0)
+    NUMBERS = (("low", 0, 1),)
+    INTEGERS = (("power", 1), ("warmup", 0))
 
     def factors(self, t, steps_per_epoch):
         u = (t - self.warmup) / self._length(steps_per_epoch)
@@ -198,16 +185,13 @@ class OneCycle(Schedule):
     """Up from start * rate to rate along half a cosine, for a share `rising` of the steps, then down to end * rate (Smith and
     Topin, "Super-convergence", 2018)."""
 
-    rate: float
     steps: int | None = None
     epochs: int | None = None
     start: float = 0.04
     end: float = 4e-6
     rising: float = 0.3
 
-    def __post_init__(self):
-        self._check(start=(0, 1), end=(0, 1), rising=(0, 1))
-        self._check_length()
+    NUMBERS = (("start", 0, 1), ("end", 0, 1), ("rising", 0, 1))
 
     def factors(self, t, steps_per_epoch):
         length = self._length(steps_per_epoch)
@@ -223,13 +207,10 @@ class OneCycle(Schedule):
 class InverseScaling(Schedule):
     """rate / (1 + t)^power, per step or per epoch."""
 
-    rate: float
     power: float = 0.5
     per: str = "step"
 
-    def __post_init__(self):
-        self._check(power=(0, math.inf))
-        _check_per(self.per)
+    NUMBERS = (("power", 0, math.inf),)
 
     def factors(self, t, steps_per_epoch):
         n = 1.0 + _per(self.per, t, steps_per_epoch)
@@ -238,14 +219,61 @@ class InverseScaling(Schedule):
         return exp(-float(self.power) * log(n))
 
 
+@dataclass(frozen=True)
+class ReduceOnPlateau(Schedule):
+    """rate times factor for each time that an epoch's measure had not improved for a number of epochs; at least min_rate.
+
+    monitor: what is watched, a name that the history has, such as "val_loss" or "loss". patience: how many epochs without
+    improvement. min_delta: by more than this it must improve. mode: "min", "max", or "auto", as for fastmlp.EarlyStopping.
+    cooldown: how many epochs after a cut are not counted.
+
+    Where it stands is part of the training state, and goes on in the next fit; steps of train_step leave it as it is.
+    """
+
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 1e-4
+    mode: str = "auto"
+    cooldown: int = 0
+    min_rate: float = 0.0
+
+    NUMBERS = (("factor", 0, 1), ("min_rate", 0, math.inf))
+    INTEGERS = (("cooldown", 0),)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_waiting(self.monitor, self.mode, self.patience, self.min_delta)
+
+    def reduced(self, t, powers):
+        """The learning rates of the steps with these numbers, by the running products of the training state."""
+        rate = self.rate * powers.get(PLATEAU, 1.0)
+        return np.full(len(t), min(float(self.rate), max(rate, float(self.min_rate))))
+
+    def after_epoch(self, powers, measured):
+        """Take note of what an epoch measured."""
+        value, best = measured[self.monitor], powers.get(PLATEAU + " best")
+        wait, cooling = powers.get(PLATEAU + " wait", 0.0), powers.get(PLATEAU + " cooldown", 0.0)
+        if improved(value, best, self.monitor, self.mode, self.min_delta):
+            best, wait, cooling = value, 0.0, max(cooling - 1, 0.0)
+        elif cooling:
+            cooling -= 1
+        elif wait + 1 >= self.patience:
+            powers[PLATEAU] = powers.get(PLATEAU, 1.0) * self.factor
+            wait, cooling = 0.0, float(self.cooldown)
+        else:
+            wait += 1
+        powers |= {PLATEAU + " wait": wait, PLATEAU + " cooldown": cooling}
+        if best is not None:
+            powers[PLATEAU + " best"] = best
+
+
+PLATEAU = "plateau"  # the product of factors among the running products of the training state, and what stands beside it
+
+
 def _warmed_up(factors, t, warmup):
     return np.where(t < warmup, (t + 1) / max(warmup, 1), factors)
 
 
 def _per(per, t, steps_per_epoch):
     return t // steps_per_epoch if per == "epoch" else t
-
-
-def _check_per(per):
-    if per not in ("step", "epoch"):
-        raise ValueError(f"per must be 'step' or 'epoch', not {describe(per)}")

@@ -51,6 +51,21 @@ def learning_rate(value, dtype):
     return rate + 0.0  # -0 is 0
 
 
+def number(name, value, low, high=math.inf, low_is_in=True):
+    """value as a finite float in [low, high], or above low."""
+    expected = f"{name} must be a number {'from' if low_is_in else 'above'} {low:g}"
+    expected += "" if high == math.inf else f" to {high:g}"
+    if isinstance(value, (bool, str, bytes)):
+        raise TypeError(f"{expected}, not {describe(value)}")
+    try:
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{expected}, not {describe(value)}") from None
+    if not (low <= result <= high and math.isfinite(result)) or result == low and not low_is_in:
+        raise ValueError(f"{expected}, not {describe(value)}")
+    return result
+
+
 def dropout_rates(input_dropout, dropout, n_hidden):
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
     rates = (
@@ -359,6 +374,37 @@ def row_weights(sample_weight, class_weight, y, architecture):
     return rounded
 
 
+def rows_to_train_on(name, share, rows):
+    """How many of these rows are left where the last share of them, from 0 to below 1, is held out; at least one is of each."""
+    expected = f"{name} must be a number from 0 to below 1"
+    left = real(share, expected)
+    if not 0 <= left < 1:
+        raise ValueError(f"{expected}, not {describe(share)}")
+    n = int(rows * (1 - left))
+    if not 0 < n < rows:
+        raise ValueError(f"{name} {left:g} of {rows} rows leaves none to {'evaluate' if n else 'train on'}")
+    return n
+
+
+def steps_of(value, rows, batch_size):
+    """steps_per_epoch, at most those that take all rows; or None."""
+    if value is None:
+        return None
+    steps, most = integer("steps_per_epoch", value, 1), -(-rows // batch_size)
+    if steps > most:
+        raise ValueError(f"steps_per_epoch must be at most {most}, which take all {rows} rows, not {steps}")
+    return steps
+
+
+def class_numbers(name, value, architecture):
+    """Check classes, integers that the network has outputs for."""
+    if architecture.task != "classes":
+        raise ValueError(f"{name} is for networks that tell classes apart, and this network's task is {architecture.task!r}")
+    array, n_classes = numbers(name, value), max(architecture.layer_sizes[-1], 2)
+    if array.ndim != 1 or (array != array.astype(np.int64)).any() or not set(array.tolist()) <= set(range(n_classes)):
+        raise ValueError(f"{name} must be integers from 0 to {n_classes - 1}, not {describe(value)}")
+
+
 def mean_over_rows(weight_mean):
     """Whether weighted means divide by the number of rows: weight_mean is "rows", or "weights" for the sum of weights."""
     return choice("weight_mean", weight_mean, ("weights", "rows")) == "rows"
@@ -416,7 +462,7 @@ def warn_of_large_inputs(x, input_scale):
     some = x[:: max(1, len(x) // LOOKED_AT)].astype(np.float64) / input_scale
     with np.errstate(all="ignore"):
         mean_square = float(np.mean(some * some))
-    if mean_square > LARGE:
+    if LARGE < mean_square < math.inf:  # infinity is told where rows are looked at one by one
         warnings.warn(
             f"x is far from unit size (its root mean square is {math.sqrt(mean_square):.3g}), so that this network will hardly "
             "learn: make it with input_scale=255 if these are grey levels from 0 to 255, else give "

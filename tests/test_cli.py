@@ -78,6 +78,17 @@ def test_train_saves_the_network_whose_hash_it_prints(run):
     assert "epoch 1/2" in err and "epoch 2/2" in err and "epoch" not in out
 
 
+def test_training_goes_on_from_its_checkpoint(run):
+    _, whole, _ = run("train", *TINY, "--epochs", "3")
+    status, _, _ = run("train", *TINY, "--epochs", "1", "--checkpoint", "c.npz", "--resume")
+    assert status == 0 and fastmlp.MLP.load("c.npz").epochs_trained == 1
+    _, resumed, err = run("train", *TINY, "--epochs", "3", "--checkpoint", "c.npz", "--resume")
+    assert resumed.splitlines()[1:] == whole.splitlines()[1:] and "epoch 3/3" in err and "epoch 1/3" not in err
+    assert_fails(run("train", "--resume"), 1, "--resume needs --checkpoint")
+    status, _, err = run("train", *TINY, "--batch-size", "7", "--checkpoint", "c.npz", "--resume")
+    assert status == 1 and "batch_size 10, which is 7" in err
+
+
 def test_json_holds_the_numbers_of_the_text(run):
     _, text, _ = run("train", *TINY)
     status, out, _ = run("train", *TINY, "--json", "--out", "other.npz")
@@ -384,3 +395,21 @@ def test_a_reader_that_leaves_is_no_traceback(model):
     finally:
         os.close(writer)
     assert done.returncode == 1 and done.stderr == ""
+
+
+@pytest.mark.parametrize("language, file", [("onnx", "net.onnx"), ("c", "net.h"), ("javascript", "net.mjs")])
+def test_export_writes_what_the_network_does(run, model, language, file):
+    if language == "onnx":
+        pytest.importorskip("onnx")
+    status, out, err = run("export", "model.npz", "--to", language, "--out", file)
+    assert status == 0 and err == "" and out.endswith(f"written to {file}\n")
+    getattr(model, f"to_{language}")("wanted")
+    assert Path(file).read_bytes() == Path("wanted").read_bytes()
+    status, out, _ = run("export", "model.npz", "--to", language, "--out", file, "--json")
+    assert status == 0 and json.loads(out)["format"] == language
+
+
+def test_export_says_what_it_lacks(run, model):
+    assert_fails(run("export", "model.npz", "--to", "verse", "--out", "net"), 2, "verse")
+    assert_fails(run("export", "model.npz", "--to", "c"), 2, "--out")
+    assert_fails(run("export", "model.npz", "--to", "c", "--out", "nowhere/net.h"), 1, "nowhere")

@@ -81,6 +81,8 @@ def test_by_hand():
         "recall": (0.5 + 1 + thirds) / 3, "f1": (2 / 4 + 2 / 3 + 2 / 4) / 3,
         "top_2_accuracy": 4 / 6,  # of equal outputs the first count: row 1 answers 1, then 0; row 4 answers 0, then 1
     }  # fmt: skip
+    missing = values(metrics[1:5], y[:2], outputs[:2], "classes")  # class 1 is answered, and not there
+    assert missing == {"balanced_accuracy": 0.5, "precision": 0.5, "recall": 0.25, "f1": 2 / 3 / 2}
     y, answers = np.array([[1.0], [1.0], [1.0]]), np.array([[1.0], [1.0], [2.0]])
     numbers = metrics_of(["r2", "mae", "mse", "rmse"], "numbers", 1)
     assert values(numbers, y, answers, "numbers") == {"r2": 0.0, "mae": 1 / 3, "mse": 1 / 3, "rmse": (1 / 3) ** 0.5}

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastmlp import MLP, persistence
+from fastmlp import MLP, SGD, Adam, RMSprop, persistence, schedules
+from fastmlp.training import stored
 
 
 def trained(dtype="float32"):
@@ -52,6 +53,90 @@ def test_training_goes_on_as_if_never_saved(saved):
     net.fit(x, y, epochs=2, verbose=0)
     twin.fit(x, y, epochs=2, verbose=0)
     assert net.hash() == twin.hash()
+
+
+def test_files_of_version_2(saved):
+    net = load(saved)
+    saved.write_bytes(rebuilt(saved, version=2, epochs_trained=2))
+    twin = load(saved)
+    assert (twin.hash(), twin.epochs_trained, twin.state.step, twin.task) == (net.hash(), 2, 0, net.task)
+
+
+OPTIMIZERS = {
+    "sgd": SGD(learning_rate=schedules.Cosine(0.1, epochs=4)),
+    "nesterov": SGD(momentum=0.9, nesterov=True, l2=1e-3, average=0.9),
+    "adam": Adam(average=0.99, clip_norm=1.0),
+    "rmsprop": RMSprop(momentum=0.5, learning_rate=schedules.InverseScaling(0.01)),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_whole_state_comes_back(tmp_path, optimizer, dtype):
+    net = MLP([6, 5, 4], "relu", loss="cross_entropy", dtype=dtype, seed=7, backend="reference")
+    x, y = np.random.RandomState(1).random_sample((30, 6)), np.arange(30) % 4
+    net.fit(x, y, epochs=2, batch_size=7, optimizer=optimizer, verbose=0, dropout=0.2, validation_data=(x, y))
+    net.train_step(x, y, optimizer=optimizer)
+    net.save(tmp_path / "net.npz")
+    twin = load(tmp_path / "net.npz")
+    for state in (net.state, twin.state):
+        state.as_plain = stored.to_dict(state)
+    assert twin.state.as_plain == net.state.as_plain and twin.history == net.history and twin.history.epochs == 2
+    assert {name: array.tobytes() for name, array in twin.state.arrays.items()} == {
+        name: array.tobytes() for name, array in net.state.arrays.items()
+    }
+    for one in (net, twin):
+        one.fit(x, y, epochs=2, batch_size=7, optimizer=optimizer, verbose=0, dropout=0.2)
+        one.train_step(x, y, optimizer=optimizer)
+    assert net.hash() == twin.hash() and net.history.loss == twin.history.loss
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epoch": -1}, {"row": None}, {"step": 1.5}, {"rule": "magic"}, {"rule": []}, {"powers": []}, {"powers": {"beta_1": "x"}},
+        {"history": {}}, {"history": None}, {"steps_per_epoch": 0}, {"so_far": {}}, {"so_far": None}, {"so_far": 3},
+    ],
+)  # fmt: skip
+def test_states_that_do_not_hold(saved, changes):
+    with np.load(saved) as arrays:
+        training = json.loads(arrays["header"].tobytes())["training"]
+    refuses(saved, rebuilt(saved, training={**training, **changes}))
+
+
+@pytest.mark.parametrize("name, value", [("losses", None), ("losses", {"total": 1.0, "part": None, "count": 0}), ("weights", 3),
+                                         ("rows", "3"), ("correct", [])])  # fmt: skip
+def test_tallies_that_do_not_hold(saved, name, value):
+    with np.load(saved) as arrays:
+        training = json.loads(arrays["header"].tobytes())["training"]
+    refuses(saved, rebuilt(saved, training={**training, "so_far": {**training["so_far"], name: value}}), name)
+
+
+def test_arrays_of_the_optimizer_that_do_not_hold(tmp_path):
+    net, path = trained(), tmp_path / "net.npz"
+    for array in (np.zeros(3, np.float32), np.zeros(59), np.zeros(59, np.uint8)):
+        net.state.arrays = {"v": array}
+        net.save(path)
+        refuses(path, path.read_bytes(), "optimizer's v")
+    net.state.arrays = {"v": np.ones(59, np.float32)}
+    net.save(path)
+    assert load(path).state.arrays["v"].tobytes() == net.state.arrays["v"].tobytes()
+    content = path.read_bytes()
+    assert content.count(np.ones(59, np.float32).tobytes()) == 1
+    net.state.arrays = {"v": np.full(59, 2, np.float32)}
+    net.save(path)
+    with np.load(path) as arrays:
+        header = npy(arrays["header"])
+    refuses(
+        path, archive(header=header, parameters=npy(net.parameters), **{"state v": npy(np.ones(59, np.float32))}), "checksum"
+    )
+    refuses(path, archive(header=header, parameters=npy(net.parameters)), "does not hold the arrays")
+
+
+def test_a_history_too_long_for_a_file_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(persistence, "LARGEST_HEADER", 1500)
+    with pytest.raises(ValueError, match="its history above all"):
+        trained().save(tmp_path / "net.npz")
 
 
 def test_the_same_network_makes_the_same_file(saved, tmp_path):
@@ -159,10 +244,11 @@ def test_a_rebuilt_file_loads(saved):
     "changes, word",
     [
         ({"format": "another"}, "fastmlp network"),
-        ({"version": 3}, "version 3"),
+        ({"version": 4}, "version 4"),
         ({"version": True}, "version True"),
-        ({"version": 1, "is_classifier": 1}, "is_classifier"),
-        ({"version": 1}, "lacks is_classifier"),
+        ({"version": 1, "is_classifier": 1, "epochs_trained": 2}, "is_classifier"),
+        ({"version": 1, "epochs_trained": 2}, "lacks is_classifier"),
+        ({"version": 2}, "lacks epochs_trained"),
         ({"input_scale": 0}, "input_scale"),
         ({"input_scale": "255"}, "input_scale"),
         ({"task": "dreams"}, "task"),
@@ -180,7 +266,11 @@ def test_a_rebuilt_file_loads(saved):
         ({"dtype": "O"}, "dtype"),
         ({"seed": -1}, "seed"),
         ({"seed": None}, "seed"),
-        ({"epochs_trained": 1.5}, "epochs_trained"),
+        ({"version": 2, "epochs_trained": 1.5}, "epochs_trained"),
+        ({"arrays": []}, "arrays"),
+        ({"arrays": {"m": "0"}}, "does not hold the arrays header and parameters, m"),
+        ({"training": None}, "training"),
+        ({"training": {"epoch": 1}}, "training"),
         ({"sha256": "0" * 64}, "checksum"),
         ({"sha256": None}, "checksum"),
     ],
@@ -194,10 +284,10 @@ def test_files_of_version_1(tmp_path, sizes, scale):
     path = tmp_path / "net.npz"
     MLP(sizes, output_activation="sigmoid", backend="reference").save(path)
     for is_classifier, task in ((True, "classes"), (False, "numbers"), (None, "classes")):
-        path.write_bytes(rebuilt(path, version=1, is_classifier=is_classifier))
+        path.write_bytes(rebuilt(path, version=1, is_classifier=is_classifier, epochs_trained=3))
         with pytest.warns(UserWarning, match=f"loaded with input_scale={scale}, for all types"):
             net = load(path)
-        assert (net.input_scale, net.task) == (scale, task)
+        assert (net.input_scale, net.task, net.epochs_trained, net.state.step) == (scale, task, 3, 0)
         assert MLP.load(path, backend="reference", input_scale=16).input_scale == 16  # said, and therefore not warned of
         with pytest.raises(ValueError, match="input_scale must be"):
             MLP.load(path, backend="reference", input_scale=0)
@@ -210,7 +300,7 @@ def test_a_file_that_says_its_scale_keeps_it(saved):
 
 
 def test_headers_that_lack_something(saved):
-    for name in (*persistence.FIELDS, *persistence.FIELDS_OF[2]):
+    for name in (*persistence.FIELDS, *persistence.FIELDS_OF[3]):
         with np.load(saved) as arrays:
             header = json.loads(arrays["header"].tobytes())
             del header[name]

@@ -62,7 +62,7 @@ def test_values():
     (lambda: Cosine(0.1, steps=3, epochs=2), "one of the two"),
     (lambda: Cosine(0.1, steps=0), "steps must be an integer of at least 1"),
     (lambda: Step(0.1, 0), "every must be an integer of at least 1"),
-    (lambda: Step(0.1, 3, per="year"), "per must be 'step' or 'epoch'"),
+    (lambda: Step(0.1, 3, per="year"), "per must be one of step, epoch"),
     (lambda: MultiStep(0.1, [5, 3]), "milestones must increase"),
     (lambda: Exponential(0.1, 1.5), "gamma must be a number from 0 to 1"),
     (lambda: OneCycle(0.1, steps=10, rising=2), "rising"),

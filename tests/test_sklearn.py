@@ -245,6 +245,18 @@ def test_options_of_one_kind(solver, parameters, target, X, y, numbers):
     assert not np.allclose(weights_of(plain), weights_of(model)) and np.isfinite(model.loss_)
 
 
+def test_schedules_count_epochs(X, y):
+    """A rate that is down to nothing after three epochs changes no weight in the fourth."""
+    schedule = fastmlp.schedules.Linear(0.01, epochs=3)
+    three, four = (classifier(optimizer=fastmlp.SGD(learning_rate=schedule), max_iter=n).fit(X, y) for n in (3, 4))
+    assert (weights_of(three) == weights_of(four)).all() and four._optimizer.learning_rate == 0
+    assert not (
+        weights_of(classifier(optimizer=fastmlp.SGD(learning_rate=schedule), max_iter=2).fit(X, y)) == weights_of(three)
+    ).all()
+    with pytest.raises(ValueError, match="must not have ReduceOnPlateau"):
+        classifier(optimizer=fastmlp.Adam(learning_rate=fastmlp.schedules.ReduceOnPlateau(0.01))).fit(X, y)
+
+
 def test_class_weight_is_a_sample_weight(X, y):
     weights = np.where(y == "a", 3.0, 1.0)
     one = classifier(class_weight={"a": 3}).fit(X, y)

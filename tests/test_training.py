@@ -4,15 +4,16 @@ import io
 import signal
 import sys
 import threading
-import types
 
 import numpy as np
 import pytest
 
-from fastmlp import MLP, reference
+from fastmlp import MLP, Adam, reference
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.reference import Samples
+from fastmlp.schedules import InverseScaling
 from fastmlp.training import loop
+from fastmlp.training.sources import Chunk
 from fastmlp.training.sums import ordered_mean
 
 
@@ -103,6 +104,38 @@ def test_a_step_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, ro
     assert net.hash() == before and net.state.step == 1
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 300, 4), 3000, 2)])
+def test_a_fit_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, rows, threads, bad):
+    net = MLP(sizes, "relu", task="classes", seed=1, backend=backend, n_threads=threads)
+    rng = np.random.RandomState(0)
+    x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
+    net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+    before, x[rows // 2, 5] = (net.hash(), net.state.step, net.history.epochs), bad
+    with pytest.raises(ValueError, match=f"x must be finite, but row {rows // 2}, column 5 is {bad}"):
+        net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+    assert (net.hash(), net.state.step, net.history.epochs) == before
+    x[rows // 2, 5] = 0.5
+    net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+
+
+@pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 300, 4), 3000, 2)])
+@pytest.mark.parametrize("when", [0, 2])
+def test_sums_that_overflow_are_trained_with(backend, sizes, rows, threads, when):
+    """A sigmoid makes 1 of an infinite sum: the steps from there on are those of the reference."""
+    rng, hashes = np.random.RandomState(0), []
+    x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
+    x[: 7 * when] = 0
+    for name in (backend, "reference"):
+        net = MLP(sizes, task="classes", seed=1, backend=name, n_threads=threads)
+        net.weights[0][:, 1] = 3e38
+        optimizer = Adam(learning_rate=InverseScaling(0.01), l2=0.01)
+        history = net.fit(x, y, epochs=1, batch_size=7, optimizer=optimizer, shuffle=False, dropout=0.2, verbose=0)
+        hashes.append((net.hash(), history.loss, history.penalty))
+    assert hashes[0] == hashes[1] or np.isnan(net.parameters).any()
+    assert np.isfinite(net.parameters).all()
+
+
 @pytest.mark.parametrize("weight", [np.nan, 3e38])
 def test_a_step_with_weights_that_are_not_finite_is_taken(backend, data, weight):
     """The inputs are not to blame, although the sums are not finite."""
@@ -176,7 +209,8 @@ def test_the_length_of_slices_changes_no_bit(backend, data, monkeypatch):
 def test_slices_are_whole_batches_that_cover_every_row(monkeypatch):
     for seconds in (0, 1e-6, 1e9):
         monkeypatch.setattr(loop, "SLICE_SECONDS", seconds)
-        bounds = list(loop.Slices(8).of(1001))
+        chunk = Chunk(Samples(np.zeros((1001, 2)), np.zeros((1001, 1))), 8)
+        bounds = [(start, stop) for _, start, stop, _ in loop.Slices().of([chunk], "numbers")]
         assert [start for start, _ in bounds] == [0] + [stop for _, stop in bounds[:-1]]
         assert bounds[-1][1] == 1001 and all(start % 8 == 0 for start, _ in bounds)
 
@@ -342,23 +376,33 @@ def test_lines_in_a_notebook_without_its_bar(data, monkeypatch, capsys):
 
 
 def test_the_bar_of_a_notebook(data, monkeypatch, capsys):
-    tqdm = pytest.importorskip("tqdm")
-    bars = []
-
-    class Bar(tqdm.tqdm):
-        def __init__(self, **options):
-            super().__init__(file=io.StringIO(), **options)
-            bars.append(self)
-
-    module = types.ModuleType("tqdm.notebook")
-    module.tqdm = Bar
-    monkeypatch.setitem(sys.modules, "ipywidgets", types.ModuleType("ipywidgets"))
-    monkeypatch.setitem(sys.modules, "tqdm.notebook", module)
-    monkeypatch.setitem(sys.modules, "IPython", Notebook(Shell()))
-    history = network().fit(*data, epochs=3)
-    (bar,) = bars
-    assert bar.n == bar.total == 150 and bar.desc == "epoch 3/3: " and f"loss {history.loss[-1]:.6f}" in bar.postfix
+    """The real one, of tqdm and ipywidgets, as a cell shows it."""
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    history = network().fit(*data, epochs=3, initial_epoch=1)
+    (container,) = shown
+    values = [part.value for part in container.children]
+    left, bar, right = (value.replace("\u2007", " ") if isinstance(value, str) else value for value in values)
+    assert left == "epoch 3/3: 100%"
+    assert bar == container.children[1].max == 100 and container.children[1].bar_style == "success"
+    assert "100/100" in right and f"loss {history.loss[-1]:.6f}" in right and f"accuracy {history.accuracy[-1]:.4f}" in right
     assert capsys.readouterr().out == ""
+
+
+def test_the_bar_of_a_notebook_whose_training_fails(data, monkeypatch):
+    ipython, notebook = pytest.importorskip("IPython"), pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    monkeypatch.setattr(ipython, "get_ipython", Shell)
+    net = network()
+    with pytest.raises(ZeroDivisionError):
+        net.fit(*data, epochs=3, metrics={"failing": lambda y, answers: 1 / 0})
+    (container,) = shown
+    assert container.children[1].bar_style == "danger" and net.fit(*data, epochs=1).epochs == 1 and len(shown) == 2
 
 
 def test_a_history_prints_as_a_short_table(data):

@@ -151,7 +151,7 @@ def test_a_learning_rate_that_overflows_the_dtype():
         ({"epochs": -1}, ValueError, "epochs must be an integer of at least 0, not -1"),
         ({"epochs": "3"}, TypeError, "epochs must be an integer"),
         ({"verbose": 3}, ValueError, "verbose must be an integer"),
-        ({"validation_data": X}, TypeError, "validation_data must be a pair (x, y)"),
+        ({"validation_data": X}, TypeError, "validation_data must be (x, y)"),
         ({"validation_data": (X[:, :3], Y)}, ValueError, "validation_data x must have shape (rows, 6)"),
         ({"validation_data": (X, Y[:3])}, ValueError, "validation_data y must have one entry for each of the 5 rows"),
         ({"validation_data": (X * np.float32(np.nan), Y)}, ValueError, "validation_data x must be finite"),

@@ -29,6 +29,8 @@ def train(arguments):
     folder = os.path.dirname(os.path.abspath(arguments.out))
     if not os.path.isdir(folder):  # better said before the training than after it
         raise FileNotFoundError(f"--out: no directory {folder}")
+    if arguments.resume and arguments.checkpoint is None:
+        raise ValueError("--resume needs --checkpoint FILE, to go on from")
     _plots(arguments)
     if arguments.layers[0] != INPUTS or arguments.layers[-1] < CLASSES:
         sizes = "-".join(map(str, arguments.layers))
@@ -56,7 +58,8 @@ def train(arguments):
         _tell("training on the slow reference: expect minutes an epoch, or shorten it with --epochs 1")
     began = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr):  # what fit prints is progress
-        history = net.fit(x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2)
+        history = net.fit(x, y, arguments.epochs, arguments.batch_size, learning_rate, validation_data=held_out, verbose=2,
+                          checkpoint=arguments.checkpoint, resume=arguments.resume)  # fmt: skip
     seconds = time.perf_counter() - began
     result = net.evaluate(*held_out)
     net.save(arguments.out)
@@ -141,6 +144,15 @@ def predict(arguments):
         for label, value in enumerate(output.tolist()):
             print(f"{label:4}  {terminal.bar(value, BAR_WIDTH, sys.stdout)}  {value:.4f}")
         print(f"answer: {answer}\n" if answer >= 0 else "no answer: an output is not a number\n")
+
+
+def export(arguments):
+    """Write a network in a format of others."""
+    net = MLP.load(arguments.model)
+    getattr(net, f"to_{arguments.to}")(arguments.out)
+    if arguments.json:
+        return _print_json({**_facts(net), "format": arguments.to, "file": arguments.out})
+    print(f"{_title(net)}, written to {arguments.out}")
 
 
 def show(arguments):

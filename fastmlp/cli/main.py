@@ -71,6 +71,7 @@ def _parser():
         ("evaluate", "test a saved network", _evaluate_arguments),
         ("predict", "read pictures of digits", _predict_arguments),
         ("show", "show a network's layers and what its first neurons look for", _show_arguments),
+        ("export", "write a network as ONNX, C or JavaScript", _export_arguments),
         ("verify", "train the reference network and compare its hash with the public one", _verify_arguments),
         ("info", "show what this installation is made of", lambda command: None),
         ("page", "draw digits, watch every neuron, turn every weight and train, in a browser", _page_arguments),
@@ -98,6 +99,8 @@ def _train_arguments(command):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     _add_backend(command)
     add("--out", default="fastmlp-model.npz", metavar="FILE", help="default: fastmlp-model.npz")
+    add("--checkpoint", metavar="FILE", help="a file to write as training goes, from which --resume goes on")
+    add("--resume", action="store_true", help="go on from --checkpoint FILE if it is there, to the same hash")
     _add_plot(command)
 
 
@@ -125,6 +128,13 @@ def _show_arguments(command):
     _add_model(command)
     _add_plot(command)
     command.add_argument("--all", action="store_true", help="draw every neuron of the first layer, not only the first 16")
+
+
+def _export_arguments(command):
+    _add_model(command)
+    add = command.add_argument
+    add("--to", choices=("onnx", "c", "javascript"), required=True, help="the format; onnx needs the extra of that name")
+    add("--out", required=True, metavar="FILE", help="the file to write, such as net.onnx, net.h or net.mjs")
 
 
 def _add_model(command):

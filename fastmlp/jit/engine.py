@@ -140,8 +140,6 @@ class Engine:
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return their mean loss, or None. See fastmlp.reference.Engine.train."""
         check_environment()
-        if steps is None and not self.all_finite(samples.x):
-            return None
         x, y = samples.x, _rows_in_line(samples.y)
         start, stop, batch_size, order, before = steps or reference.Steps(0, len(x), len(x))
         losses = np.empty(stop) if losses is None else losses
@@ -149,16 +147,21 @@ class Engine:
         team = self._team(batch, stop - start, True)
         fields = self._targets(samples, y, losses, correct) | self._around(update, description, penalties)
         thresholds, drops, drops_inputs = None, False, False
+        stopped = np.array([0, start], np.int64)
         if dropout is not None:
             thresholds = np.array(dropout.thresholds, np.int64)
             drops, drops_inputs = any(dropout.thresholds), dropout.thresholds[0] > 0
             fields |= {"thresholds": address_of(thresholds), "seed": dropout.seed, "before": before}
-        arrays = x, y, order, losses, correct, update, description, samples, penalties, thresholds
+        arrays = x, y, order, losses, correct, update, description, samples, penalties, thresholds, stopped
         clips = update.clip_norm is not None
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team, drops, drops_inputs, clips) as plan:
-            self._run(plan, plan.totals, arrays, start, stop, order=0 if order is None else address_of(order),
-                      numbers=address_of(numbers), numbers_step=numbers.shape[1] if len(numbers) > 1 else 0,
-                      **fields)  # fmt: skip
+            fields |= {"order": 0 if order is None else address_of(order), "numbers": address_of(numbers),
+                       "numbers_step": numbers.shape[1] if len(numbers) > 1 else 0}  # fmt: skip
+            self._run(plan, plan.totals, arrays, start, stop, stopped=address_of(stopped), **fields)
+            if stopped[0] and not self.all_finite(x):
+                return None
+            if stopped[0]:  # the weights are not finite, or too large: go on from there
+                self._run(plan, plan.totals, arrays, start, stop, begin=stopped[1], **fields)
         if samples.weights is None:
             return functions.mean_in_order(losses, start, stop)
         rows = slice(start, stop)

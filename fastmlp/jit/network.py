@@ -99,6 +99,11 @@ class Task(NamedTuple):
     thresholds: int = 0  # TRAIN: of dropout, int64, of the inputs and each hidden layer
     seed: int = 0
     before: int = 0  # how many steps were taken before these
+    begin: int = 0  # TRAIN: the row to begin with, where others were taken already
+    stopped: int = (
+        0  # TRAIN: int64 (1, first row), where a batch was stopped before its update, since a sum of the first layer
+    )
+    # was not finite, as it is wherever an input is not; or 0, not to look
 
 
 LAYER, PLAN, TASK = (
@@ -157,13 +162,16 @@ def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
     learns = plan.mode >= GRADIENT
     if learns and not wait(sync, team):
         return
-    first = task.start if learns else take_rows(sync, plan.batch)
-    numbers = pointer(p, task.numbers)
+    first = max(task.start, task.begin) if learns else take_rows(sync, plan.batch)
+    numbers = moved(pointer(p, task.numbers), (first - task.start) // plan.batch * task.numbers_step)
     while first < task.stop:
         count = min(plan.batch, task.stop - first)
         if learns:
             take_batch(plan, task, layers, p, data(gradients), numbers, sync, memory, rows, scratch, first, count, thread,
                        team)  # fmt: skip
+            if is_stopped(task):
+                pointer(np.int64, task.stopped)[1] = first
+                return
             first += plan.batch
             numbers = moved(numbers, task.numbers_step)
         else:
@@ -194,7 +202,7 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
         if i > 0:
             lines = scratch.lines
             lines_of(onward(plan, task, layers, i, memory, space), layer.n_in, rows, lines)
-        forward(plan, layer, p, lines, z, a, rows, plan.mode == FORWARD or i < output, scratch, thread, team)
+        forward(plan, task, layer, p, lines, z, a, rows, plan.mode == FORWARD or i < output, i == 0, scratch, thread, team)
         if i < output and threshold(task, i + 1) != 0:
             r0, r1, c0, c1 = share(p, rows, layer.n_out, thread, team)
             left = onward(plan, task, layers, i + 1, memory, space)
@@ -216,6 +224,8 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
     if task.penalties != 0:
         sum_penalties(layers, task.penalises_biases, p, sums, thread, team)
     wait(sync, team)  # all gradients are there, and the weights have been read and may change
+    if is_stopped(task):
+        return
     if task.penalties != 0 and thread == 0:
         coefficients = moved(pointer(np.float64, task.coefficients), step * task.coefficients_step)
         penalty = penalty_of(layers, task.penalises_biases, sums, coefficients[0], coefficients[1])
@@ -233,6 +243,12 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
         scale = clipping_scale(gradients, n, task.clip_norm, task.clip_eps, sums, sync, thread, team)
         update_share(task.update, task.bias_update, numbers, scale, layers, gradients, n, thread, team)
         wait(sync, team)
+
+
+@inline
+def is_stopped(task):
+    """Whether the batch is not to be updated with; the same for all threads, behind a wait."""
+    return task.stopped != 0 and pointer(np.int64, task.stopped)[0] != 0
 
 
 @jit
@@ -309,12 +325,20 @@ def take_inputs(plan, task, step, n, unpacked, first, rows, scratch, thread, tea
 
 
 @inline
-def forward(plan, layer, p, lines, z, a, rows, activated, scratch, thread, team):
-    """z (rows, n_out) = x W + b and a = f(z), or z alone where not activated."""
+def forward(plan, task, layer, p, lines, z, a, rows, activated, watched, scratch, thread, team):
+    """z (rows, n_out) = x W + b and a = f(z), or z alone where not activated. watched: whether the task stops where z is not
+    finite."""
     n = layer.n_out
     r0, r1, c0, c1 = share(p, rows, n, thread, team)
     call(plan.multiply, (lines, 0, layer.n_in, moved(p, layer.weights), n, 1, moved(p, layer.bias), 1, z, n, 0, 0, p, 0, r0,
                         r1, c0, c1, scratch.buffer))  # fmt: skip
+    if watched and task.stopped != 0:
+        infinite = 0
+        for r in range(r0, r1):
+            for c in range(c0, c1):
+                infinite |= z[r * n + c] - z[r * n + c] != 0
+        if infinite:
+            pointer(np.int64, task.stopped)[0] = 1
     if activated:
         first = r0 * n + c0
         activate_block(layer.forward, moved(z, first), moved(a, first), r1 - r0, c1 - c0, n, scratch.maxima, scratch.totals)

@@ -47,6 +47,8 @@ cdef void run_autotuned(Job* job, int team, Autotune* autotune) noexcept nogil:
         job.stop = min(stop, job.start + steps * job.batch_size)
         began = now()
         open_team(<const char*>job, 0, team if autotune.way else 1)
+        if job.not_finite:
+            return
         learn(autotune, steps * macs, (now() - began) / (steps * macs))
         job.start = job.stop
 

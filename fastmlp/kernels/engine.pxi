@@ -80,6 +80,15 @@ cdef inline void forget_dropout(Job* job) noexcept:
         job.layers[i].drop.threshold = 0
 
 
+cdef inline void skip_steps(Job* job, Py_ssize_t steps) noexcept:
+    # What a job has of each step, from those steps on.
+    job.step += steps
+    job.update.numbers += steps * job.numbers_step
+    job.coefficients += steps * job.coefficients_step
+    if job.penalties != NULL:
+        job.penalties += steps
+
+
 cdef inline Py_ssize_t rows_at_a_time(Py_ssize_t rows) noexcept:
     cdef Py_ssize_t block = min(rows, max(INFERENCE_ROWS, PACKING_B_ROWS))
     mark(ONE_BLOCK if block == rows else BLOCKS_OF_ROWS)
@@ -282,7 +291,7 @@ cdef class Engine:
             job.order = <const int64_t*>cnp.PyArray_DATA(<cnp.ndarray>order)
         if not place_in(&self.training, &job, self.n_threads):
             raise MemoryError
-        job.watches = steps is None
+        job.watches = True
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
         self.autotune.macs = macs
@@ -291,8 +300,10 @@ cdef class Engine:
         if job.not_finite:
             if not (job.x.integers or is_finite(item(samples, 0))):
                 return None
-            job.watches = job.not_finite = False    # the weights are not finite, or too large
-            job.start, job.stop = start, stop
+            # The weights are not finite, or too large: go on from there.
+            job.watches = job.not_finite = False
+            skip_steps(&job, (job.stopped_at - start) // batch_size)
+            job.start, job.stop = job.stopped_at, stop
             run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
         if job.weights == NULL:
             return mean_in_order(job.losses + start, stop - start)

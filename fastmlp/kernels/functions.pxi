@@ -165,7 +165,7 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
     p.c, p.c_row, p.carries, p.update = data_of(z), n, False, NULL
     call.f, call.rows, call.n, call.n_threads, call.out = f, m, n, n_threads, data_of(total)
-    call.scratch, call.scratch_size = NULL, BUFFER if p.b_col != 1 or by_columns or m >= PACKING_B_ROWS else 0
+    call.scratch, call.scratch_size = NULL, BUFFER if p.b_col != 1 or by_columns or pays_to_pack_b(m, p.b_row) else 0
     if call.scratch_size or lines > CHUNK:
         call.scratch = <real*>malloc(team * call.scratch_size * sizeof(real) + lines * sizeof(real*))
         if call.scratch == NULL:

@@ -80,8 +80,9 @@ cdef struct Job:
     Py_ssize_t coefficients_step
     bint penalises_biases
     double* sums            # of blocks of parameters or gradients
-    bint watches            # TRAIN: whether a step is left out where a sum z of the first layer is not finite, as it is
-    int not_finite          # wherever an input is not; and whether that happened
+    bint watches            # TRAIN: whether to stop before the update where a sum z of the first layer is not finite, as it
+    int not_finite          # is wherever an input is not; whether that happened,
+    Py_ssize_t stopped_at   # and the first row of that batch
     bint carries            # GRADIENT: whether the gradients hold totals of rows before these
     real* scratch           # for each thread a BUFFER if it packs, then 3 panels of outputs, or 4, if it needs them
     Py_ssize_t scratch_size, panels
@@ -140,6 +141,10 @@ cdef void run(Job* job, int thread, int team) noexcept nogil:
     cdef Update update = job.update
     for first from job.start <= first < job.stop by job.batch_size:
         take_batch(job, &update, i, first, min(job.batch_size, job.stop - first), thread, team)
+        if job.not_finite:
+            if thread == 0:
+                job.stopped_at = first
+            break
         update.numbers += job.numbers_step
         i += 1
     fp_leave(environment)

@@ -11,7 +11,8 @@
 # caller's share of columns: a panel of B would be packed for no more than its own thread.
 
 cdef enum:
-    MC = 384                # rows of A that stay in the second-level cache while the strips of B pass
+    PAGE = 4096             # bytes
+    MC = 256                # rows of A that stay in the second-level cache while the strips of B pass
     PACKED_A_BYTES = 1 << 18    # of a block of A packed tile by tile, for the same cache
     PACKING_A_TERMS = 64    # terms, and strips, from which packing is cheaper than lines that lie scattered,
     PACKING_A_STRIPS = 4    # if these are columns,
@@ -43,6 +44,11 @@ cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, con
     cdef Py_ssize_t i
     for i in range(n):
         lines[i] = data + i * stride
+
+
+cdef inline bint pays_to_pack_b(Py_ssize_t rows, Py_ssize_t b_row) noexcept nogil:
+    # Whether so many rows share a strip of a B whose rows are b_row apart that packing it pays.
+    return rows >= (PACKING_PAGES_ROWS if b_row * <Py_ssize_t>sizeof(real) >= PAGE else PACKING_B_ROWS)
 
 
 cdef inline Py_ssize_t vectors(Py_ssize_t n) noexcept nogil:
@@ -186,7 +192,7 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
         s.lines, s.offset = p.lines + k, row
     else:
         s.lines, s.offset = p.lines + row, k * p.step
-    if p.b_col != 1 or (rows >= PACKING_B_ROWS and p.b_row > vecs * LANES):
+    if p.b_col != 1 or (pays_to_pack_b(rows, p.b_row) and p.b_row > vecs * LANES):
         mark(B_PACKED if p.b_col == 1 else B_TRANSPOSED)
         pack_b(p, k, terms, column, columns, vecs, buffer)
         s.b, s.b_row = buffer, vecs * LANES

@@ -26,13 +26,16 @@ cdef size_t lay_out(Job* job, int team, void* memory, size_t size) noexcept:
     cdef Py_ssize_t rows = job.batch_size, n_out = job.layers[job.n_layers - 1].n_out
     cdef bint waits = job.mode == TRAIN and job.update.lines & SCALE     # for all gradients
     cdef bint learns = job.mode == GRADIENT or job.mode == TRAIN
+    cdef bint packs = learns
     cdef bint keeps_totals = job.mode == TRAIN and rows > CHUNK and not waits
     cdef Py_ssize_t blocks = 0
     cdef real* p
     cdef Activation* output = &job.layers[job.n_layers - 1].activation
     cdef Layer* layer
     cdef int i
-    job.panels = BUFFER if learns or rows >= PACKING_B_ROWS else 0
+    for i in range(job.n_layers):
+        packs = packs or pays_to_pack_b(rows, job.layers[i].n_out)
+    job.panels = BUFFER if packs else 0
     job.scratch_size = job.panels
     if job.mode != FORWARD or output.forward == NULL:
         job.scratch_size += ((4 if output.keeps_z else 3) * n_out * SIDE + 15) // 16 * 16

@@ -200,7 +200,7 @@ class Engine:
     def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
         """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
-        The inputs of steps are finite. One step on all rows looks: where an input is not, it changes nothing and returns None.
+        Where an input of a step is not finite, it and those after it are not taken, and the result is None.
         losses (float64, one for each position of the order) receives at start:stop each row's loss, both before that step's
         update, where given, and correct whether its class was right (uint8), or how many of its labels were (int32).
         dropout: a Dropout. penalties: (coefficients, out), both float64: out, one for each step, receives the penalty
@@ -208,8 +208,6 @@ class Engine:
         (l2, l1), or those that stand for all.
         """
         check_environment()
-        if steps is None and not self.all_finite(samples.x):
-            return None
         steps = steps or Steps(0, len(samples.x), len(samples.x))
         start, stop, batch_size, order, before = steps
         losses = np.empty(stop) if losses is None else losses
@@ -217,6 +215,8 @@ class Engine:
         for i, first in enumerate(range(start, stop, batch_size)):
             step = slice(first, min(first + batch_size, stop))
             batch = self._batch(samples, step if order is None else order[step])
+            if not np.isfinite(batch.x).all():
+                return None
             kept = self._kept_units(dropout, len(batch.x), before + i)
             sums, activations, dropped = self._forward(batch.x, kept)
             self._assess(sums[-1], activations[-1], batch, step, losses, correct)

@@ -22,7 +22,7 @@ from ..custom import CustomActivation
 from ..network import MLP
 from . import at_once, lbfgs, losses
 from .callbacks import Told
-from .fitting import fit_stochastic, samples_of
+from .fitting import NOT_FINITE, fit_stochastic, samples_of
 from .parameters import Parameters, common_dtype
 from .sparse import is_worth_it
 
@@ -91,9 +91,7 @@ class Estimator(CallbackSupportMixin):
 
     def _require_finite(self) -> None:
         if not self._engine_of(self._parameters).all_finite(self._parameters.flat[None]):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-            )
+            raise ValueError(NOT_FINITE)
 
     def _dtype_is_changed(self, parameters: Parameters) -> bool:
         return self.dtype is not None and parameters.flat.dtype != self.dtype

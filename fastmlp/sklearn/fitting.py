@@ -4,7 +4,9 @@ Every random draw, count, warning and printed line is where scikit-learn's loop 
 """
 
 import contextlib
+import time
 import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +18,16 @@ from sklearn.utils import _safe_indexing
 from .. import optimizers, validation
 from ..reference import Dropout, Samples, Steps
 from ..reference.dropout import threshold
-from ..training.loop import Slices
+from ..schedules import ReduceOnPlateau
+from ..training.loop import SLICE_SECONDS
 from . import losses
 from .optimizers import SGD, Adam, OnFlatArrays, Own, adopted
 from .parameters import Parameters
 from .sparse import is_worth_it
+
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
 
 
 class Validation(NamedTuple):
@@ -68,6 +75,8 @@ def new_optimizer(estimator: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
         }
         own = optimizers.OPTIMIZERS[own](learning_rate=estimator.learning_rate_init, **numbers)
     if own is not None:
+        if isinstance(own.learning_rate, ReduceOnPlateau):
+            raise ValueError("optimizer must not have ReduceOnPlateau here: use solver='sgd' with learning_rate='adaptive'")
         return Own(sizes, own)
     if estimator.solver == "sgd":
         names = "learning_rate_init", "learning_rate", "momentum", "nesterovs_momentum", "power_t"
@@ -150,11 +159,11 @@ class Epochs:
         self.engine = estimator._engine_of(
             parameters, self.loss, 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
         )
-        self.optimizer.begin(parameters, options(estimator))
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1
-        self.slices = Slices(self.batch_size, by_batch=self.several_labels)
+        self.batches = 1  # that a slice has
         n_steps = -(-n_samples // self.batch_size)
+        self.optimizer.begin(parameters, options(estimator), n_steps)
         self.losses, self.penalties = np.empty(n_samples), np.zeros(n_steps)
         self.divisors = np.full(n_steps, float(self.batch_size))
         self.divisors[-1] = n_samples - self.batch_size * (n_steps - 1)
@@ -169,7 +178,7 @@ class Epochs:
             if not divisors.all():
                 raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         coefficients = np.array([[self.estimator.alpha, self.estimator.l1]], float) / divisors[:, None]
-        for start, stop in self.slices.of(self.n_samples):
+        for start, stop in self.slices():
             steps = Steps(start, stop, self.batch_size, order, state.step)
             first, count = start // self.batch_size, steps.count
             before = self.losses_of_labels(order, start, stop) if self.several_labels else None
@@ -182,6 +191,17 @@ class Epochs:
             if before is not None:
                 self.losses[start:stop] = before
         return losses.of_epoch(self.reported(self.losses), weights, self.penalties, self.batch_size)
+
+    def slices(self) -> Iterator[tuple[int, int]]:
+        """(start, stop) of slices of whole batches that take about SLICE_SECONDS, after which Ctrl-C is heard."""
+        start = 0
+        while start < self.n_samples:
+            stop, began = min(start + self.batches * self.batch_size, self.n_samples), time.perf_counter()
+            yield start, stop
+            fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / max(time.perf_counter() - began, 1e-9))
+            if not self.several_labels:  # whose losses need the outputs before each step
+                self.batches = max(1, min(fitting, 8 * self.batches))
+            start = stop
 
     def reported(self, of_rows: np.ndarray) -> np.ndarray:
         """Losses of rows, as scikit-learn has them."""

@@ -41,14 +41,14 @@ class OnFlatArrays(BaseOptimizer):
     options: Mapping[str, Any] = MappingProxyType({})
     _kept: tuple[dict[str, Any], optimizers.Optimizer] | None = None
 
-    def begin(self, parameters: Parameters, options: dict[str, Any]) -> None:
+    def begin(self, parameters: Parameters, options: dict[str, Any], steps_per_epoch: int) -> None:
         """Take over parameters; options: of the Optimizer, what the estimator says beside: l2, l1, average and so on."""
         self.sizes, self.options, arrays = parameters.sizes, options, self.state.arrays
         if any(array.size != parameters.flat.size for array in arrays.values()):
             self.state.forget_optimizer()
         for name, array in arrays.items():
             arrays[name] = array.astype(parameters.flat.dtype, copy=not array.flags.writeable)
-        self.rule().begin(self.state, parameters.flat)
+        self.rule().begin(self.state, parameters.flat, steps_per_epoch)
 
     def rule(self) -> optimizers.Optimizer:
         """fastmlp's Optimizer for the steps that come next, kept until a number changes."""
@@ -145,7 +145,7 @@ class Own(OnFlatArrays):  # type: ignore[misc]
     @property
     def learning_rate(self) -> float:
         """The rate of the next step."""
-        return float(self.optimizer.rates(np.array([self.state.rule_steps]), self.state.steps_per_epoch)[0])
+        return float(self.optimizer.rates(np.array([self.state.rule_steps]), self.state)[0])
 
 
 def adopted(theirs: Any, sizes: tuple[int, ...]) -> OnFlatArrays:

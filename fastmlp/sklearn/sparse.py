@@ -49,6 +49,7 @@ class SparseEngine(Engine):
                     penalties[1][i] += l1 * sum(map(self.module.sum_of_magnitudes, weights))
             of_step = min(i, len(update.numbers) - 1)
             self.dense.apply(self.gradient, update._replace(numbers=update.numbers[of_step : of_step + 1]))
+        return float(losses[start:stop].mean())
 
     def gradients(self, samples: Samples, gradients: np.ndarray, losses: np.ndarray) -> None:  # type: ignore[override]
         self._take(self._batch(samples, slice(None)), samples, losses, None)

@@ -18,7 +18,7 @@ class Callback:
 
     net.stop_training = True ends training after the batches that are under way, or after this epoch if that is over. What a
     method raises ends training, and fit raises it: the network, its state and its history are those of the last step, and
-    history.interrupted_rows says how far into an epoch that was. close is called in any case.
+    history.interrupted_rows says how far into an epoch that was. close is called in any case. Ctrl-C waits for a method to end.
 
     Batches are trained in slices of about 50 ms, and one by one only where a callback has a method for batches.
     """
@@ -66,6 +66,13 @@ class Callback:
 
     def on_rows_end(self, rows: int) -> None:
         """So many more rows have been trained on: after each slice of batches, some twenty times a second."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What this callback needs to go on in another process: numbers, strings, None and arrays by name."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on, after on_train_begin, from what get_state gave at the end of an epoch."""
 
     def close(self) -> None:
         """Training has ended, however it did."""

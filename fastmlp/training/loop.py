@@ -9,50 +9,64 @@ import time
 import warnings
 from typing import NamedTuple
 
+from .. import validation
 from ..optimizers import Optimizer
-from ..random_streams import shuffled_rows
 from ..reference import Dropout, Samples, Steps
 from .callbacks import Callback, is_of_batches
+from .checkpoints import Checkpoints, Run
 from .history import History
 from .interrupts import deferred_interrupt
-from .metrics import Penalties, Rows, evaluate, measured, of_answers
+from .metrics import Tally, evaluate, measured, of_answers, penalties_of, records
 from .scores import Metric
+from .sources import Place, Source
 
 SLICE_SECONDS = 0.05
+
+
+class InputsNotFinite(Exception):
+    """An input x of a step was not finite."""
+
+    def __init__(self, x):
+        self.x = x
 
 
 class Plan(NamedTuple):
     """The checked arguments of a fit."""
 
-    samples: Samples
+    source: Source
     validation: Samples | None
     epochs: range  # their numbers, from 0 or initial_epoch
-    batch_size: int
     optimizer: Optimizer
     dropout: Dropout | None
-    shuffle: bool
     seed: int
     task: str
     callbacks: list[Callback]
     metrics: tuple[Metric, ...]
     training_metrics: bool  # whether they are of the training data, too
+    checkpoints: Checkpoints | None  # also the last of the callbacks
+    run: Run
 
 
 def fit(engine, parameters, state, plan) -> History:
-    """Train an engine's network, whose parameters these are; returns what it adds to the state's History.
+    """Train an engine's network, whose parameters these are; returns what the state's History has of the run.
 
-    An epoch whose loss or parameters are not finite is undone, and the last.
+    It begins at the state's row of an epoch. An epoch whose loss or parameters are not finite is undone, and the last.
     """
-    history, before = state.history, state.history.epochs
+    history, before = state.history, plan.run.first_recorded
     history.ended = history.interrupted_rows = None
-    state.stop_training, state.row = False, 0
+    state.stop_training = False
     with deferred_interrupt() as interrupted, contextlib.ExitStack() as stack:
         for callback in plan.callbacks:
             stack.callback(callback.close)
         for callback in plan.callbacks:
             callback.on_train_begin({})
-        if plan.epochs:
-            _take_epochs(engine, parameters, state, plan, interrupted)
+        try:
+            if plan.epochs:
+                _take_epochs(engine, parameters, state, plan, interrupted)
+        except KeyboardInterrupt:
+            if plan.checkpoints and interrupted():  # else it may have fallen into a step
+                plan.checkpoints.write()
+            raise
         for callback in plan.callbacks:
             callback.on_train_end(history.since(before).last())
     return history.since(before)
@@ -60,14 +74,19 @@ def fit(engine, parameters, state, plan) -> History:
 
 def _take_epochs(engine, parameters, state, plan, interrupted):
     """Train until the last epoch is over, a callback ends it, or the numbers are no longer finite."""
-    slices = Slices(plan.batch_size, by_batch=any(map(is_of_batches, plan.callbacks)))
-    plan.optimizer.begin(state, parameters, -(-len(plan.samples.x) // plan.batch_size))
+    slices = Slices(by_batch=any(map(is_of_batches, plan.callbacks)))
+    plan.optimizer.begin(state, parameters, plan.source.steps or 1)
     try:
         for epoch in plan.epochs:
             if state.stop_training:
                 break
             go_back = state.kept(parameters)
-            if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+            try:
+                all_finite = _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
+            except InputsNotFinite as found:
+                go_back()
+                validation.finite("x", found.x, engine)
+            if not all_finite:
                 go_back()
                 state.history.ended = breakdown(f"epoch {epoch + 1}", plan.optimizer.learning_rate, stacklevel=6)
                 break
@@ -77,48 +96,53 @@ def _take_epochs(engine, parameters, state, plan, interrupted):
 
 
 def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
-    """Train for an epoch, or until a callback ends training; whether all numbers stayed finite."""
-    n_rows, batch_size = len(plan.samples.x), plan.batch_size
-    rows = Rows(plan.samples, plan.task)
-    penalties = Penalties(plan.optimizer, batch_size, n_rows)
-    order = shuffled_rows(n_rows, plan.seed, state.epoch) if plan.shuffle else None
-    of_batches = plan.callbacks if slices.by_batch else ()
+    """Train for an epoch, or the rest of one, or until a callback ends training; whether all numbers stayed finite."""
+    if not state.row:
+        state.so_far = Tally()
+    tally, of_batches = state.so_far, plan.callbacks if slices.by_batch else ()
     for callback in plan.callbacks:
         callback.on_epoch_begin(epoch, {})
-    began = time.perf_counter()
-    for start, stop in slices.of(n_rows):
-        for callback in of_batches:
-            callback.on_train_batch_begin(start // batch_size, {})
-        steps = Steps(start, stop, batch_size, order, state.step)
-        update = plan.optimizer.update(state, steps.count, engine.dtype)
-        loss = engine.train(plan.samples, update, steps, rows.losses, rows.correct, penalties.of(steps), plan.dropout)
-        if not math.isfinite(loss):
-            return False
-        state.step, state.row = state.step + steps.count, stop
-        for callback in of_batches:
-            callback.on_train_batch_end(start // batch_size, {"loss": loss})
-        for callback in plan.callbacks:
-            callback.on_rows_end(stop - start)
-        if stop < n_rows and interrupted():
-            raise KeyboardInterrupt
-        if stop < n_rows and state.stop_training:
-            return True
-    seconds = time.perf_counter() - began
+    began = time.perf_counter() - tally.seconds
+    place = Place(plan.seed, state.epoch, state.epoch - plan.run.first_epoch, state.row, tally.steps)
+    with contextlib.closing(plan.source.chunks(place, interrupted)) as chunks:
+        for chunk, start, stop, recorded in slices.of(chunks, plan.task):
+            if state.row and interrupted():
+                raise KeyboardInterrupt
+            if state.row and state.stop_training:
+                return True
+            for callback in of_batches:
+                callback.on_train_batch_begin(tally.steps, {})
+            steps = Steps(start, stop, chunk.batch_size, chunk.order, state.step)
+            update = plan.optimizer.update(state, steps.count, engine.dtype)
+            penalties = penalties_of(plan.optimizer, steps.count)
+            loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
+            if loss is None:
+                raise InputsNotFinite(chunk.samples.x)
+            if not math.isfinite(loss):
+                return False
+            tally.add(steps, chunk.samples, *recorded, penalties)
+            tally.seconds = time.perf_counter() - began
+            state.step, state.row = state.step + steps.count, tally.rows
+            for callback in of_batches:
+                callback.on_train_batch_end(tally.steps - 1, {"loss": loss})
+            for callback in plan.callbacks:
+                callback.on_rows_end(stop - start)
     if not engine.all_finite(parameters[None]):
         return False
     state.epoch, state.row = state.epoch + 1, 0
-    trained, found = rows.evaluation(order), {}
+    trained, found = tally.evaluation(), {}
     try:
-        found |= measured(trained, penalties.mean())
+        found |= measured(trained, tally.penalty())
         with plan.optimizer.averaged(state, parameters):
             if plan.training_metrics:
-                trained = trained._replace(metrics=of_answers(engine, plan.samples, plan.task, plan.metrics))
+                trained = trained._replace(metrics=of_answers(engine, plan.source.samples, plan.task, plan.metrics))
                 found |= measured(trained)
             if plan.validation:
                 found |= measured(evaluate(engine, plan.validation, plan.task, plan.metrics), prefix="val_")
     finally:
-        found["seconds"] = seconds
+        found["seconds"] = tally.seconds
         state.history.record(found)
+    plan.optimizer.after_epoch(state, found)
     for callback in plan.callbacks:
         callback.on_epoch_end(epoch, found)
     if interrupted():
@@ -139,24 +163,29 @@ def breakdown(when, learning_rate, stacklevel=5):
 
 
 class Slices:
-    """Cuts epochs into slices of whole batches that take about SLICE_SECONDS, by the time that the last one took.
+    """Cuts chunks into slices of whole batches that take about SLICE_SECONDS, by the time that the last one took.
 
     by_batch: into slices of one batch each.
     """
 
-    def __init__(self, batch_size, by_batch=False):
-        self.batch_size, self.by_batch = batch_size, by_batch
+    def __init__(self, by_batch=False):
+        self.by_batch = by_batch
         self.batches = 1
 
-    def of(self, n_rows):
-        """(start, stop) of each slice in turn, in rows; a slice is timed from when it is handed out until the next is asked for."""
-        start = 0
-        while start < n_rows:
-            stop = min(start + self.batches * self.batch_size, n_rows)
-            began = time.perf_counter()
-            yield start, stop
-            seconds = max(time.perf_counter() - began, 1e-9)
-            fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / seconds)
-            if not self.by_batch:
-                self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
-            start = stop
+    def of(self, chunks, task):
+        """(chunk, start, stop, records) of each slice in turn; records are of the whole chunk.
+
+        A slice is timed from when it is handed out until the next is asked for.
+        """
+        for chunk in chunks:
+            start, rows, of_chunk = chunk.start, chunk.rows, None
+            while start < rows:
+                of_chunk = of_chunk or records(chunk.samples, task)
+                stop = min(start + self.batches * chunk.batch_size, rows)
+                began = time.perf_counter()
+                yield chunk, start, stop, of_chunk
+                seconds = max(time.perf_counter() - began, 1e-9)
+                fitting = int((stop - start) / chunk.batch_size * SLICE_SECONDS / seconds)
+                if not self.by_batch:
+                    self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
+                start = stop

@@ -1,11 +1,13 @@
 """How a network does on some data: losses and classes of rows, and what they come to."""
 
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from ..reference import Steps
 from . import scores
-from .sums import ordered_mean, ordered_sum
+from .sums import RunningSum, ordered_mean, ordered_sum
 
 CORRECT = {"classes": np.uint8, "labels": np.int32}  # as fastmlp.reference.Engine.train has it
 
@@ -36,55 +38,77 @@ def names_measured(task, has_penalty, metrics, of_training, of_validation):
     return [*training, *(f"val_{name}" for name in own + names if of_validation), "seconds"]
 
 
-class Rows:
-    """What is recorded of each row: its loss, and by the task whether its class, or how many of its labels, are right."""
+@dataclass
+class Tally:
+    """What the rows of an epoch come to, row by row: sums in the order of the rows, so that it can stop and go on anywhere.
 
-    def __init__(self, samples, task):
-        y, self.weights = samples.y, samples.weights
-        self.losses = np.empty(len(y))
-        self.correct = np.empty(len(y), CORRECT[task]) if task in CORRECT else None
-        self.n_labels = y.shape[1] if task == "labels" else None
+    steps, rows: how many there were. correct: rows whose class, or all of whose labels, were right; None where the task is
+    numbers. labels, right_labels: how many labels there were, and were right. losses, weights: sums of weight * loss and of the
+    weights, or of the losses where there are no weights. penalties: the sum over rows of the penalty of their step. seconds: the
+    time for training on them.
+    """
 
-    def evaluation(self, order=None):
-        """The Evaluation of all rows; order: in which they were recorded, if not their own."""
-        weights = self.weights if self.weights is None or order is None else self.weights[order]
-        n, loss = len(self.losses), mean_of(self.losses, weights)
+    steps: int = 0
+    rows: int = 0
+    correct: int | None = None
+    labels: int = 0
+    right_labels: int = 0
+    losses: RunningSum = field(default_factory=RunningSum)
+    weights: RunningSum | None = None
+    penalties: RunningSum | None = None
+    seconds: float = 0.0
+
+    def add(self, steps, samples, losses, correct, penalties=None):
+        """Add the rows of Steps through Samples, with what Engine.train recorded of them and of the steps' penalties."""
+        rows, weights = slice(steps.start, steps.stop), samples.weights
+        losses, n_rows = losses[rows], steps.stop - steps.start
+        if weights is not None:
+            weights = weights[rows if steps.order is None else steps.order[rows]].astype(np.float64)
+            self.weights = (self.weights or RunningSum()).add(weights)
+            with np.errstate(all="ignore"):
+                losses = weights * losses
+        self.rows, self.steps = self.rows + n_rows, self.steps + steps.count
+        self.losses.add(losses)
+        if correct is not None:
+            n_labels = samples.y.shape[1] if correct.dtype == CORRECT["labels"] else 1
+            self.correct = (self.correct or 0) + int(np.count_nonzero(correct[rows] == n_labels))
+            if correct.dtype == CORRECT["labels"]:
+                self.labels, self.right_labels = self.labels + n_labels * n_rows, self.right_labels + int(correct[rows].sum())
+        if penalties is not None:
+            sizes = np.full(steps.count, float(steps.batch_size))
+            sizes[-1] = n_rows - steps.batch_size * (steps.count - 1)
+            self.penalties = (self.penalties or RunningSum()).add(penalties[1] * sizes)
+
+    def evaluation(self):
+        """The Evaluation of all rows so far."""
+        loss = self.losses.value / (self.rows if self.weights is None else self.weights.value or 1.0)
         if self.correct is None:
-            return Evaluation(loss, None, None, n)
-        if self.n_labels is None:
-            n_correct, of_labels = int(np.count_nonzero(self.correct)), None
-        else:
-            n_correct = int(np.count_nonzero(self.correct == self.n_labels))
-            of_labels = int(self.correct.sum(dtype=np.int64)) / (n * self.n_labels)
-        return Evaluation(loss, n_correct / n, n_correct, n, of_labels)
+            return Evaluation(loss, None, None, self.rows)
+        of_labels = self.right_labels / self.labels if self.labels else None
+        return Evaluation(loss, self.correct / self.rows, self.correct, self.rows, of_labels)
+
+    def penalty(self):
+        """The mean penalty over the rows; None where there is none."""
+        return None if self.penalties is None else self.penalties.value / self.rows
 
 
-class Penalties:
-    """The penalties of an epoch's steps, where the optimizer has any: l2 / 2 sum w^2 + l1 sum |w| before each step."""
+def records(samples, task):
+    """Where Engine.train and evaluate record of each row its loss, and whether it is right."""
+    return np.empty(len(samples.x)), np.empty(len(samples.x), CORRECT[task]) if task in CORRECT else None
 
-    def __init__(self, optimizer, batch_size, n_rows):
-        self.coefficients = np.array([[optimizer.l2, optimizer.l1]], np.float64)
-        self.batch_size, self.n_rows = batch_size, n_rows
-        self.values = np.empty(-(-n_rows // batch_size)) if self.coefficients.any() else None
 
-    def of(self, steps):
-        """What Engine.train takes for these steps."""
-        return None if self.values is None else (self.coefficients, self.values[steps.start // self.batch_size :])
-
-    def mean(self):
-        """The mean over rows, each with the penalty of its step; None where there is none."""
-        if self.values is None:
-            return None
-        sizes = np.full(len(self.values), float(self.batch_size))
-        sizes[-1] = self.n_rows - self.batch_size * (len(sizes) - 1)
-        return ordered_mean(self.values * sizes) * len(sizes) / self.n_rows
+def penalties_of(optimizer, n_steps):
+    """What Engine.train takes to record the penalties of steps; None where the optimizer has none."""
+    coefficients = np.array([[optimizer.l2, optimizer.l1]], np.float64)
+    return (coefficients, np.empty(n_steps)) if coefficients.any() else None
 
 
 def evaluate(engine, samples, task, metrics=()):
     """The Evaluation of an engine's network on checked samples, with the Metrics of scores.py."""
-    rows = Rows(samples, task)
-    engine.evaluate(samples, rows.losses, rows.correct)
-    evaluation = rows.evaluation()
+    (losses, correct), n_rows, tally = records(samples, task), len(samples.x), Tally()
+    engine.evaluate(samples, losses, correct)
+    tally.add(Steps(0, n_rows, n_rows), samples, losses, correct)
+    evaluation = tally.evaluation()
     return evaluation._replace(metrics=of_answers(engine, samples, task, metrics)) if metrics else evaluation
 
 

@@ -83,7 +83,7 @@ class NotebookBar(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         epochs, rows = self.params["epochs"], self.params["rows"]
         if self.bar is None:
-            self.bar = self.make(total=(epochs - epoch) * rows, unit="row", unit_scale=True)
+            self.bar = self.make(total=rows and (epochs - epoch) * rows, unit="row", unit_scale=True)
         self.bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
 
     @_shown

@@ -4,12 +4,14 @@ The loop, the files and the callbacks read and write this object, and nothing el
 """
 
 import contextlib
+import copy
 import os
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from .history import History
+from .metrics import Tally
 
 
 class _Process:
@@ -50,9 +52,10 @@ class TrainingState:
     rule_steps: updates that this rule has made.
     arrays: the rule's arrays, by name, each like the parameters; "average", where weights are averaged, and "trained", the
         weights that training goes on from while the network holds their average.
-    powers: the rule's running products, by name, such as beta1^t of Adam.
+    powers: running products, by name, such as beta1^t of Adam, and where a rate that falls on a plateau stands.
     steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
     history: what all fits recorded.
+    so_far: what the rows of a further epoch came to.
     """
 
     epoch: int = 0
@@ -64,6 +67,7 @@ class TrainingState:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    so_far: Tally = field(default_factory=Tally)
 
     stop_training = False  # whether a callback has asked for the end of training
     trainer = None  # this process's token while a call trains the network; neither is a field, nor part of what is kept
@@ -71,6 +75,10 @@ class TrainingState:
     def forget_optimizer(self):
         """As before the first step of any optimizer."""
         self.rule, self.rule_steps, self.arrays, self.powers = None, 0, {}, {}
+
+    def take_optimizer(self, other: "TrainingState") -> None:
+        """Go on with the optimizer's state of another TrainingState."""
+        self.rule, self.rule_steps, self.arrays, self.powers = other.rule, other.rule_steps, other.arrays, other.powers
 
     @contextlib.contextmanager
     def undone_by_errors(self, parameters):
@@ -85,7 +93,9 @@ class TrainingState:
     def kept(self, parameters):
         """Keep parameters and state as they are now; returns the function that goes back to them."""
         numbers = parameters.copy()
-        state = replace(self, arrays={name: array.copy() for name, array in self.arrays.items()}, powers=dict(self.powers))
+        arrays = {name: array.copy() for name, array in self.arrays.items()}
+        so_far = copy.deepcopy(self.so_far) if self.row else Tally()  # which each epoch begins with, and copies slowly
+        state = replace(self, arrays=arrays, powers=dict(self.powers), so_far=so_far)
         history_goes_back = self.history.kept()
 
         def go_back():
@@ -94,6 +104,22 @@ class TrainingState:
             history_goes_back()
 
         return go_back
+
+    def weights_kept(self, parameters):
+        """The weights that are trained and what the optimizer has of them, by name: arrays, numbers and the rule's name."""
+        arrays = {f"array {name}": array.copy() for name, array in self.arrays.items()}
+        powers = {f"power {name}": value for name, value in self.powers.items()}
+        return {"weights": parameters.copy(), "rule": self.rule, "rule_steps": self.rule_steps, **arrays, **powers}
+
+    def restore_weights(self, parameters, kept):
+        """Go back to these weights; the network holds their average where there is one, as after fit."""
+        self.rule, self.rule_steps = kept["rule"], kept["rule_steps"]
+        self.arrays = {name[6:]: array.copy() for name, array in kept.items() if name.startswith("array ")}
+        self.powers = {name[6:]: value for name, value in kept.items() if name.startswith("power ")}
+        parameters[...] = kept["weights"]
+        if "average" in self.arrays:
+            self.arrays["trained"] = kept["weights"].copy()
+            parameters[...] = self.arrays["average"]
 
     def become(self, other):
         """Take over all that another state holds."""

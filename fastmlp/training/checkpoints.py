@@ -1,0 +1,173 @@
+"""Checkpoints: a file from which a training that was killed goes on, to the same bits.
+
+The file is a network's, which MLP.load reads. Beside the network and its state it holds what makes it part of a run of fit:
+where the run began, what it trains on, and the state of its callbacks.
+"""
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import persistence
+from ..architecture import Architecture
+from ..containers import describe
+from ..optimizers import Optimizer
+from ..validation import choice, integer
+from .callbacks import Callback, Logs
+
+SHARE = 0.02  # of the time, which writing takes at most where checkpoint_every is None
+FIRST = 1.0  # seconds to the first checkpoint then
+
+
+class Run(NamedTuple):
+    """A run of fit, over all the processes that it takes.
+
+    first_epoch, first_recorded: how many epochs the network had been trained for before it, and how many its history had.
+    rows, batch_size, shuffle: of its data. done: whether it came to its end. stopped: whether that was before its last epoch.
+    """
+
+    first_epoch: int
+    first_recorded: int
+    rows: int | None
+    batch_size: int | None
+    shuffle: bool
+    done: bool = False
+    stopped: bool = False
+
+
+OF_DATA = "rows", "batch_size", "shuffle"
+
+
+class Found(NamedTuple):
+    """What a checkpoint holds: the network, its run, and the states of the callbacks."""
+
+    saved: persistence.Saved
+    run: Run
+    states: list[dict[str, Any]]
+
+
+class Checkpoints(Callback):
+    """Writes the checkpoints of a Run, as the last of its callbacks.
+
+    every: "epoch", a number of steps, or None: as often as takes SHARE of the time. callbacks: the others. states: theirs, to go
+    on from.
+    """
+
+    def __init__(self, path: Any, every: int | str | None, run: Run, optimizer: Optimizer, callbacks: list[Callback],
+                 states: list[dict[str, Any]]) -> None:  # fmt: skip
+        self.path, self.every, self.run, self.optimizer = path, every, run, optimizer
+        self.callbacks, self.states = callbacks, states
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        for callback, state in zip(self.callbacks, self.states):
+            callback.set_state(state)
+        self.began, self.written, self.last, self.step = time.perf_counter(), 0.0, 0.0, self.net.state.step
+
+    def on_rows_end(self, rows: int) -> None:
+        if self.every is None:
+            elapsed = time.perf_counter() - self.began
+            is_due = elapsed >= FIRST and self.written + self.last <= SHARE * elapsed
+        else:
+            is_due = self.every != "epoch" and self.net.state.step - self.step >= self.every
+        if is_due:
+            self._write_on_the_way()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.every == "epoch":
+            self._write_on_the_way()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        state = self.net.state
+        self.run = self.run._replace(done=True, stopped=bool(state.stop_training or state.history.ended))
+        self.write()
+
+    def _write_on_the_way(self) -> None:
+        """Write the network as if training ended here, unless a parameter is not finite: that epoch will be undone."""
+        parameters, state = self.net.parameters, self.net.state
+        if not np.isfinite(parameters).all():
+            return
+        steps_per_epoch = state.steps_per_epoch
+        self.optimizer.finish(state, parameters)
+        try:
+            self.write()
+        finally:
+            self.optimizer.begin(state, parameters, steps_per_epoch)
+
+    def write(self) -> None:
+        """Write the network as it is. Raises OSError where that fails; then the file is the one before."""
+        began = time.perf_counter()
+        values, arrays = [], {}
+        for i, callback in enumerate(self.callbacks):
+            state = callback.get_state()
+            own = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+            arrays |= {f"callback {i} {name}": array for name, array in own.items()}
+            values.append({name: value for name, value in state.items() if name not in own})
+        try:
+            persistence.save(self.path, self.net._saved({"run": {**self.run._asdict(), "callbacks": values}}, arrays))
+        except OSError as error:
+            kept = ", which holds the last one still" if os.path.exists(self.path) else ""
+            what = f"a checkpoint could not be written to this file{kept}: {error.strerror or error}"
+            raise type(error)(error.errno, what, os.fspath(self.path)) from error
+        self.last, self.step = time.perf_counter() - began, self.net.state.step
+        self.written += self.last
+
+
+def check(path: Any, every: Any, resume: Any) -> None:
+    """Raise for wrong arguments of fit; remove what killed writers have left."""
+    if path is None:
+        if every is not None or resume:
+            raise ValueError(f"{'resume' if resume else 'checkpoint_every'} needs checkpoint, the path of a file")
+        return
+    if isinstance(every, str):
+        choice("checkpoint_every", every, ("epoch",))
+    elif every is not None:
+        integer("checkpoint_every", every, 1)
+    persistence.remove_leftovers(path)
+
+
+def found(path: Any, architecture: Architecture, run: Run, n_callbacks: int) -> Found | None:
+    """The checkpoint at path, of this architecture and of a run on such data with so many callbacks; None without a file."""
+    if not os.path.exists(path):
+        return None
+    own = {activation for activation in architecture.activations if not isinstance(activation, str)}
+    saved = persistence.load(path, list(own))
+    data = saved.more.get("run")
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{os.fspath(path)!r} is a network that save wrote, and no checkpoint of fit: use MLP.load, and fit")
+    try:
+        its_run, states = _run(data), _states(data, saved.arrays)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"{os.fspath(path)!r} is a damaged checkpoint: {error}") from error
+    pairs = [(name, getattr(architecture, name), getattr(saved.architecture, name)) for name in architecture._fields]
+    pairs += [(name, getattr(run, name), getattr(its_run, name)) for name in OF_DATA]
+    pairs += [("so many callbacks:", n_callbacks, len(states))]
+    for name, asked, its in pairs:
+        if asked != its:
+            raise ValueError(
+                f"{os.fspath(path)!r} is a checkpoint with {name} {describe(its)}, which is {describe(asked)} here"
+            )
+    return Found(saved, its_run, states)
+
+
+def _run(data: Mapping[str, Any]) -> Run:
+    run = Run(**{name: data[name] for name in Run._fields})
+    for name in ("first_epoch", "first_recorded"):
+        integer(name, getattr(run, name), 0)
+    if not all(isinstance(flag, bool) for flag in (run.done, run.stopped)):
+        raise ValueError(f"run is {describe(data)}")
+    return run
+
+
+def _states(data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """The states of the callbacks: values of the header, and arrays named as Checkpoints.write does."""
+    if not isinstance(data["callbacks"], list) or not all(isinstance(values, dict) for values in data["callbacks"]):
+        raise ValueError(f"callbacks is {describe(data['callbacks'])}")
+    states = [dict(values) for values in data["callbacks"]]
+    for name, array in arrays.items():
+        if of_callback := re.fullmatch(r"callback (\d{1,9}) (.*)", name, re.DOTALL):
+            states[int(of_callback[1])][of_callback[2]] = array
+    return states

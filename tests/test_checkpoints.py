@@ -1,0 +1,453 @@
+"""Checkpoints: whatever ends a training, and wherever, it goes on to the same bits, losses and state."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP, SGD, Adam, Callback, EarlyStopping, schedules
+from fastmlp.backends import kernels, numba_is_installed
+from fastmlp.training import checkpoints, loop, stored
+
+X = np.random.RandomState(0).standard_normal((103, 6)).astype(np.float32)
+Y = np.random.RandomState(1).randint(0, 4, 103)
+BACKENDS = ["reference", *["compiled"] * bool(kernels()), *["numba"] * numba_is_installed()]
+
+
+def network(backend="reference", **options):
+    return MLP([6, 5, 4], "relu", loss="cross_entropy", seed=1, backend=backend, **options)
+
+
+def fit(net, path=None, **options):
+    return net.fit(X, Y, **{"epochs": 3, "batch_size": 10, "verbose": 0, "checkpoint": path, **options})
+
+
+def same(net, twin):
+    """Whether two networks are alike to the last bit, and in all that decides how their training goes on."""
+    states = [{**stored.to_dict(one.state), "history": None, "so_far": None} for one in (net, twin)]
+    columns = [{name: values for name, values in one.history.items() if name != "seconds"} for one in (net, twin)]
+    arrays = [{name: array.tobytes() for name, array in one.state.arrays.items()} for one in (net, twin)]
+    return net.hash() == twin.hash() and states[0] == states[1] and columns[0] == columns[1] and arrays[0] == arrays[1]
+
+
+class Killed(Exception):
+    pass
+
+
+class Kill(Callback):
+    """Ends training after so many slices by an error, as a signal would: nothing is written any more."""
+
+    def __init__(self, slices):
+        self.slices = slices
+
+    def on_rows_end(self, rows):
+        self.slices -= 1
+        if self.slices == 0:
+            raise Killed
+
+
+@pytest.fixture
+def one_batch_a_slice(monkeypatch):
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 0)
+
+
+OPTIONS = {
+    "plain": {},
+    "adam, averaged": {"optimizer": Adam(average=0.99, clip_norm=1.0)},
+    "momentum, penalties": {"optimizer": SGD(momentum=0.9, l2=1e-3, l1=1e-4)},
+    "dropout": {"dropout": 0.3, "input_dropout": 0.1},
+    "weights": {"sample_weight": np.arange(103) % 3, "class_weight": "balanced"},
+    "in order": {"shuffle": False, "label_smoothing": 0.1},
+    "metrics": {"validation_data": (X, Y), "metrics": ["f1"]},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, one_batch_a_slice, options):
+    whole, path = network(), tmp_path / "c.npz"
+    fit(whole, **options)
+    for slices in (1, 10, 11, 12, 25, 33):
+        path.unlink(missing_ok=True)
+        backends = iter(BACKENDS * 3)
+        with pytest.raises(Killed):
+            fit(network(), path, checkpoint_every=3, callbacks=[Kill(slices)], **options)
+        if slices == 25:  # and once more
+            with pytest.raises(Killed):
+                fit(network(next(backends)), path, checkpoint_every=3, callbacks=[Kill(5)], resume=True, **options)
+        again = network(next(backends), n_threads=2)
+        history = fit(again, path, checkpoint_every=3, callbacks=[Callback()], resume=True, **options)
+        assert same(whole, again) and history.loss == whole.history.loss and history.epochs == 3, slices
+        assert same(whole, MLP.load(path, backend="reference"))
+
+
+def test_the_history_is_that_of_the_whole_run(tmp_path, one_batch_a_slice):
+    whole, first = network(), network()
+    for net in (whole, first):
+        fit(net, epochs=2)
+    expected = fit(whole, epochs=4)
+    with pytest.raises(Killed):
+        fit(first, tmp_path / "c.npz", epochs=4, checkpoint_every="epoch", callbacks=[Kill(30)])
+    second = network()
+    history = fit(second, tmp_path / "c.npz", epochs=4, callbacks=[Callback()], resume=True)
+    assert history.loss == expected.loss and second.history.loss == whole.history.loss and second.epochs_trained == 6
+
+
+def test_without_a_file_training_begins_and_when_done_nothing_is_left_to_do(tmp_path):
+    path, whole, net = tmp_path / "c.npz", network(), network()
+    fit(whole)
+    fit(net, path, resume=True)
+    assert same(whole, net)
+    once_more, before = network(), path.read_bytes()
+    assert fit(once_more, path, resume=True).loss == whole.history.loss
+    assert same(whole, once_more) and path.read_bytes() == before
+    fit(whole, epochs=2)
+    assert fit(once_more, path, epochs=5, resume=True).epochs == 5
+    assert same(whole, once_more)
+
+
+def test_a_network_without_a_seed_takes_that_of_its_checkpoint(tmp_path):
+    path, whole = tmp_path / "c.npz", network()
+    fit(whole, path, epochs=1)
+    other = MLP([6, 5, 4], "relu", loss="cross_entropy", backend="reference")
+    fit(other, path, epochs=3, resume=True)
+    fit(whole, epochs=2)
+    assert other.hash() == whole.hash() and other.seed == 1
+
+
+class Press:
+    """An engine that presses Ctrl-C in the middle of its n-th slice."""
+
+    def __init__(self, engine, slices):
+        self.engine, self.slices = engine, slices
+
+    def train(self, *arguments):
+        self.slices -= 1
+        if self.slices == 0:
+            signal.raise_signal(signal.SIGINT)
+        return self.engine.train(*arguments)
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+
+@pytest.mark.parametrize("slices", [4, 11, 15, 33])
+@pytest.mark.parametrize("optimizer", ["sgd", Adam(average=0.9)])
+def test_after_ctrl_c_it_goes_on_inside_the_epoch(tmp_path, one_batch_a_slice, slices, optimizer):
+    path, whole, net = tmp_path / "c.npz", network(), network()
+    fit(whole, optimizer=optimizer)
+    net._engine = Press(net._engine, slices)
+    with pytest.raises(KeyboardInterrupt):
+        fit(net, path, optimizer=optimizer)
+    assert MLP.load(path, backend="reference").hash() == net.hash()
+    net._engine = net._engine.engine
+    again = network(BACKENDS[-1])
+    for one in (net, again):  # the network that was interrupted, or a new one
+        history = fit(one, path, optimizer=optimizer, resume=True)
+        assert same(whole, one) and history.interrupted_rows is None
+
+
+class Patience(Callback):
+    """Ends training after three epochs of its own counting; its state goes with the checkpoint."""
+
+    def __init__(self):
+        self.seen, self.kept = 0, None
+
+    def on_train_begin(self, logs=None):
+        self.seen, self.kept = 0, np.zeros(2)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen += 1
+        self.kept = np.array([logs["loss"], epoch])
+        if self.seen == 3:
+            self.net.stop_training = True
+
+    def get_state(self):
+        return {"seen": self.seen, "kept": self.kept, "name": "patience", "nothing": None}
+
+    def set_state(self, state):
+        assert state["name"] == "patience" and state["nothing"] is None
+        self.seen, self.kept = state["seen"], state["kept"]
+
+
+def test_callbacks_go_on_from_their_state(tmp_path, one_batch_a_slice):
+    path, whole, own = tmp_path / "c.npz", network(), Patience()
+    fit(whole, epochs=9, callbacks=[own, Callback()])
+    assert whole.epochs_trained == 3
+    with pytest.raises(Killed):
+        fit(network(), path, epochs=9, callbacks=[Patience(), Kill(29)], checkpoint_every=1)
+    again, callback = network(), Patience()
+    fit(again, path, epochs=9, callbacks=[callback, Callback()], resume=True)
+    assert same(whole, again) and callback.kept.tobytes() == own.kept.tobytes()
+    stopped = network()
+    fit(stopped, path, epochs=9, callbacks=[Patience(), Callback()], resume=True)  # ended before its last epoch: it is over
+    assert same(whole, stopped)
+    with pytest.raises(ValueError, match="so many callbacks: 2, which is 1 here"):
+        fit(network(), path, epochs=9, callbacks=[Callback()], resume=True)
+
+
+@pytest.mark.parametrize("slices", range(10, 120, 13))
+def test_early_stopping_and_plateaus_go_on(tmp_path, one_batch_a_slice, slices):
+    options = {"epochs": 30, "learning_rate": schedules.ReduceOnPlateau(1.0, monitor="loss", patience=1)}
+    whole, again, path = network(), network(BACKENDS[-1]), tmp_path / "c.npz"
+    fit(whole, early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02), **options)
+    assert whole.history.ended and whole.state.step > 11 * 11
+    options |= {"checkpoint_every": 1}
+    with pytest.raises(Killed):
+        fit(
+            network(),
+            path,
+            early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02),
+            callbacks=[Kill(slices)],
+            **options,
+        )
+    fit(
+        again,
+        path,
+        early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02),
+        callbacks=[Callback()],
+        resume=True,
+        **options,
+    )
+    assert same(whole, again) and again.history.ended == whole.history.ended
+
+
+@pytest.mark.parametrize("every, writes", [("epoch", 3 + 1), (11, 3 + 1), (1, 33 + 1), (5, 6 + 1), (1000, 1), (None, 1)])
+def test_how_often_it_is_written(tmp_path, monkeypatch, one_batch_a_slice, every, writes):
+    steps = []
+    write = checkpoints.Checkpoints.write
+    monkeypatch.setattr(checkpoints.Checkpoints, "write", lambda self: (steps.append(self.net.state.step), write(self)))
+    fit(network(), tmp_path / "c.npz", checkpoint_every=every)
+    assert len(steps) == writes and steps[-1] == 33
+
+
+def test_by_itself_it_takes_two_hundredths_of_the_time(tmp_path, monkeypatch, one_batch_a_slice):
+    """With a clock that a step moves by a tenth of a second, and a checkpoint by a third."""
+    now, writes = [0.0], []
+
+    class Clock(Callback):
+        def on_rows_end(self, rows):
+            now[0] += 0.1
+
+    def write(self):
+        began = now[0]
+        now[0] += 0.3
+        writes.append(began)
+        self.last = now[0] - began
+        self.written += self.last
+
+    monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(checkpoints.Checkpoints, "write", write)
+    fit(network(), tmp_path / "c.npz", epochs=60, callbacks=[Clock()])
+    assert 1.0 <= writes[0] < 1.2 and 0.3 * (len(writes) - 2) <= 0.02 * now[0] < 0.3 * len(writes)
+
+
+def test_a_write_that_fails_leaves_the_last_good_one(tmp_path, monkeypatch, one_batch_a_slice):
+    path, whole, net, written = tmp_path / "c.npz", network(), network(), []
+    fit(whole, optimizer=Adam(average=0.9))
+    fsync = os.fsync
+
+    def full(descriptor):
+        written.append(1)
+        if len(written) > 8:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(OSError, match="could not be written to this file, which holds the last"),
+    ):
+        patched.setattr(os, "fsync", full)
+        fit(net, path, checkpoint_every=2, optimizer=Adam(average=0.9))
+    assert os.listdir(tmp_path) == ["c.npz"]
+    assert 0 < MLP.load(path, backend="reference").state.step < net.state.step < 33
+    for one in (net, network()):
+        fit(one, path, optimizer=Adam(average=0.9), resume=True)
+        assert same(whole, one)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"batch_size": 11}, "batch_size 10, which is 11 here"),
+        ({"shuffle": False}, "shuffle True, which is False here"),
+    ],
+)
+def test_of_another_fit_it_is_refused(tmp_path, options, words):
+    path, net = tmp_path / "c.npz", network()
+    fit(net, path, epochs=1)
+    before, other = path.read_bytes(), network()
+    with pytest.raises(ValueError, match=words):
+        fit(other, path, resume=True, **options)
+    assert other.hash() == network().hash() and path.read_bytes() == before
+
+
+def test_what_is_no_checkpoint_of_this_network_is_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    fit(network(), path, epochs=1)
+    with pytest.raises(ValueError, match="is a checkpoint with dtype dtype..float32.., which is dtype..float64.. here"):
+        fit(network(dtype="float64"), path, resume=True)
+    with pytest.raises(ValueError, match=r"is a checkpoint with rows 103, which is 50 here"):
+        network().fit(X[:50], Y[:50], batch_size=10, verbose=0, checkpoint=path, resume=True)
+    network().save(path)
+    with pytest.raises(ValueError, match="a network that save wrote, and no checkpoint of fit"):
+        fit(network(), path, resume=True)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="is damaged or not a network"):
+        fit(network(), path, resume=True)
+    fit(network(), path, epochs=1)
+    assert MLP.load(path, backend="reference").epochs_trained == 1  # without resume it is written over
+
+
+def test_damaged_runs_are_refused(tmp_path, monkeypatch):
+    path, net = tmp_path / "c.npz", network()
+    fit(net, path, epochs=1)
+    run = {
+        "first_epoch": 0,
+        "first_recorded": 0,
+        "rows": 103,
+        "batch_size": 10,
+        "shuffle": True,
+        "done": True,
+        "stopped": False,
+    }
+    for changes in (
+        {"first_epoch": -1},
+        {"first_recorded": None},
+        {"done": 3},
+        {"callbacks": None},
+        {"callbacks": [3]},
+        None,
+    ):
+        more = {"run": {**run, "callbacks": [], **changes} if changes else {"rows": 103}}
+        checkpoints.persistence.save(path, net._saved(more, {}))
+        with pytest.raises(ValueError, match="is a damaged checkpoint"):
+            fit(network(), path, resume=True)
+    checkpoints.persistence.save(path, net._saved({"run": {**run, "callbacks": []}}, {"callback 0 x": np.zeros(1)}))
+    with pytest.raises(ValueError, match="is a damaged checkpoint"):
+        fit(network(), path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "options, error, words",
+    [
+        ({"resume": True}, ValueError, "resume needs checkpoint"),
+        ({"checkpoint_every": 3}, ValueError, "checkpoint_every needs checkpoint"),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every must be an integer of at least 1"),
+        ({"checkpoint_every": 1.5}, TypeError, "checkpoint_every must be an integer"),
+        ({"checkpoint_every": "hour"}, ValueError, "checkpoint_every must be one of epoch"),
+        ({"checkpoint": 3}, TypeError, "path must be"),
+        ({"checkpoint": "no folder/c.npz"}, FileNotFoundError, "no such folder"),
+        ({"checkpoint": "."}, IsADirectoryError, "folder"),
+    ],
+)
+def test_wrong_arguments(tmp_path, options, error, words):
+    net = network()
+    if "checkpoint" not in options and "needs" not in words:
+        options = {"checkpoint": tmp_path / "c.npz", **options}
+    with pytest.raises(error, match=words):
+        net.fit(X, Y, verbose=0, **options)
+    assert net.state.step == 0 and net.state.trainer is None
+
+
+PROGRAM = """
+    import json, os, sys
+    import numpy as np
+    from fastmlp import MLP, Adam
+    from fastmlp.training import loop
+
+    path, backend, epochs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    random = np.random.RandomState(0)
+    x, y = random.random_sample((1000, 20)).astype(np.float32), random.randint(0, 4, 1000)
+    loop.SLICE_SECONDS = 0
+    net = MLP([20, 30, 4], "relu", loss="cross_entropy", seed=3, backend=backend, n_threads=1 + (epochs + os.getpid()) % 2)
+    print("begins", flush=True)
+    {before}
+    history = net.fit(x, y, epochs=epochs, batch_size=10, verbose=0, dropout=0.1, optimizer=Adam(average=0.99), checkpoint=path,
+                      checkpoint_every=2, resume=True)
+    print(json.dumps([net.hash(), history.loss, history.accuracy]))
+"""
+
+
+def program(folder, before=""):
+    path = folder / "program.py"
+    path.write_text(textwrap.dedent(PROGRAM).format(before=before))
+    return path
+
+
+def run(program, path, backend, epochs=3):
+    command = [sys.executable, program, path, backend, str(epochs)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(tmp_path, kills):
+    script, path, moments, backends = program(tmp_path), tmp_path / "c.npz", random.Random(kills), BACKENDS[-2:]
+    expected = ended(run(script, tmp_path / "whole.npz", BACKENDS[-1]))
+    steps = []
+    for kill in range(kills):
+        process = run(script, path, backends[kill % len(backends)])
+        assert process.stdout.readline() == "begins\n"
+        try:
+            process.wait(moments.uniform(0.01, 0.12))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        steps.append(MLP.load(path, backend="reference").state.step if path.exists() else 0)
+    assert steps == sorted(steps) and steps[-1] > 0 and len(set(steps)) > 2
+    assert ended(run(script, path, backends[0])) == expected
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")] == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize("moment", ["os.fsync", "os.replace", "zipfile.ZipFile.close"])
+def test_killed_while_a_checkpoint_is_being_written(tmp_path, moment):
+    before = f"""
+    import signal, zipfile
+    calls, function = [], {moment}
+    def killing(*arguments):
+        calls.append(1)
+        if len(calls) == 31:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments)
+    {moment} = killing
+    """
+    killed, script, path = program(tmp_path, textwrap.dedent(before).strip()), tmp_path / "again.py", tmp_path / "c.npz"
+    process = run(killed, path, BACKENDS[-1])
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")] != []
+    script.write_text(textwrap.dedent(PROGRAM).format(before=""))
+    assert ended(run(script, path, BACKENDS[0], epochs=1)) == ended(
+        run(script, tmp_path / "whole.npz", BACKENDS[-1], epochs=1)
+    )
+
+
+def test_a_full_disk(tmp_path):
+    """Files may not grow beyond what fits the first half of a checkpoint: the system refuses as it does where the disk is full."""
+    pytest.importorskip("resource")
+    script, path = program(tmp_path), tmp_path / "c.npz"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
+    full = tmp_path / "full.py"
+    full.write_text(textwrap.dedent(PROGRAM).format(before=limit))
+    assert ended(run(script, path, BACKENDS[-1], epochs=1))
+    before = path.read_bytes()
+    process = run(full, path, BACKENDS[-1], epochs=2)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1 and "a checkpoint could not be written to this file, which holds the last one still" in err
+    assert path.read_bytes() == before
+    assert ended(run(script, path, BACKENDS[0], epochs=2)) == ended(
+        run(script, tmp_path / "whole.npz", BACKENDS[-1], epochs=2)
+    )

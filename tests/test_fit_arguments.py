@@ -1,0 +1,136 @@
+"""What fit takes of its data, and how far: validation splits, epochs that are done already, one pass at a time."""
+
+import numpy as np
+import pytest
+
+from fastmlp import MLP, Callback
+from fastmlp.random_streams import shuffled_rows
+
+X = np.random.RandomState(0).random_sample((50, 6)).astype(np.float32)
+Y = np.random.RandomState(1).randint(0, 4, 50)
+W = np.random.RandomState(2).random_sample(50)
+
+
+def network(backend="reference", **options):
+    return MLP([6, 5, 4], output_activation="sigmoid", seed=1, backend=backend, **options)
+
+
+def test_a_split_holds_out_the_last_rows(backend):
+    net, twin = network(backend), network(backend)
+    history = net.fit(X, Y, epochs=2, validation_split=0.2, verbose=0)
+    expected = twin.fit(X[:40], Y[:40], epochs=2, validation_data=(X[40:], Y[40:]), verbose=0)
+    assert net.hash() == twin.hash() and history.val_loss == expected.val_loss and history.loss == expected.loss
+    net.fit(
+        X.tolist(),
+        Y,
+        epochs=1,
+        validation_split=np.float32(0.5),
+        sample_weight=W.tolist(),
+        class_weight="balanced",
+        verbose=0,
+    )
+    twin.fit(X[:25], Y[:25], epochs=1, validation_data=(X[25:], Y[25:], W[25:]), sample_weight=W[:25], class_weight="balanced",
+             verbose=0)  # fmt: skip
+    assert net.hash() == twin.hash() and net.history.val_loss == twin.history.val_loss
+    assert twin.history.val_loss[-1] == twin.evaluate(X[25:], Y[25:], sample_weight=W[25:]).loss
+
+
+@pytest.mark.parametrize("split, error, words", [
+    (1, ValueError, "from 0 to below 1, not 1"), (-0.1, ValueError, "below 1"), ("0.2", TypeError, "validation_split must be"),
+    (0.999, ValueError, "validation_split 0.999 of 50 rows leaves none to train on"), (1e-20, ValueError, "none to evaluate"),
+    (float("nan"), ValueError, "below 1"), (True, TypeError, "validation_split"),
+])  # fmt: skip
+def test_what_is_no_split(split, error, words):
+    net = network()
+    with pytest.raises(error, match=words):
+        net.fit(X, Y, validation_split=split, verbose=0)
+    with pytest.raises(ValueError, match="two ways"):
+        net.fit(X, Y, validation_split=0.2, validation_data=(X, Y), verbose=0)
+    with pytest.raises(TypeError, match=r"\(x, y\) or \(x, y, sample_weight\)"):
+        net.fit(X, Y, validation_data=(X, Y, W, W), verbose=0)
+    assert net.epochs_trained == 0
+
+
+def test_epochs_that_are_done_already(capsys):
+    told = []
+
+    class Counting(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            told.append(epoch)
+
+    net, twin = network(), network()
+    net.fit(X, Y, epochs=2, verbose=0)
+    history = net.fit(X, Y, epochs=5, initial_epoch=net.epochs_trained, verbose=2, callbacks=[Counting()])
+    twin.fit(X, Y, epochs=5, verbose=0)
+    assert net.hash() == twin.hash() and history.epochs == 3 and told == [2, 3, 4]
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == ["epoch 3/5", "epoch 4/5", "epoch 5/5"]
+    assert net.fit(X, Y, epochs=3, initial_epoch=5, verbose=0).epochs == 0
+    for wrong, error in ((-1, ValueError), (1.5, TypeError)):
+        with pytest.raises(error, match="initial_epoch must be an integer of at least 0"):
+            net.fit(X, Y, initial_epoch=wrong)
+
+
+def test_partial_fit_is_one_pass(backend):
+    net, twin = network(backend), network(backend)
+    for part in (slice(0, 20), slice(20, 50)):
+        assert (
+            net.partial_fit(X[part], Y[part], classes=[0, 1, 2, 3], sample_weight=W[part], optimizer="adam", batch_size=7)
+            is net
+        )
+        twin.fit(X[part], Y[part], epochs=1, sample_weight=W[part], optimizer="adam", batch_size=7, verbose=0)
+    assert net.hash() == twin.hash() and net.epochs_trained == net.history.epochs == 2
+    net.partial_fit(X, Y, classes=np.arange(4.0), learning_rate=0.5, shuffle=False)
+
+
+@pytest.mark.parametrize("classes", [[0, 4], [-1, 0], [0.5], [[0, 1]], 3])
+def test_classes_without_an_output(classes):
+    net = network()
+    with pytest.raises(ValueError, match="classes must be integers from 0 to 3"):
+        net.partial_fit(X, Y, classes)
+    with pytest.raises(ValueError, match="task is 'numbers'"):
+        network(task="numbers").partial_fit(X, X[:, :4], [0, 1])
+    assert net.epochs_trained == 0
+
+
+@pytest.mark.parametrize("weights", [None, W])
+def test_steps_of_an_epoch(backend, weights):
+    net, twin = network(backend), network(backend)
+    history = net.fit(X, Y, epochs=2, batch_size=8, steps_per_epoch=3, sample_weight=weights, verbose=0)
+    for epoch in range(2):
+        rows = shuffled_rows(50, 1, epoch)[:24]
+        own = None if weights is None else weights[rows]
+        part = twin.fit(X[rows], Y[rows], epochs=1, batch_size=8, shuffle=False, sample_weight=own, verbose=0)
+        assert history.loss[epoch] == part.loss[0] and history.accuracy[epoch] == part.accuracy[0]
+    assert net.hash() == twin.hash() and net.state.step == net.state.steps_per_epoch * 2 == 6
+
+
+def test_steps_without_shuffling_go_round(backend):
+    net, twin = network(backend), network(backend)
+    net.fit(X, Y, epochs=2, batch_size=10, steps_per_epoch=2, shuffle=False, verbose=0)
+    net.fit(X, Y, epochs=2, batch_size=10, steps_per_epoch=2, shuffle=False, verbose=0)
+    for start in (0, 10, 20, 30, 40, 0, 10, 20):
+        twin.train_step(X[start : start + 10], Y[start : start + 10])
+    assert net.hash() == twin.hash()
+    whole, same = network(backend), network(backend)
+    whole.fit(X, Y, epochs=1, batch_size=8, verbose=0)
+    same.fit(X, Y, epochs=1, batch_size=8, steps_per_epoch=7, verbose=0)
+    assert whole.hash() == same.hash()
+
+
+def test_steps_that_a_callback_counts_and_a_schedule():
+    told = []
+
+    class Counting(Callback):
+        def on_batch_end(self, batch, logs=None):
+            told.append((batch, self.params["steps"], self.params["rows"]))
+
+    net = network()
+    net.fit(X, Y, epochs=1, batch_size=8, steps_per_epoch=2, verbose=0, callbacks=[Counting()])
+    assert told == [(0, 2, 16), (1, 2, 16)]
+    for wrong, error, words in (
+        (0, ValueError, "of at least 1"),
+        (8, ValueError, "at most 7, which take all 50"),
+        (1.0, TypeError, "integer"),
+    ):
+        with pytest.raises(error, match=f"steps_per_epoch must be .*{words}"):
+            net.fit(X, Y, batch_size=8, steps_per_epoch=wrong)
