@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastmlp import sklearn as ours
 
-RUNS = 3
+RUNS = 2
 STEPS = [  # layer sizes, batch, dtypes
     ((20, 100, 2), 200),
     ((64, 100, 10), 200),
@@ -88,9 +88,9 @@ def fit():
             print(f"{'fit, ms: ' + name + what:38} {theirs:8.1f} {mine:8.1f} {theirs / mine:6.1f}")
 
 
-def repeated(call, arguments):
-    for _ in range(200):
-        call(*arguments)
+def for_each_row(call, *arrays):
+    for i in range(len(arrays[0])):
+        call(*(array[i : i + 1] for array in arrays))
 
 
 def row():
@@ -98,9 +98,9 @@ def row():
     for sizes in ((20, 100, 2), (784, 100, 10)):
         X, y = table(sizes[0], sizes[-1], 200, "float64")
         models = [classifier(module, sizes, 200, 2).fit(X, y) for module in (neural_network, ours)]
-        calls = {"predict_proba": (X[:1],), "predict": (X[:1],), "partial_fit": (X[:1], y[:1])}
-        for name, rows in calls.items():
-            works = [partial(repeated, getattr(model, name), rows) for model in models]
+        calls = {"predict_proba": (X,), "predict": (X,), "partial_fit": (X, y)}
+        for name, arrays in calls.items():
+            works = [partial(for_each_row, getattr(model, name), *arrays) for model in models]
             theirs, mine = alternating(*works, runs=7) / 200 * 1e6
             print(
                 f"{'one row, us: ' + '-'.join(map(str, sizes)) + ' ' + name:38} {theirs:8.1f} {mine:8.1f} {theirs / mine:6.1f}"

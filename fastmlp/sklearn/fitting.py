@@ -250,6 +250,8 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
 
 def dropout_of(estimator: Any, n_hidden: int) -> Dropout | None:
     """The Dropout that the estimator asks for."""
+    if type(estimator.dropout) is float and estimator.dropout == 0:
+        return None
     thresholds = tuple(map(threshold, validation.dropout_rates(0.0, estimator.dropout, n_hidden)))
     if not any(thresholds):
         return None
