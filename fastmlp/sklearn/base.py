@@ -53,6 +53,10 @@ class Estimator(CallbackSupportMixin):
             getattr(cls, name) is not getattr(Estimator, name) for name in ("_fit_stochastic", "_validate_input")
         )
 
+    def __sklearn_is_fitted__(self) -> bool:
+        attributes = vars(self)
+        return "coefs_" in attributes or any(name.endswith("_") and not name.startswith("__") for name in attributes)
+
     # What fit and partial_fit do.
 
     def _fit_all(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:

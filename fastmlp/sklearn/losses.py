@@ -44,6 +44,8 @@ def sums_of_batches(values: np.ndarray, batch_size: int) -> np.ndarray:
 
 def of_epoch(losses: np.ndarray, weights: np.ndarray | None, penalties: np.ndarray, batch_size: int) -> float:
     """The mean over rows of their batch's loss: its mean by weights, and its penalty."""
+    if weights is None and len(penalties) == 1:
+        return float(losses.sum() / len(losses) + penalties[0])
     rows = np.full(len(penalties), batch_size)
     rows[-1] = len(losses) - batch_size * (len(penalties) - 1)
     if weights is None:
