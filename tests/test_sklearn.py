@@ -5,6 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -277,6 +278,13 @@ def test_l1_and_alpha_in_lbfgs_are_those_of_its_gradient(X, numbers):
         assert (up - down) / 2e-6 == pytest.approx(gradient[i], abs=1e-7)
 
 
+def test_threads_of_python_may_predict_at_once(X, y):
+    model = classifier(hidden_layer_sizes=(64, 64)).fit(X, y)
+    expected = model.predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        assert all((found == expected).all() for found in pool.map(lambda _: model.predict_proba(X), range(60)))
+
+
 def test_threads_change_no_bit(X, y):
     one, two = (classifier(n_threads=n, hidden_layer_sizes=(64, 64)).fit(X, y) for n in (1, 2))
     assert (weights_of(one) == weights_of(two)).all()
@@ -302,6 +310,8 @@ def test_own_validation_data_and_scores(X, y):
         model.fit(X, y, X_val=X)
     with pytest.raises(ValueError, match="y_val` has classes not in"):
         model.fit(X, y, X_val=X, y_val=np.full(ROWS, "d"))
+    with pytest.raises(ValueError, match="y_val must have as many columns as y, 1, not 2"):
+        regressor().fit(X, X[:, 0], X_val=X, y_val=X[:, :2])
     with pytest.raises(ValueError, match="lbfgs validates nothing"):
         classifier(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
 

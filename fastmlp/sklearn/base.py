@@ -301,6 +301,8 @@ class Estimator(CallbackSupportMixin):
         return self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
 
     def _score(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        if self.scoring is None and self._classifies and y.ndim == 1:
+            return float(np.average(self._predict(X, check_input=False) == y, weights=sample_weight))
         if self.scoring is None:
             return super()._score(X, y, sample_weight=sample_weight)
         if self.scoring == "loss":

@@ -160,7 +160,7 @@ class Epochs:
             parameters, self.loss, 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
         )
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
-        self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1
+        self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1 and not samples.smoothing
         self.batches = 1  # that a slice has
         n_steps = -(-n_samples // self.batch_size)
         self.optimizer.begin(parameters, options(estimator), n_steps)
@@ -266,6 +266,8 @@ def split(
     """(the rows to train on, None for all; the Validation): the user's own, or rows that are drawn for early stopping."""
     if estimator._own_validation is not None:
         X_val, y_val, weights = estimator._own_validation
+        if y_val.shape[1] != y.shape[1]:
+            raise ValueError(f"y_val must have as many columns as y, {y.shape[1]}, not {y_val.shape[1]}")
         return None, validation_of(estimator, X_val, y_val, weights, dtype)
     if not estimator.early_stopping:
         return None, None

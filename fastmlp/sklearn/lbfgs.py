@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from ..backends import functions, load
 from . import losses
 from .fitting import samples_of
 from .parameters import Parameters
@@ -27,7 +26,7 @@ def loss_and_gradient(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray
     else:
         of_rows = losses.reported(of_rows, loss, estimator.n_outputs_, dtype)
     total = n_rows if weights is None else weights.sum()
-    mean, module = float(np.average(of_rows, weights=weights)), functions(load().name)[dtype]
+    mean, module = float(np.average(of_rows, weights=weights)), parameters.functions
     for coef, of_coef in zip(parameters.coefs, gradient.coefs):
         mean += (0.5 * estimator.alpha) * module.sum_of_squares(coef.reshape(-1)) / total
         of_coef += (estimator.alpha / total) * coef

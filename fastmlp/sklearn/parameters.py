@@ -1,6 +1,7 @@
 """coefs_ and intercepts_ as views of one flat array, which engines compute with."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from operator import is_
 from typing import Any
 
@@ -40,6 +41,11 @@ class Parameters:
         of_coefs, of_intercepts = map(is_, coefs, self.coefs), map(is_, intercepts, self.intercepts)
         return all(of_coefs) and all(of_intercepts)
 
+    @cached_property
+    def functions(self) -> Any:
+        """The backend's module with the functions for arrays of this dtype."""
+        return backends.functions(backends.load().name)[self.flat.dtype]
+
     def engine(self, activations: tuple[Any, ...], loss: Any, n_threads: int | None, is_sparse: bool = False) -> Any:
         """The backend's Engine with these activations, one a layer, and loss, or its SparseEngine; made once."""
         key = activations, loss, n_threads, is_sparse
@@ -52,7 +58,7 @@ class Parameters:
                 threads = default_threads() if n_threads is None else n_threads
                 if is_sparse:
                     dense = self.engine(activations, loss, n_threads)
-                    made = SparseEngine(self.sizes, activations, loss, self.flat, dense, backend.name, threads)
+                    made = SparseEngine(self.sizes, activations, loss, self.flat, dense, self.functions, threads)
                 else:
                     made = backend.engine(self.sizes, activations, loss, self.flat, threads)
                 self._engines[key] = made

@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse import _sparsetools
 
-from ..backends import functions
 from ..reference import Engine, Samples
 from ..reference.dropout import drop
 
@@ -24,15 +23,23 @@ def is_worth_it(X: Any) -> bool:
 class SparseEngine(Engine):
     """fastmlp.reference.Engine for Samples whose x is a CSR matrix in the parameters' dtype.
 
-    dense: the backend's Engine over the same parameters, which updates them. backend: its name.
+    dense: the backend's Engine over the same parameters, which updates them. functions: the backend's module for their
+    dtype.
     """
 
     def __init__(
-        self, layer_sizes: Any, activations: Any, loss: Any, parameters: np.ndarray, dense: Any, backend: str, n_threads: int
+        self,
+        layer_sizes: Any,
+        activations: Any,
+        loss: Any,
+        parameters: np.ndarray,
+        dense: Any,
+        functions: Any,
+        n_threads: int,
     ):
         super().__init__(layer_sizes, activations, loss, parameters)
         self.dense, self.n_threads = dense, n_threads
-        self.module = functions(backend)[parameters.dtype]
+        self.module = functions
         self.gradient = np.zeros_like(parameters)
 
     def train(self, samples, update, steps, losses, correct=None, penalties=None, dropout=None):  # fmt: skip
