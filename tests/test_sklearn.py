@@ -210,6 +210,21 @@ def test_their_optimizer_goes_on(X, y):
         from_sklearn(3)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_there_and_back(solver, X, y):
+    mine = classifier(solver=solver).fit(X, y)
+    theirs = mine.to_sklearn()
+    assert type(theirs) is neural_network.MLPClassifier and "fastmlp" not in pickle.dumps(theirs).decode("latin-1")
+    assert np.allclose(theirs.predict_proba(X), mine.predict_proba(X), rtol=1e-12)
+    if solver != "lbfgs":
+        for _ in range(3):
+            theirs.partial_fit(X, y), mine.partial_fit(X, y)
+    assert np.allclose(weights_of(mine), weights_of(theirs), rtol=1e-10, atol=1e-14)
+    assert (from_sklearn(theirs).predict(X) == mine.predict(X)).all()
+    with pytest.raises(ValueError, match="activation"):
+        classifier(activation="gelu").fit(X, y).to_sklearn()
+
+
 # What scikit-learn's classes lack.
 
 BEYOND = {

@@ -4,6 +4,7 @@ Constraints, error texts, tags, routing and the checks of data are those of the 
 that a subclass overrides is obeyed: training then takes scikit-learn's own loop.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ from ..network import MLP
 from . import at_once, lbfgs, losses
 from .callbacks import Told
 from .fitting import NOT_FINITE, fit_stochastic, samples_of
+from .optimizers import OnFlatArrays
 from .parameters import Parameters, common_dtype
 from .sparse import is_worth_it
 
 HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
 HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
+FITTED = "_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts"
 OUTPUT_NAMES = {"logistic": "sigmoid"}
 DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
 TEAM_PAYS = 2e6  # multiply-adds of a step from which more threads are tried: shorter fits are over before that has paid
@@ -334,6 +337,24 @@ class Estimator(CallbackSupportMixin):
         )  # fmt: skip
         net.parameters[...] = parameters.flat
         return net
+
+    def to_sklearn(self) -> Any:
+        """scikit-learn's own estimator with this one's parameters and attributes, for what looks for its exact class, such as
+        skl2onnx. Its weights and its optimizer's state are copies. Raises ValueError for what its class does not have: activations
+        and losses of fastmlp's."""
+        check_is_fitted(self)
+        (theirs,) = (kind for kind in (neural_network.MLPClassifier, neural_network.MLPRegressor) if isinstance(self, kind))
+        model = theirs(**{name: getattr(self, name) for name in theirs().get_params()})
+        model._validate_params()
+        attributes = {
+            name: copy.deepcopy(value) for name, value in vars(self).items() if name.endswith("_") or name in FITTED
+        }
+        vars(model).update(
+            attributes, coefs_=[c.copy() for c in self.coefs_], intercepts_=[i.copy() for i in self.intercepts_]
+        )
+        if isinstance(model.__dict__.get("_optimizer"), OnFlatArrays):
+            model._optimizer = model._optimizer.to_sklearn()
+        return model
 
     # Copies of estimators: of the flat array, into which the lists point again.
 

@@ -69,6 +69,10 @@ class OnFlatArrays(BaseOptimizer):
         """The Update for the next steps. divisors: what alpha is divided by in each."""
         return self.rule().update(self.state, n_steps, dtype, divisors)
 
+    def to_sklearn(self) -> Any:
+        """scikit-learn's own, with copies of the state; None where it has none such."""
+        return None
+
 
 class SGD(OnFlatArrays, SGDOptimizer):  # type: ignore[misc]
     """scikit-learn's gradient descent with momentum."""
@@ -80,6 +84,14 @@ class SGD(OnFlatArrays, SGDOptimizer):  # type: ignore[misc]
         self.sizes, self.state = sizes, TrainingState()
 
     velocities = of_state("v")
+
+    def to_sklearn(self) -> SGDOptimizer:
+        velocities = [array.copy() for array in self.velocities]
+        theirs = SGDOptimizer(
+            velocities, self.learning_rate_init, self.lr_schedule, self.momentum, self.nesterov, self.power_t
+        )
+        theirs.learning_rate, theirs.velocities = self.learning_rate, velocities
+        return theirs
 
     def numbers(self) -> dict[str, Any]:
         nesterov = bool(self.nesterov and self.momentum)
@@ -104,6 +116,12 @@ class Adam(OnFlatArrays, AdamOptimizer):  # type: ignore[misc]
         self.sizes, self.state = sizes, TrainingState()
 
     ms, vs = of_state("m"), of_state("v")
+
+    def to_sklearn(self) -> AdamOptimizer:
+        ms, vs = ([array.copy() for array in arrays] for arrays in (self.ms, self.vs))
+        theirs = AdamOptimizer(ms, self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        theirs.learning_rate, theirs.ms, theirs.vs, theirs.t = self.learning_rate, ms, vs, self.t
+        return theirs
 
     @property
     def t(self) -> int:
