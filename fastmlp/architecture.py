@@ -3,9 +3,11 @@
 The order of the parameters is W0, b0, W1, b1, ...; weights are (n_in, n_out) in C order.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 TASKS = {
     "classes": "each row belongs to one of several classes, or with one output to class 0 or 1",
@@ -17,20 +19,20 @@ TASKS = {
 class Architecture(NamedTuple):
     """What a network is, checked (see validation.py)."""
 
-    layer_sizes: tuple  # input first
-    activations: tuple  # for each layer a name, or a user's own
+    layer_sizes: tuple[int, ...]  # input first
+    activations: tuple[Any, ...]  # for each layer a name, or a user's own
     loss: str
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     input_scale: float = 1.0  # what inputs are divided by
     task: str = "numbers"  # one of TASKS
 
 
-def n_parameters(layer_sizes):
+def n_parameters(layer_sizes: Sequence[int]) -> int:
     """The number of weights and biases of a network with these layer sizes, input first."""
     return sum((n_in + 1) * n_out for n_in, n_out in zip(layer_sizes, layer_sizes[1:]))
 
 
-def layer_views(flat, layer_sizes):
+def layer_views(flat: NDArray[Any], layer_sizes: Sequence[int]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Views into the flat array: a list of (weights (n_in, n_out), bias (n_out,)), one pair a layer."""
     views, start = [], 0
     for n_in, n_out in zip(layer_sizes, layer_sizes[1:]):

@@ -15,12 +15,12 @@ class Loss(NamedTuple):
 
     name: str
     formula: str  # of one row; a batch's loss is the mean of its rows
-    output_activations: tuple  # the first is the default
+    output_activations: tuple[str, ...]  # the first is the default
     compares_probabilities: bool = False  # whether targets must be probabilities, from 0 to 1
     counts: bool = False  # whether targets must be numbers of at least 0
 
     @property
-    def takes_any_targets(self):
+    def takes_any_targets(self) -> bool:
         """Whether targets may be any finite numbers."""
         return not (self.compares_probabilities or self.counts)
 
@@ -67,12 +67,12 @@ LOSSES = {
 }  # fmt: skip
 
 
-def name_of(loss):
+def name_of(loss: str | Huber | Quantile) -> str:
     """The name of a loss, which is that or an object of a class above."""
     return loss if isinstance(loss, str) else loss.name
 
 
-def parameter_of(loss):
+def parameter_of(loss: str | Huber | Quantile) -> float:
     """The parameter of a loss, its default where it is a name; 0 for losses without one."""
     if name_of(loss) not in WITH_PARAMETER:
         return 0.0

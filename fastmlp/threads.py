@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 
-def default_threads():
+def default_threads() -> int:
     """OMP_NUM_THREADS if it holds a positive integer, but at most most_threads(), else the processors that this process may use.
 
     Those are the ones in its affinity mask, or fewer where a container's CPU quota allows less.
@@ -17,12 +17,12 @@ def default_threads():
     return max(1, math.ceil(min(_processors(), cpu_quota())))
 
 
-def most_threads():
+def most_threads() -> int:
     """As many threads as any work here can use: more than the processors only wait for each other."""
     return max(64, os.cpu_count() or 1)
 
 
-def threads_asked_for(n_threads):
+def threads_asked_for(n_threads: int) -> int:
     """n_threads, or most_threads() with a warning where that is less."""
     most = most_threads()
     if n_threads > most:
@@ -32,7 +32,7 @@ def threads_asked_for(n_threads):
     return min(n_threads, most)
 
 
-def _affinity():
+def _affinity() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -40,11 +40,11 @@ AT_IMPORT = _affinity()  # before OpenMP's library binds this thread to one proc
 BINDING = "OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"
 
 
-def _processors():
+def _processors() -> int:
     return AT_IMPORT if any(os.environ.get(name) for name in BINDING) else _affinity()
 
 
-def cpu_quota(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):
+def cpu_quota(root: str | Path = "/sys/fs/cgroup", membership: str | Path = "/proc/self/cgroup") -> float:
     """The processors' worth of time that Linux control groups (version 2 or 1) allow; infinity without a limit."""
     quota = math.inf
     for line in _lines(membership):
@@ -59,7 +59,7 @@ def cpu_quota(root="/sys/fs/cgroup", membership="/proc/self/cgroup"):
     return quota
 
 
-def _group_quota(group):
+def _group_quota(group: Path) -> float:
     fields = " ".join(_lines(group / "cpu.max")).split()
     fields = fields or _lines(group / "cpu.cfs_quota_us") + _lines(group / "cpu.cfs_period_us")
     if len(fields) == 2 and all(field.isdecimal() for field in fields) and int(fields[0]) and int(fields[1]):
@@ -67,7 +67,7 @@ def _group_quota(group):
     return math.inf  # "max" and -1 stand for no limit
 
 
-def _lines(path):
+def _lines(path: str | Path) -> list[str]:
     try:
         return Path(path).read_text().splitlines()
     except (OSError, ValueError):

@@ -13,8 +13,8 @@ class Rule(NamedTuple):
 
     name: str
     formula: str
-    numbers: tuple  # the names of its numbers, one of each a step
-    state: tuple = ()  # the names of its arrays, which lie as the parameters do and begin at +0
+    numbers: tuple[str, ...]  # the names of its numbers, one of each a step
+    state: tuple[str, ...] = ()  # the names of its arrays, which lie as the parameters do and begin at +0
 
 
 RULES = {

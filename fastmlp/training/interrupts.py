@@ -3,15 +3,16 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def deferred_interrupt():
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """Make Ctrl-C set a flag instead of raising anywhere; yields the function that tells whether it did.
 
     Only the main thread receives signals, and a handler that the program installed itself is left alone.
     """
-    pressed = []
+    pressed: list[bool] = []
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
