@@ -89,6 +89,15 @@ cdef struct Job:
     Barrier barrier
 
 
+cdef inline void skip_steps(Job* job, Py_ssize_t steps) noexcept nogil:
+    # What a job has of each step, from those steps on.
+    job.step += steps
+    job.update.numbers += steps * job.numbers_step
+    job.coefficients += steps * job.coefficients_step
+    if job.penalties != NULL:
+        job.penalties += steps
+
+
 cdef enum:
     BEGINNING = 100         # vectors of weights that could be updated in the time that it takes to begin a product
 
