@@ -299,6 +299,9 @@ def optimizer_of(value, rate, dtype):
 
 def _powers(state, name, beta, n_steps):
     """beta^t of the next steps, float64: a running product, which goes on from the last one's."""
+    if n_steps == 1:
+        state.powers[name] = product = state.powers.get(name, 1.0) * float(beta)
+        return np.array([product])
     products = np.multiply.accumulate(np.concatenate([[state.powers.get(name, 1.0)], np.full(n_steps, float(beta))]))
     state.powers[name] = float(products[-1])
     return products[1:]
