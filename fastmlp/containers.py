@@ -1,9 +1,11 @@
 """What users keep numbers in, as NumPy arrays: lists, tables of pandas, tensors of PyTorch and JAX; no library is imported."""
 
+from typing import Any
+
 import numpy as np
 
 
-def describe(value):
+def describe(value: object) -> str:
     """A value as an error message shows it: an array by its shape and dtype."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
@@ -11,7 +13,7 @@ def describe(value):
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def numbers(name, value):
+def numbers(name: str, value: Any) -> np.ndarray:
     """value as an array of real numbers, without a copy where it is one."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries, which are no numbers: drop their rows, or give {name}.filled(...)")

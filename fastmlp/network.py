@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import functools
-import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,10 +17,11 @@ from .architecture import layer_views, n_parameters
 from .containers import numbers
 from .initializers import DEFAULT, initialize, initializers_of, names_read
 from .optimizers import Optimizer, optimizer_of
+from .recipe import Recipe
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
 from .threads import default_threads, threads_asked_for
-from .training import checkpoints, loop, scores, sources
+from .training import checkpoints, loop, records, scores, sources
 from .training.callbacks import callbacks_of
 from .training.early_stopping import early_stopping_of
 from .training.interrupts import deferred_interrupt
@@ -147,6 +147,12 @@ class MLP:
     epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
     task = property(attrgetter("_architecture.task"), doc="What predict gives: classes, labels or numbers.")
     history = property(attrgetter("state.history"), doc="The History of all fits.")
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network came to be, as its Recipe, which trains it again to see whether it comes out the same."""
+        return Recipe(self.state.fits, self._fresh, self.hash(), self.epochs_trained)
+
     parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
     weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
     biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
@@ -168,6 +174,15 @@ class MLP:
             f"MLP({list(sizes)}, {' -> '.join(map(str, activations))}, loss={loss!r}, dtype={dtype.name!r}, {scale}task={task!r}, "
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
+
+    def _fresh(self, backend, n_threads):
+        """A network as this one was before any training."""
+        if self._init is None:
+            raise ValueError("how this network's weights began is not known: they were given as arrays or functions")
+        net = MLP.__new__(MLP)
+        net._assemble(self._architecture, self._seed, backend, n_threads)
+        net._initialize(self._init, self._seed)
+        return net
 
     def reset(self, seed: int | None = None, init: Any = None) -> None:
         """Draw the weights anew, and forget all training: as a network that was just made.
@@ -401,6 +416,12 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
+        asked = {
+            "epochs": epochs, "initial_epoch": initial_epoch, "batch_size": batch_size, "shuffle": shuffle, "dropout": dropout,
+            "input_dropout": input_dropout, "keep_optimizer": keep_optimizer, "class_weight": class_weight,
+            "weight_mean": weight_mean, "label_smoothing": label_smoothing, "steps_per_epoch": steps_per_epoch,
+            "validation_split": validation_split, "metrics": metrics, "training_metrics": training_metrics,
+        }  # fmt: skip
         batch_size, shuffle = validation.integer("batch_size", batch_size, 1), bool(shuffle)
         weighting, held_out = (sample_weight, class_weight, weight_mean, label_smoothing), None
         source = self._source(x, y, batch_size, shuffle, steps_per_epoch, weighting)
@@ -458,11 +479,22 @@ class MLP:
                 begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
                 if run.stopped or run.done and not begun:
                     return state.history.since(run.first_recorded)
+                recorders = []
+                if len(state.fits) < records.MOST or found:
+                    given = None if validation_data is None else held_out
+                    record = records.begun(
+                        {**asked, "optimizer": optimizer}, callbacks, source.samples, given, self._parameters
+                    )
+                    if found and state.fits:
+                        record = state.fits[-1].continued(record)
+                    else:
+                        state.fits.append(record)
+                    recorders = [records.Recorder(record)]
                 writer = None
                 if checkpoint is not None:
                     states = found.states if found else []
                     writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
-                told = callbacks + for_verbosity(verbose) + [writer] * bool(writer)
+                told = callbacks + for_verbosity(verbose) + recorders + [writer] * bool(writer)
                 for callback in told:
                     callback.set_model(self)
                     callback.set_params(params)
@@ -514,8 +546,7 @@ class MLP:
 
     def hash(self):
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
-        little_endian = self._parameters.astype(self.dtype.newbyteorder("<"), copy=False)
-        return hashlib.sha256(little_endian.data).hexdigest()
+        return records.hash_of(self._parameters)
 
     def save(self, path):
         """Write the network to the file path, as npz without pickle, or where that ends in .safetensors so, under the keys of

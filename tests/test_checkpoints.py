@@ -31,10 +31,12 @@ def fit(net, path=None, **options):
 
 def same(net, twin):
     """Whether two networks are alike to the last bit, and in all that decides how their training goes on."""
-    states = [{**stored.to_dict(one.state), "history": None, "so_far": None} for one in (net, twin)]
+    states = [{**stored.to_dict(one.state), "history": None, "so_far": None, "fits": None} for one in (net, twin)]
+    fits = [one.state.fits for one in (net, twin)]
+    records = [(f[0].began, [epoch for fit in f for epoch in fit.epochs], f[-1].ended, f[-1].rows) for f in fits]
     columns = [{name: values for name, values in one.history.items() if name != "seconds"} for one in (net, twin)]
     arrays = [{name: array.tobytes() for name, array in one.state.arrays.items()} for one in (net, twin)]
-    return net.hash() == twin.hash() and states[0] == states[1] and columns[0] == columns[1] and arrays[0] == arrays[1]
+    return net.hash() == twin.hash() and all(a == b for a, b in (states, records, columns, arrays))
 
 
 class Killed(Exception):

@@ -68,6 +68,21 @@ def assert_fails(outcome, status, *words):
         assert word in err
 
 
+def test_reproduce(run, monkeypatch):
+    run("train", *TINY)
+    status, out, _ = run("reproduce", "fastmlp-model.npz")
+    assert (status, out) == (0, "yes: the same bits after each of 2 epochs\n")
+    status, out, _ = run("reproduce", "fastmlp-model.npz", "--backend", "reference", "--threads", "1", "--json")
+    document = json.loads(out)
+    assert status == 0 and document["same"] and document["epochs"] == 2 and len(document["recipe"][0]["epochs"]) == 2
+    monkeypatch.setattr(commands, "TRAINING_SEED", 5)
+    status, out, _ = run("reproduce", "fastmlp-model.npz")
+    assert status == 1 and out.startswith("NO: it parted in epoch 1: the training data differ: SHA-256")
+    fastmlp.MLP([784, 10]).save("fresh.npz")
+    status, out, err = run("reproduce", "fresh.npz")
+    assert status == 1 and out == "" and "fastmlp: error: this network has no recipe" in err
+
+
 def test_train_saves_the_network_whose_hash_it_prints(run):
     status, out, err = run("train", *TINY)
     net = fastmlp.MLP.load("fastmlp-model.npz")

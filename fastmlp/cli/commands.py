@@ -104,6 +104,19 @@ def verify(arguments):
     return 0 if same else 1
 
 
+def reproduce(arguments):
+    """Train a saved network again by its recipe, and say whether it comes out the same: exit status 0 or 1."""
+    recipe = MLP.load(arguments.model).recipe
+    x, y, held_out = _training_data(arguments.data)
+    watched = {"validation_data": held_out} if any(fit.validation for fit in recipe.fits) else {}
+    result = recipe.reproduce(x, y, backend=arguments.backend, n_threads=arguments.threads, **watched)
+    if arguments.json:
+        _print_json({**result._asdict(), "recipe": [vars(fit) for fit in recipe.fits]})
+    else:
+        print(result)
+    return 0 if result else 1
+
+
 def evaluate(arguments):
     """Test a saved network, and count what it takes for what."""
     net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)

@@ -73,6 +73,7 @@ def _parser():
         ("show", "show a network's layers and what its first neurons look for", _show_arguments),
         ("export", "write a network as ONNX, C or JavaScript", _export_arguments),
         ("verify", "train the reference network and compare its hash with the public one", _verify_arguments),
+        ("reproduce", "train a saved network again by its recipe, and say where it parts if it does", _reproduce_arguments),
         ("info", "show what this installation is made of", lambda command: None),
         ("page", "draw digits, watch every neuron, turn every weight and train, in a browser", _page_arguments),
     ):
@@ -121,6 +122,14 @@ def _predict_arguments(command):
 
 
 def _verify_arguments(command):
+    _add_backend(command)
+
+
+def _reproduce_arguments(command):
+    _add_model(command)
+    command.add_argument(
+        "--data", default="digits", metavar="DATA", help=f"that it was trained on: {DATA_HELP}; default: digits"
+    )
     _add_backend(command)
 
 

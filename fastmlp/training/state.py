@@ -12,6 +12,7 @@ import numpy as np
 
 from .history import History
 from .metrics import Tally
+from .records import Fit, keeper
 
 
 class _Process:
@@ -56,6 +57,7 @@ class TrainingState:
     steps_per_epoch: how many steps the last fit's epochs had, for schedules that count epochs.
     history: what all fits recorded.
     so_far: what the rows of a further epoch came to.
+    fits: what is recorded of each fit, so that it can be repeated.
     """
 
     epoch: int = 0
@@ -68,6 +70,7 @@ class TrainingState:
     powers: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
     so_far: Tally = field(default_factory=Tally)
+    fits: list[Fit] = field(default_factory=list)
 
     stop_training = False  # whether a callback has asked for the end of training
     trainer = None  # this process's token while a call trains the network; neither is a field, nor part of what is kept
@@ -96,12 +99,13 @@ class TrainingState:
         arrays = {name: array.copy() for name, array in self.arrays.items()}
         so_far = copy.deepcopy(self.so_far) if self.row else Tally()  # which each epoch begins with, and copies slowly
         state = replace(self, arrays=arrays, powers=dict(self.powers), so_far=so_far)
-        history_goes_back = self.history.kept()
+        history_goes_back, fits_go_back = self.history.kept(), keeper(self.fits)
 
         def go_back():
             parameters[...] = numbers
             self.become(state)
             history_goes_back()
+            fits_go_back()
 
         return go_back
 

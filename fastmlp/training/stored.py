@@ -10,6 +10,7 @@ from ..update_rules import RULES
 from ..validation import integer
 from .history import History
 from .metrics import Tally
+from .records import Fit
 from .state import TrainingState
 from .sums import RunningSum
 
@@ -21,12 +22,14 @@ def to_dict(state: TrainingState) -> dict[str, Any]:
     """All of a state that JSON can hold: everything but its arrays."""
     counts = {name: getattr(state, name) for name in COUNTS}
     so_far = {name: vars(value) if isinstance(value, RunningSum) else value for name, value in vars(state.so_far).items()}
-    return {**counts, "rule": state.rule, "powers": state.powers, "history": state.history.to_dict(), "so_far": so_far}
+    fits = [vars(fit) for fit in state.fits]
+    more = {"history": state.history.to_dict(), "so_far": so_far, "fits": fits}
+    return {**counts, "rule": state.rule, "powers": state.powers, **more}
 
 
 def from_dict(data: Any, arrays: Mapping[str, np.ndarray], parameters: np.ndarray) -> TrainingState:
     """The state that to_dict described, with its arrays. Raises ValueError or TypeError where data is no such thing."""
-    if not isinstance(data, Mapping) or not {*COUNTS, "rule", "powers", "history", "so_far"} <= data.keys():
+    if not isinstance(data, Mapping) or not {*COUNTS, "rule", "powers", "history", "so_far", "fits"} <= data.keys():
         raise ValueError(f"training is {describe(data)}")
     counts = {name: integer(name, data[name], least) for name, least in COUNTS.items()}
     if data["rule"] is not None and data["rule"] not in tuple(RULES):
@@ -39,7 +42,14 @@ def from_dict(data: Any, arrays: Mapping[str, np.ndarray], parameters: np.ndarra
     return TrainingState(
         **counts, rule=data["rule"], powers=dict(data["powers"]), arrays=dict(arrays),
         history=History.from_dict(data["history"]), so_far=_tally(data["so_far"]),
+        fits=_fits(data["fits"]),
     )  # fmt: skip
+
+
+def _fits(data: Any) -> list[Fit]:
+    if not isinstance(data, list):
+        raise ValueError(f"fits is {describe(data)}")
+    return [Fit.from_dict(fit) for fit in data]
 
 
 def _tally(data: Any) -> Tally:
