@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -277,6 +278,7 @@ class RMSprop(Optimizer):
         return [*own, self.momentum, 1.0 if rate_in_k else rates] if self.momentum else own
 
 
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}
 
 
