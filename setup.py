@@ -1,7 +1,8 @@
 """The extension modules: fastmlp/kernels/kernels.pyx, built once for each instruction set and element type.
 
 Everything else stands in pyproject.toml. Without a C compiler nothing is built and fastmlp runs on its reference;
-with one, an error of the compiler is an error. Environment variables: FASTMLP_BUILD_ISAS, a comma-separated list,
+with one, an error of the compiler is an error. FASTMLP_BUILD_STRICT=1, for wheels, makes an error of everything that would be left
+out: an instruction set, OpenMP, or all kernels. Environment variables: FASTMLP_BUILD_ISAS, a comma-separated list,
 restricts what is built; FASTMLP_BUILD_OPENMP=no leaves OpenMP out; FASTMLP_BUILD_SANITIZE=address,undefined or =thread
 builds with the compiler's sanitizers.
 """
@@ -61,6 +62,13 @@ def isa_of(extension):
     return extension.name.rsplit(".", 1)[1].split("_")[0]
 
 
+def left_out(what):
+    """Say what a build goes without; an error where it must be whole."""
+    if os.environ.get("FASTMLP_BUILD_STRICT", "0") not in ("", "0"):
+        raise SystemExit(f"fastmlp: {what}, and FASTMLP_BUILD_STRICT allows nothing to be left out")
+    print(f"fastmlp: {what}", file=sys.stderr)
+
+
 class BuildKernels(build_ext):
     """Builds with OpenMP where the compiler has it, leaves out what it cannot compile for, or everything."""
 
@@ -69,7 +77,7 @@ class BuildKernels(build_ext):
         if asked & INEXACT:
             raise SystemExit(f"fastmlp promises bits, and {', '.join(asked & INEXACT)} changes them: leave it out")
         if not self.compiles([]):
-            print("fastmlp: no working C compiler: the slow reference will be used", file=sys.stderr)
+            left_out("no working C compiler: the slow reference will be used")
             self.extensions = []
             return
         sanitize = os.environ.get("FASTMLP_BUILD_SANITIZE")
@@ -77,8 +85,10 @@ class BuildKernels(build_ext):
         program = "#include <omp.h>\nint main(void) { return omp_get_num_threads() - 1; }"
         openmp = os.environ.get("FASTMLP_BUILD_OPENMP") != "no" and self.compiles(["-fopenmp"], program)
         if not openmp:
-            print("fastmlp: without OpenMP: the kernels will run on one thread", file=sys.stderr)
+            left_out("without OpenMP: the kernels will run on one thread")
         usable = {isa: self.compiles(ISA_FLAGS[isa]) for isa in {isa_of(extension) for extension in self.extensions}}
+        for isa in sorted(isa for isa in usable if not usable[isa]):
+            left_out(f"the compiler knows no {isa}")
         self.extensions = [extension for extension in self.extensions if usable[isa_of(extension)]]
         plain_jumps = PLAIN_JUMPS if self.compiles(PLAIN_JUMPS) else []
         for extension in self.extensions:

@@ -5,19 +5,24 @@ trains over the shuffled data once; step(i), which trains on the i-th batch; inf
 i-th batch. parameters() are the weights and biases after that, for the check that all have computed the same.
 """
 
+import importlib.util
 import os
 
 import numpy as np
 
-from fastmlp.reference import Samples, Steps, Update
+import fastmlp
+from fastmlp.reference import Samples, Steps
 
 
 class Contender:
     threads = None  # of the process; None is the library's own choice
     kinds = ("epoch", "step", "infer")
+    optimizers = ("sgd",)
     in_others_order = None  # the class to check instead, of a contender that shuffles by itself
 
     def __init__(self, work, weights, biases, threads):
+        if work.optimizer not in self.optimizers:
+            raise NotImplementedError
         self.work, self.threads = work, threads
         self.x, self.labels, self.order = work.data()
         self.y = np.eye(work.sizes[-1], dtype=np.float32)[self.labels]
@@ -32,14 +37,18 @@ class Contender:
 
 class FastMLP(Contender):
     backend = "compiled"
+    optimizers = ("sgd", "momentum", "adam")
 
     def prepare(self):
         self.net = self.work.network(n_threads=self.threads, backend=self.backend)
         self.net.parameters[:] = np.concatenate([part.ravel() for pair in zip(self.weights, self.biases) for part in pair])
         self.ready = [(self.x[rows], self.labels[rows]) for rows in self.batches]
+        rate, kinds = self.work.learning_rate, {"momentum": {"momentum": 0.9}}
+        kind = fastmlp.Adam if self.work.optimizer == "adam" else fastmlp.SGD
+        self.optimizer = kind(learning_rate=rate, **kinds.get(self.work.optimizer, {}))
 
     def epoch(self):
-        self.net.fit(self.x, self.labels, 1, self.work.batch, self.work.learning_rate, verbose=0)
+        self.net.fit(self.x, self.labels, 1, self.work.batch, verbose=0, optimizer=self.optimizer)
 
     def step(self, i):
         self.net.train_step(*self.ready[i], self.work.learning_rate)
@@ -56,8 +65,9 @@ class FastMLPSameOrder(FastMLP):
 
     def epoch(self):
         losses, correct = np.empty(self.work.rows), np.empty(self.work.rows, np.uint8)
-        update = Update("sgd", np.array([[self.work.learning_rate]], np.float32))
         steps = Steps(0, self.work.rows, self.work.batch, self.order)
+        self.optimizer.begin(self.net.state, self.net.parameters)
+        update = self.optimizer.update(self.net.state, steps.count, self.net.dtype)
         self.net._engine.train(Samples(self.x, self.labels), update, steps, losses, correct)
 
 
@@ -149,18 +159,22 @@ class NumPy(Contender):
 class ScikitLearn(Contender):
     """Its own loop over an epoch, on rows shuffled beforehand; it has no squared error with sigmoid outputs."""
 
+    optimizers = ("sgd", "momentum", "adam")
+
     def prepare(self):
         from sklearn.neural_network import MLPClassifier
 
         if self.work.loss != "cross_entropy":
             raise NotImplementedError
-        self.net = MLPClassifier(self.work.sizes[1:-1], activation=self.work.activation, solver="sgd", alpha=0,
-                                 batch_size=self.work.batch, learning_rate_init=self.work.learning_rate, momentum=0,
-                                 nesterovs_momentum=False, shuffle=False)  # fmt: skip
+        self.net = MLPClassifier(self.work.sizes[1:-1], activation=self.work.activation, alpha=0,
+                                 solver="adam" if self.work.optimizer == "adam" else "sgd", batch_size=self.work.batch,
+                                 learning_rate_init=self.work.learning_rate, nesterovs_momentum=False, shuffle=False,
+                                 momentum=0.9 if self.work.optimizer == "momentum" else 0)  # fmt: skip
         self.net.partial_fit(self.x[: self.work.batch], self.labels[: self.work.batch], classes=range(self.work.sizes[-1]))
         self.net.coefs_, self.net.intercepts_ = self.weights, self.biases
-        self.net._optimizer.velocities = [np.zeros_like(p) for p in self.weights + self.biases]
-        self.net._optimizer.params = self.weights + self.biases
+        optimizer, parameters = self.net._optimizer, self.weights + self.biases
+        optimizer.params, optimizer.t = parameters, 0
+        optimizer.velocities, optimizer.ms, optimizer.vs = ([np.zeros_like(p) for p in parameters] for _ in range(3))
         self.shuffled, self.shuffled_labels = self.x[self.order], self.labels[self.order]
 
     def epoch(self):
@@ -177,9 +191,11 @@ class ScikitLearn(Contender):
 
 
 class PyTorch(Contender):
-    """Linear layers, autograd and the fused SGD; compiled where the subclass says so."""
+    """Linear layers, autograd and the fused optimizer; compiled, or the optimizer foreach, where the subclass says so."""
 
     compiled = False
+    optimizers = ("sgd", "momentum", "adam")
+    form = "fused"
 
     def prepare(self):
         import torch
@@ -198,7 +214,9 @@ class PyTorch(Contender):
         squared = self.work.loss == "squared_error"
         self.net = nn.Sequential(*(layers if squared else layers[:-1]))
         self.softmax = not squared
-        optimizer = torch.optim.SGD(self.net.parameters(), lr=self.work.learning_rate, fused=True)
+        kind, options = {"sgd": (torch.optim.SGD, {}), "momentum": (torch.optim.SGD, {"momentum": 0.9}),
+                         "adam": (torch.optim.Adam, {})}[self.work.optimizer]  # fmt: skip
+        optimizer = kind(self.net.parameters(), lr=self.work.learning_rate, **options, **{self.form: True})
         cross_entropy = nn.CrossEntropyLoss()
 
         def loss_of(x, y):
@@ -238,12 +256,19 @@ class PyTorch(Contender):
         return [layer.weight.detach().numpy().T for layer in linear], [layer.bias.detach().numpy() for layer in linear]
 
 
+class PyTorchForeach(PyTorch):
+    form = "foreach"
+    optimizers = ("momentum", "adam")
+
+
 class PyTorchCompiled(PyTorch):
     compiled = True
 
 
 class PyTorchByHand(PyTorch):
     """The same tensors without autograd: the gradients written out, and each update one product in place."""
+
+    optimizers = ("sgd",)
 
     def prepare(self):
         super().prepare()
@@ -282,7 +307,9 @@ class PyTorchByHand(PyTorch):
 
 
 class Jax(Contender):
-    """jit; an epoch is one lax.scan over the batches."""
+    """jit; an epoch is one lax.scan over the batches, with optax's optimizer but for plain gradient descent."""
+
+    optimizers = ("sgd", "momentum", "adam")
 
     def prepare(self):
         import jax
@@ -302,17 +329,30 @@ class Jax(Contender):
                 return 0.5 * ((outputs(params, x) - y) ** 2).sum() / len(x)
             return -(jax.nn.log_softmax(outputs(params, x)) * y).sum() / len(x)
 
-        def train(params, x, y):
-            return jax.tree.map(lambda p, g: p - rate * g, params, jax.grad(loss)(params, x, y))
-
-        def epoch(params, x, y, order):
-            def body(params, rows):
-                return train(params, x[rows], y[rows]), None
-
-            return jax.lax.scan(body, params, order)[0]
-
         self.params = [(jnp.array(w), jnp.array(b)) for w, b in zip(self.weights, self.biases)]
-        self.train, self.run_epoch = jax.jit(train, donate_argnums=0), jax.jit(epoch, donate_argnums=0)
+        self.state = ()
+        if self.work.optimizer != "sgd":
+            if importlib.util.find_spec("optax") is None:
+                raise NotImplementedError
+            import optax
+
+            optimizer = optax.adam(rate) if self.work.optimizer == "adam" else optax.sgd(rate, momentum=0.9)
+            self.state = optimizer.init(self.params)
+
+        def train(params, state, x, y):
+            grads = jax.grad(loss)(params, x, y)
+            if self.work.optimizer == "sgd":
+                return jax.tree.map(lambda p, g: p - rate * g, params, grads), state
+            updates, state = optimizer.update(grads, state, params)
+            return optax.apply_updates(params, updates), state
+
+        def epoch(params, state, x, y, order):
+            def body(carried, rows):
+                return train(*carried, x[rows], y[rows]), None
+
+            return jax.lax.scan(body, (params, state), order)[0]
+
+        self.train, self.run_epoch = (jax.jit(f, donate_argnums=(0, 1)) for f in (train, epoch))
         self.outputs = jax.jit(lambda params, x: outputs(params, x) if squared else jax.nn.softmax(outputs(params, x)))
         self.jx, self.jy = jnp.array(self.x), jnp.array(self.y)
         self.ready = [(self.jx[rows], self.jy[rows]) for rows in self.batches]
@@ -320,10 +360,10 @@ class Jax(Contender):
         self.wait = jax.block_until_ready
 
     def epoch(self):
-        self.params = self.wait(self.run_epoch(self.params, self.jx, self.jy, self.jorder))
+        self.params, self.state = self.wait(self.run_epoch(self.params, self.state, self.jx, self.jy, self.jorder))
 
     def step(self, i):
-        self.params = self.wait(self.train(self.params, *self.ready[i]))
+        self.params, self.state = self.wait(self.train(self.params, self.state, *self.ready[i]))
 
     def infer(self, i):
         return np.asarray(self.outputs(self.params, self.ready[i][0]))
@@ -379,6 +419,7 @@ CONTENDERS = {
     "NumPy": (NumPy, "numpy"),
     "scikit-learn": (ScikitLearn, "sklearn"),
     "PyTorch": (PyTorch, "torch"),
+    "PyTorch foreach": (PyTorchForeach, "torch"),
     "PyTorch by hand": (PyTorchByHand, "torch"),
     "torch.compile": (PyTorchCompiled, "torch"),
     "JAX": (Jax, "jax"),

@@ -11,7 +11,7 @@ class Work(NamedTuple):
     """One row of the tables.
 
     kind: "epoch" trains over all rows, shuffled, in one call where the contender has one; "step" makes one Python call
-    a batch, on batches that lie ready; "infer" calls the network on `batch` rows.
+    a batch, on batches that lie ready; "infer" calls the network on `batch` rows. optimizer: "sgd", "momentum" (0.9), "adam".
     """
 
     kind: str
@@ -20,12 +20,14 @@ class Work(NamedTuple):
     loss: str
     batch: int
     rows: int = 6400
+    optimizer: str = "sgd"
 
     def __str__(self):
         sizes = "-".join(map(str, self.sizes))
         if self.kind == "infer":
             return f"infer {sizes} {self.activation}, {self.batch:,} row{'s' * (self.batch > 1)}"
-        return f"{self.kind} {sizes} {self.activation}, batch {self.batch}"
+        optimizer = "" if self.optimizer == "sgd" else f", {self.optimizer}"
+        return f"{self.kind} {sizes} {self.activation}, batch {self.batch}{optimizer}"
 
     @property
     def flops(self):
@@ -46,6 +48,8 @@ class Work(NamedTuple):
 
     @property
     def learning_rate(self):
+        if self.optimizer == "adam":
+            return 0.001
         return 0.5 if self.loss == "squared_error" else 0.01
 
 
@@ -56,6 +60,15 @@ WORKS = [
     Work("epoch", MIDDLE, "relu", "cross_entropy", 32),
     Work("epoch", WIDE, "relu", "cross_entropy", 128, 1280),
     Work("epoch", WIDER, "relu", "cross_entropy", 256, 1280),
+    *(
+        work._replace(optimizer=optimizer)
+        for work in (
+            Work("epoch", SMALL, "relu", "cross_entropy", 10),
+            Work("epoch", WIDE, "relu", "cross_entropy", 128, 1280),
+        )
+        for optimizer in ("sgd", "momentum", "adam")
+        if (work.batch, optimizer) != (128, "sgd")  # which is above
+    ),
     Work("step", SMALL, "sigmoid", "squared_error", 10),
     Work("step", SMALL, "relu", "cross_entropy", 128),
     Work("step", MIDDLE, "relu", "cross_entropy", 32),

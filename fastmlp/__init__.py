@@ -1,6 +1,7 @@
 """fastmlp trains and runs multilayer perceptrons on CPUs, with the same bits on every one of them."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from . import backends, datasets, functional, math, schedules
 from .activations import ACTIVATIONS
@@ -25,8 +26,12 @@ __all__ = [
 backends.warn_if_slow()
 
 
-def __getattr__(name):
-    """fastmlp.plots and fastmlp.page, which need extras and are imported when they are first used."""
-    if name in ("page", "plots"):
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from . import page, plots  # noqa: F401
+else:
+
+    def __getattr__(name):
+        """fastmlp.plots and fastmlp.page, which need extras and are imported when they are first used."""
+        if name in ("page", "plots"):
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

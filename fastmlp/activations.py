@@ -4,7 +4,12 @@ A row here, a function and its gradient under the same name in reference/activat
 jit/activations.py are all that an activation takes. Users' own are in fastmlp/custom/.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+HiddenActivation = Literal[
+    "identity", "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "gelu_tanh"
+]  # fmt: skip
+OutputActivation = Literal[HiddenActivation, "softmax", "exp"]
 
 
 class Activation(NamedTuple):

@@ -4,11 +4,12 @@ The order of the parameters is W0, b0, W1, b1, ...; weights are (n_in, n_out) in
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+Task = Literal["classes", "labels", "numbers"]
 TASKS = {
     "classes": "each row belongs to one of several classes, or with one output to class 0 or 1",
     "labels": "each output says whether its label holds, several at once or none",

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ IN_A_CHECKOUT = (
     "run `pip install -e .` in the checkout, from which Python imports fastmlp here; it needs a C compiler. If fastmlp was "
     "installed without -e, Python finds that one in any other folder"
 )
+
+
+BackendName = Literal["reference", "compiled", "numba"]
 
 
 class Backend(NamedTuple):

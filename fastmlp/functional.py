@@ -21,14 +21,17 @@ unknown names and memory that overlaps, ImportError for a backend that this inst
 """
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import backends, validation
-from .activations import ACTIVATIONS
-from .losses import LOSSES, WITH_DERIVATIVE, name_of
+from .activations import ACTIVATIONS, HiddenActivation, OutputActivation
+from .backends import BackendName
+from .custom.activation import CustomActivation
+from .losses import LOSSES, WITH_DERIVATIVE, Huber, LossName, Quantile, name_of
 from .optimizers import RULES
 from .threads import default_threads
 
@@ -38,7 +41,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def sum_of_products(a, b, seed, *, out=None, backend=None, n_threads=None):
+def sum_of_products(
+    a: ArrayLike,
+    b: ArrayLike,
+    seed: ArrayLike,
+    *,
+    out: NDArray[Any] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> NDArray[Any]:
     """The matrix product a b, added to a seed, in a fixed order: total[i, j] = seed[j] + sum_k a[i, k] b[k, j].
 
     As `a @ b + seed` in NumPy. a: (m, k). b: (k, n). seed: (n,), or a number. Returns (m, n).
@@ -57,7 +68,16 @@ def sum_of_products(a, b, seed, *, out=None, backend=None, n_threads=None):
         return _run(way, T, "sum_of_products", (a, b, seed), (len(a), b.shape[1]), out, a=a, b=b, seed=seed)
 
 
-def dense_forward(x, weights, bias, activation="identity", *, out=None, backend=None, n_threads=None):
+def dense_forward(
+    x: ArrayLike,
+    weights: ArrayLike,
+    bias: ArrayLike,
+    activation: HiddenActivation | OutputActivation | CustomActivation = "identity",
+    *,
+    out: NDArray[Any] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> NDArray[Any]:
     """One layer's outputs a = f(x W + b), the sums as sum_of_products takes them.
 
     x: (rows, n_in). weights: (n_in, n_out). bias: (n_out,). activation: f, as for activate. Returns (rows, n_out).
@@ -75,7 +95,16 @@ def dense_forward(x, weights, bias, activation="identity", *, out=None, backend=
         return _run(way, T, "dense_forward", arguments, (len(x), len(bias)), out, x=x, weights=weights, bias=bias)
 
 
-def dense_backward(x, weights, grad_z, input_gradient=True, *, out=None, backend=None, n_threads=None):
+def dense_backward(
+    x: ArrayLike,
+    weights: ArrayLike,
+    grad_z: ArrayLike,
+    input_gradient: bool = True,
+    *,
+    out: Sequence[NDArray[Any] | None] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """The gradients of one layer z = x W + b from that of its sums: (grad_w, grad_b, grad_x).
 
     grad_w = x^T grad_z, (n_in, n_out); grad_b = sum of grad_z over the rows, (n_out,); grad_x = grad_z W^T, (rows, n_in), or
@@ -100,7 +129,14 @@ def dense_backward(x, weights, grad_z, input_gradient=True, *, out=None, backend
         return tuple(result if array is None else _written(array, result) for array, result in zip(given, results))
 
 
-def activate(activation, z, *, out=None, backend=None, n_threads=None):
+def activate(
+    activation: HiddenActivation | OutputActivation | CustomActivation,
+    z: ArrayLike,
+    *,
+    out: NDArray[Any] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> NDArray[Any]:
     """a = f(z), element by element; softmax row by row.
 
     activation: f, a name in fastmlp.ACTIVATIONS, whose rows have the formulas, or one of your own, made by
@@ -118,7 +154,9 @@ def activate(activation, z, *, out=None, backend=None, n_threads=None):
         return _run(way, T, "activate", (activation, z), z.shape, out, z=z)
 
 
-def softmax(z, *, out=None, backend=None, n_threads=None):
+def softmax(
+    z: ArrayLike, *, out: NDArray[Any] | None = None, backend: BackendName | None = None, n_threads: int | None = None
+) -> NDArray[Any]:
     """p_ij = exp(z_ij - m_i) / s_i for each row i of z (rows, n), with m_i its maximum and s_i the sum of its powers, in order.
 
     Returns (rows, n). The same as activate("softmax", z).
@@ -126,7 +164,16 @@ def softmax(z, *, out=None, backend=None, n_threads=None):
     return activate("softmax", z, out=out, backend=backend, n_threads=n_threads)
 
 
-def activation_gradient(activation, a, grad_a, z=None, *, out=None, backend=None, n_threads=None):
+def activation_gradient(
+    activation: HiddenActivation | OutputActivation | CustomActivation,
+    a: ArrayLike,
+    grad_a: ArrayLike,
+    z: ArrayLike | None = None,
+    *,
+    out: NDArray[Any] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> NDArray[Any]:
     """The gradient before an activation from that after it: dL/dz = dL/da f'(z), element by element.
 
     activation: as for activate, but softmax and exp, whose derivatives are taken together with their losses': see
@@ -153,7 +200,16 @@ def activation_gradient(activation, a, grad_a, z=None, *, out=None, backend=None
         return _run(way, T, "activation_gradient", (activation, a, grad_a, z), a.shape, out, **given)
 
 
-def row_losses(loss, z, a, y, *, out=None, backend=None, n_threads=None):
+def row_losses(
+    loss: LossName | Huber | Quantile,
+    z: ArrayLike,
+    a: ArrayLike,
+    y: ArrayLike,
+    *,
+    out: NDArray[Any] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> NDArray[Any]:
     """The loss of each row.
 
     loss: a name in fastmlp.LOSSES, whose rows have the formulas, or a fastmlp.Huber or Quantile. z, a: the output layer's
@@ -170,7 +226,18 @@ def row_losses(loss, z, a, y, *, out=None, backend=None, n_threads=None):
         return _run(way, T, "row_losses", (loss, z, a, y), (len(z),), out, np.dtype(np.float64), z=z, a=a, y=y)
 
 
-def output_gradient(loss, activation, a, y, z=None, divisor=None, *, out=None, backend=None, n_threads=None):
+def output_gradient(
+    loss: LossName | Huber | Quantile,
+    activation: HiddenActivation | OutputActivation | CustomActivation,
+    a: ArrayLike,
+    y: ArrayLike,
+    z: ArrayLike | None = None,
+    divisor: float | None = None,
+    *,
+    out: NDArray[Any] | None = None,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
+) -> NDArray[Any]:
     """dL/dz of the output layer, for L the sum of the rows' losses over divisor.
 
     e is the loss's derivative by a, over divisor. For cross_entropy after softmax, binary_cross_entropy after sigmoid and
@@ -205,7 +272,9 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None, *, out=None, b
         return _run(way, T, "output_gradient", arguments, a.shape, out, **given)
 
 
-def ordered_sum(values, *, out=None, backend=None, n_threads=None):
+def ordered_sum(
+    values: ArrayLike, *, out: NDArray[Any] | None = None, backend: BackendName | None = None, n_threads: int | None = None
+) -> NDArray[Any]:
     """The sum over the last axis in a fixed order: chunks of 256 terms, each from +0, added to the total one after another.
 
     values: at least one axis. Returns an array without the last one, or a number. `values.sum(axis=-1)` in NumPy adds in an
@@ -219,7 +288,15 @@ def ordered_sum(values, *, out=None, backend=None, n_threads=None):
         return _run(way, T, "ordered_sum", (values,), values.shape[:-1], out, values=values)
 
 
-def update(rule, parameters, gradients, state, numbers, *, backend=None):
+def update(
+    rule: str,
+    parameters: NDArray[Any],
+    gradients: NDArray[Any],
+    state: Sequence[NDArray[Any]],
+    numbers: ArrayLike,
+    *,
+    backend: BackendName | None = None,
+) -> None:
     """One step of an update rule in place, element by element: w = w - u, where u and the state follow from the gradient g.
 
         rule: a name in this table; settle(x) makes +0 of subnormal numbers, and every operation is rounded once:
@@ -269,7 +346,9 @@ update.__doc__ = update.__doc__.replace(
 )
 
 
-def sgd_update(parameters, gradients, learning_rate, *, backend=None):
+def sgd_update(
+    parameters: NDArray[Any], gradients: NDArray[Any], learning_rate: float, *, backend: BackendName | None = None
+) -> None:
     """Plain gradient descent in place, w = w - learning_rate g, the product and the difference rounded one after the other.
 
     parameters: an array of any shape, float32 or float64, changed in place. gradients: of its shape, elsewhere in memory.
@@ -279,8 +358,9 @@ def sgd_update(parameters, gradients, learning_rate, *, backend=None):
         learning_rate = validation.learning_rate(learning_rate, parameters.dtype)
         kernels = _way(backend, None).quick.get(parameters.dtype)
         if kernels is not None and kernels.takes_update(parameters, gradients):
-            return kernels.sgd_update(parameters, gradients, learning_rate)
-    return update("sgd", parameters, gradients, (), (learning_rate,), backend=backend)
+            kernels.sgd_update(parameters, gradients, learning_rate)
+            return
+    update("sgd", parameters, gradients, (), (learning_rate,), backend=backend)
 
 
 # How a call goes.

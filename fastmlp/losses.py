@@ -5,9 +5,13 @@ loss takes. A loss with a parameter has a class here, whose objects stand where 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .activations import ACTIVATIONS
+
+LossName = Literal[
+    "squared_error", "absolute_error", "huber", "quantile", "poisson", "cross_entropy", "binary_cross_entropy"
+]  # fmt: skip
 
 
 class Loss(NamedTuple):

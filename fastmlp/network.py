@@ -5,30 +5,38 @@ import copy
 import functools
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import backends, notebook, persistence, validation
-from .architecture import layer_views, n_parameters
+from .activations import HiddenActivation, OutputActivation
+from .architecture import Task, layer_views, n_parameters
+from .backends import BackendName
 from .containers import numbers
+from .custom.activation import CustomActivation
 from .initializers import DEFAULT, initialize, initializers_of, names_read
-from .optimizers import Optimizer, optimizer_of
+from .losses import Huber, LossName, Quantile
+from .optimizers import Optimizer, OptimizerName, optimizer_of
 from .recipe import Recipe
 from .reference import Dropout, Samples, Update
 from .reference.dropout import threshold
+from .schedules import Schedule
 from .threads import default_threads, threads_asked_for
 from .training import checkpoints, loop, records, scores, sources
-from .training.callbacks import callbacks_of
-from .training.early_stopping import early_stopping_of
+from .training.callbacks import Callback, callbacks_of
+from .training.early_stopping import EarlyStopping, early_stopping_of
+from .training.history import History
 from .training.interrupts import deferred_interrupt
-from .training.metrics import evaluate, mean_of, names_measured
+from .training.metrics import Evaluation, evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
 from .training.sources import Arrays
 from .training.state import PROCESS, TrainingState, busy
+from .validation import WeightMean
 
 if TYPE_CHECKING:
     import torch
@@ -36,23 +44,26 @@ if TYPE_CHECKING:
 _tuple = tuple.__new__
 
 
-def _in_default_environment(method):
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _in_default_environment(method: Method) -> Method:
     """Runs a method of MLP where NumPy's own operations round as the kernels do."""
 
     @functools.wraps(method)
-    def wrapped(self, *args, **kwargs):
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
         with self._environment():
             return method(self, *args, **kwargs)
 
-    return wrapped
+    return cast(Method, wrapped)
 
 
 class Gradients(NamedTuple):
     """d(mean loss)/d(parameters): the flat array, and each layer's weights and biases as views of it."""
 
-    parameters: np.ndarray
-    weights: list
-    biases: list
+    parameters: NDArray[Any]
+    weights: list[NDArray[Any]]
+    biases: list[NDArray[Any]]
 
 
 class MLP:
@@ -90,8 +101,20 @@ class MLP:
     for an activation of your own without Numba.
     """
 
-    def __init__(self, layer_sizes, activation="sigmoid", output_activation=None, loss="squared_error",
-                 dtype="float32", seed=None, backend=None, n_threads=None, input_scale=1.0, task=None, init=DEFAULT):  # fmt: skip
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activation: HiddenActivation | CustomActivation | Sequence[HiddenActivation | CustomActivation] = "sigmoid",
+        output_activation: OutputActivation | CustomActivation | None = None,
+        loss: LossName | Huber | Quantile = "squared_error",
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        backend: BackendName | None = None,
+        n_threads: int | None = None,
+        input_scale: float = 1.0,
+        task: Task | None = None,
+        init: Any = DEFAULT,
+    ) -> None:
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
         chosen = initializers_of(init, architecture.layer_sizes)
@@ -167,7 +190,7 @@ class MLP:
     def stop_training(self, value: bool) -> None:
         self.state.stop_training = bool(value)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes, activations, loss, dtype, input_scale, task = self._architecture
         scale = "" if input_scale == 1 else f"input_scale={input_scale:g}, "
         return (
@@ -206,7 +229,7 @@ class MLP:
             raise
         self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
 
-    def forward(self, x, out=None):
+    def forward(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
 
         x: (rows, n_in), one sample (n_in,), or images such as (rows, 28, 28) and (28, 28). Numbers are taken in the
@@ -230,7 +253,7 @@ class MLP:
     __call__ = forward
 
     @_in_default_environment
-    def activations(self, x):
+    def activations(self, x: ArrayLike) -> list[NDArray[Any]]:
         """Every layer's activations for x, input first: arrays (rows, size), or (size,) for one sample.
 
         x is as for forward. The first is x itself as the network takes it, divided by input_scale.
@@ -242,7 +265,9 @@ class MLP:
         return [a[0] for a in activations] if single else activations
 
     @_in_default_environment
-    def gradients(self, x, y, sample_weight=None, weight_mean="weights"):
+    def gradients(
+        self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, weight_mean: WeightMean = "weights"
+    ) -> tuple[float, Gradients]:
         """(loss, gradients): the mean loss of the rows of x with targets y, and its Gradients.
 
         x: (rows, n_in) or as images, at least one row, or one sample with its target. y: where the network tells classes apart
@@ -257,8 +282,17 @@ class MLP:
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
         return mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
 
-    def train_step(self, x, y, learning_rate=None, optimizer=None, *, sample_weight=None, weight_mean="weights",
-                   label_smoothing=0.0):  # fmt: skip
+    def train_step(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        learning_rate: float | None = None,
+        optimizer: OptimizerName | Optimizer | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        weight_mean: WeightMean = "weights",
+        label_smoothing: float = 0.0,
+    ) -> float:
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0; 0.1 unless given.
@@ -345,11 +379,36 @@ class MLP:
         return self.state.undone_by_errors(self._parameters) if self._may_fail else contextlib.nullcontext()
 
     @_in_default_environment
-    def fit(self, x, y=None, epochs=10, batch_size=32, learning_rate=None, shuffle=True, validation_data=None, verbose=1, *,
-            optimizer=None, dropout=0.0, input_dropout=0.0, keep_optimizer=True, sample_weight=None, class_weight=None,
-            weight_mean="weights", label_smoothing=0.0, callbacks=None,
-            metrics=None, training_metrics=False, early_stopping=None, validation_split=0.0, initial_epoch=0,
-            steps_per_epoch=None, checkpoint=None, checkpoint_every=None, resume=False):  # fmt: skip
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        learning_rate: float | Schedule | Callable[[int], float] | None = None,
+        shuffle: bool = True,
+        validation_data: Any = None,
+        verbose: int = 1,
+        *,
+        optimizer: OptimizerName | Optimizer | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        keep_optimizer: bool = True,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | Sequence[float] | Literal["balanced"] | None = None,
+        weight_mean: WeightMean = "weights",
+        label_smoothing: float = 0.0,
+        callbacks: Sequence[Callback] | Callback | None = None,
+        metrics: Any = None,
+        training_metrics: bool = False,
+        early_stopping: bool | EarlyStopping | None = None,
+        validation_split: float = 0.0,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: int | Literal["epoch"] | None = None,
+        resume: bool = False,
+    ) -> History:
         """Train by stochastic gradient descent; returns the History of this fit; that of all fits is the attribute history.
 
         x and y are as for gradients, but finite. Instead of arrays in memory they may be
@@ -520,7 +579,7 @@ class MLP:
                  optimizer=optimizer, shuffle=shuffle)  # fmt: skip
         return self
 
-    def predict(self, x):
+    def predict(self, x: ArrayLike) -> NDArray[Any]:
         """The network's answers to its task: for x as for forward, without the axis of rows for one sample.
 
         classes: (rows,) int64, the index of the first largest output; with a single output, 1 where it exceeds 1/2, else 0.
@@ -533,7 +592,7 @@ class MLP:
         return answers if outputs.ndim == 2 else answers[0]
 
     @_in_default_environment
-    def evaluate(self, x, y, sample_weight=None, metrics=None):
+    def evaluate(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, metrics: Any = None) -> Evaluation:
         """Evaluation(loss, accuracy, n_correct, n, label_accuracy, metrics) on x with targets y, which are as for gradients.
 
         sample_weight: (rows,) numbers of at least 0, by which rows count in the mean loss, and in it alone.
@@ -544,11 +603,11 @@ class MLP:
         metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
         return evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task, metrics)
 
-    def hash(self):
+    def hash(self) -> str:
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
         return records.hash_of(self._parameters)
 
-    def save(self, path):
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the network to the file path, as npz without pickle, or where that ends in .safetensors so, under the keys of
         state_dict; a crash leaves the old file or the new one.
 
@@ -562,7 +621,17 @@ class MLP:
         )
 
     @classmethod
-    def load(cls, path, backend=None, n_threads=None, activations=(), input_scale=None, *, layer_sizes=None, **others):
+    def load(
+        cls,
+        path: str | PathLike[str],
+        backend: BackendName | None = None,
+        n_threads: int | None = None,
+        activations: Iterable[CustomActivation] = (),
+        input_scale: float | None = None,
+        *,
+        layer_sizes: Sequence[int] | None = None,
+        **others: Any,
+    ) -> Self:
         """The network saved at path, bit for bit. Raises ValueError if the file is damaged or not a network.
 
         activations: a list of your own activations, in which the network finds those that it was saved with by their
@@ -787,7 +856,7 @@ class MLP:
             smoothing=validation.label_smoothing(label_smoothing, self._architecture),
         )
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return notebook.network_html(self)
 
     def __getstate__(self):

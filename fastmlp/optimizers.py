@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -94,12 +95,15 @@ class Optimizer:
         finally:
             parameters[...] = trained
 
-    def update(self, state, n_steps, dtype):
-        """The Update for the next n_steps of a TrainingState, which is then that many steps further."""
-        n_numbers = 1 if self.is_constant else n_steps
+    def update(self, state, n_steps, dtype, divisors=None):
+        """The Update for the next n_steps of a TrainingState, which is then that many steps further.
+
+        divisors: float64, one for each of the steps, by which l2 and l1 are divided; None for 1.
+        """
+        n_numbers = 1 if self.is_constant and divisors is None else n_steps
         t = state.rule_steps + np.arange(n_numbers, dtype=np.int64)
         rates = self.rates(t, state)
-        columns = [*self.numbers(state, t, rates), *self._numbers_of_lines(t, rates)]
+        columns = [*self.numbers(state, t, rates), *self._numbers_of_lines(t, rates, 1.0 if divisors is None else divisors)]
         numbers = np.empty((n_numbers, len(columns)))
         for i, column in enumerate(columns):
             numbers[:, i] = column
@@ -157,8 +161,9 @@ class Optimizer:
         if not callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
             learning_rate(self.learning_rate, dtype)
 
-    def _numbers_of_lines(self, t, rates):
-        values = {"clip_value": self.clip_value, "l2": self.l2, "l1": self.l1, "decay": rates * self.weight_decay}
+    def _numbers_of_lines(self, t, rates, divisors):
+        penalties = {"l2": self.l2 / divisors, "l1": self.l1 / divisors}
+        values = {"clip_value": self.clip_value, **penalties, "decay": rates * self.weight_decay}
         if self.average is not None:
             own, mean = 1.0 - float(self.average), 9.0 / (10.0 + (t + 1))
             values["average"] = np.where(mean > own, mean, own)
@@ -273,6 +278,7 @@ class RMSprop(Optimizer):
         return [*own, self.momentum, 1.0 if rate_in_k else rates] if self.momentum else own
 
 
+OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}
 
 
@@ -295,6 +301,9 @@ def optimizer_of(value, rate, dtype):
 
 def _powers(state, name, beta, n_steps):
     """beta^t of the next steps, float64: a running product, which goes on from the last one's."""
+    if n_steps == 1:
+        state.powers[name] = product = state.powers.get(name, 1.0) * float(beta)
+        return np.array([product])
     products = np.multiply.accumulate(np.concatenate([[state.powers.get(name, 1.0)], np.full(n_steps, float(beta))]))
     state.powers[name] = float(products[-1])
     return products[1:]

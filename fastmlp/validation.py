@@ -11,6 +11,7 @@ import struct
 import types
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -405,9 +406,12 @@ def class_numbers(name, value, architecture):
         raise ValueError(f"{name} must be integers from 0 to {n_classes - 1}, not {describe(value)}")
 
 
+WeightMean = Literal["weights", "rows"]
+
+
 def mean_over_rows(weight_mean):
     """Whether weighted means divide by the number of rows: weight_mean is "rows", or "weights" for the sum of weights."""
-    return choice("weight_mean", weight_mean, ("weights", "rows")) == "rows"
+    return choice("weight_mean", weight_mean, get_args(WeightMean)) == "rows"
 
 
 def _class_weights(class_weight, y, architecture):

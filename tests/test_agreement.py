@@ -8,8 +8,9 @@ its own largest number.
 import numpy as np
 import pytest
 
-from fastmlp import Huber, Quantile, reference
+from fastmlp import SGD, Adam, Huber, Quantile, reference, schedules
 from fastmlp.activations import ACTIVATIONS
+from fastmlp.training.state import TrainingState
 
 DTYPES = ("float32", "float64")
 random = np.random.RandomState(3)
@@ -107,6 +108,48 @@ def test_losses_and_weights_of_keras(monkeypatch):
         losses, _ = gradient(loss, output, z, targets)
         expected = float(keras.ops.convert_to_numpy(of_keras(given, logits, sample_weight=weights)))
         assert (losses * weights).sum() / 40 == pytest.approx(expected * factor, rel=float(64 * np.finfo(dtype).eps))
+
+
+# scikit-learn's optimizers; bounds in u of |w0| + the path, for float32 and float64. Its SGD does the same operations, with the
+# signs of all turned: equal. Rates 1 / sqrt(n) and n^-p differ by 2 u; that and the rounding of a product and of a sum, 1/2 u
+# each, stay in v for 1 / (1 - mu) = 10 steps: 30 u of the path, and 20 roundings of w. Adam's m and v, of which v is rounded once
+# more than theirs, are off by 1.5 u of their terms in each of 20 steps, v by half of that in its root, and the quotient by 2: 60 u
+# with room for an m whose terms cancel. beta_2^t, which is float64 on both sides, is theirs by pow and ours by products, t u / 2
+# off, of which 1 - beta_2^t = t / 1000 makes 500 u, and the root 250.
+
+SKLEARN = {
+    "sgd": (SGD(learning_rate=0.01), "SGD", {"learning_rate_init": 0.01, "momentum": 0.0, "nesterov": False}, (0, 0)),
+    "momentum": (SGD(learning_rate=0.01, momentum=0.9, form="keras"), "SGD",
+                 {"learning_rate_init": 0.01, "momentum": 0.9, "nesterov": False}, (0, 0)),
+    "nesterov": (SGD(learning_rate=0.01, momentum=0.9, nesterov=True, form="keras"), "SGD",
+                 {"learning_rate_init": 0.01, "momentum": 0.9, "nesterov": True}, (0, 0)),
+    "invscaling": (SGD(learning_rate=schedules.InverseScaling(0.01), momentum=0.9, form="keras"), "SGD",
+                   {"learning_rate_init": 0.01, "momentum": 0.9, "nesterov": False, "lr_schedule": "invscaling"}, (50, 50)),
+    "adam": (Adam(learning_rate=0.01, form="keras"), "Adam", {"learning_rate_init": 0.01}, (60, 60 + 250)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SKLEARN)
+def test_twenty_steps_are_sklearns(name, dtype):
+    """On given gradients, sizes from 1e-7 to 10 with zeros among them."""
+    peers = pytest.importorskip("sklearn.neural_network._stochastic_optimizers")
+    optimizer, theirs, options, units = SKLEARN[name]
+    draw = np.random.RandomState(5)
+    w = draw.standard_normal(2000).astype(dtype)
+    start, path, state, parameters = w.copy(), np.zeros(2000), TrainingState(), [w.copy()]
+    peer = getattr(peers, f"{theirs}Optimizer")(parameters, **options)
+    optimizer.begin(state, w)
+    for step in range(20):
+        g = (draw.standard_normal(2000) * 10.0 ** draw.uniform(-7, 1, 2000)).astype(dtype)
+        g[draw.random_sample(2000) < 0.05] = 0
+        before, update = w.copy(), optimizer.update(state, 1, np.dtype(dtype))
+        reference.update(update.rule, w, g, update.state, update.numbers[0], update.lines)
+        path += np.abs(w.astype(float) - before)
+        peer.update_params(parameters, [g])
+        peer.iteration_ends(step + 1)  # the power of the next step, which divides by step + 2
+    difference = np.abs(parameters[0].astype(float) - w) / (np.abs(start) + path)
+    assert parameters[0].dtype == w.dtype and difference.max() <= units[DTYPES.index(dtype)] * np.finfo(dtype).eps / 2
 
 
 def test_balanced_weights_and_losses_of_sklearn():

@@ -226,3 +226,16 @@ def test_an_instruction_set_that_is_not_there_is_an_error_of_the_first_network_n
     done = run_program(program, FASTMLP_ISA="mmx")
     assert done.stdout == "FASTMLP_ISA is 'mmx', expected one of avx512, avx2, portable\n"
     assert not done.stderr
+
+
+@needs_kernels
+@pytest.mark.skipif(not os.path.exists("/proc/cpuinfo"), reason="asks Linux")
+@pytest.mark.parametrize("isa, flags", [
+    ("avx2", {"avx2", "fma"}), ("avx512", {"avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"}),
+])  # fmt: skip
+def test_what_the_processor_has(isa, flags):
+    """The processor's own answer is the system's."""
+    with open("/proc/cpuinfo") as file:
+        found = next((set(line.split()) for line in file if line.startswith("flags")), set())
+    module = kernels().modules("portable")[np.dtype(np.float32)]
+    assert module.cpu_supports(isa) == (flags <= found)

@@ -23,6 +23,7 @@ pytestmark = [
 
 def build(folder, edit=None, **environment):
     """(exit status, messages) of a build in place of a copy of the sources in folder."""
+    folder.mkdir(exist_ok=True)
     shutil.copytree(ROOT / "fastmlp", folder / "fastmlp", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     setup = (ROOT / "setup.py").read_text()
     for file in ("pyproject.toml", "README.md", "LICENSE"):
@@ -66,6 +67,21 @@ def test_inexact_flags_are_refused(flag, tmp_path):
     assert status != 0 and f"fastmlp promises bits, and {flag} changes them" in messages
     status, messages = build(tmp_path / "past setup.py", ('"-O3"', f'"{flag}"'))
     assert status != 0 and "remove it from CFLAGS" in messages  # the header's own words
+
+
+@pytest.mark.parametrize("flag, isas, lost", [
+    ("-fopenmp", "portable", "without OpenMP"), ("-mavx2", "avx2", "knows no avx2"), ("-c", "portable", "no working C compiler"),
+])  # fmt: skip
+def test_a_strict_build_leaves_nothing_out(flag, isas, lost, tmp_path):
+    """A compiler that refuses a flag: what is left out is said, and is an error where nothing may be."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text(f'#!/bin/sh\ncase " $* " in *" {flag} "*) exit 1;; esac\nexec gcc "$@"\n')
+    compiler.chmod(0o755)
+    environment = {"CC": str(compiler), "FASTMLP_BUILD_ISAS": isas, "FASTMLP_BUILD_STRICT": "1"}
+    status, messages = build(tmp_path / "strict", **environment)
+    assert status != 0 and lost in messages and "FASTMLP_BUILD_STRICT" in messages
+    status, messages = build(tmp_path / "lenient", **environment | {"FASTMLP_BUILD_STRICT": "0"})
+    assert status == 0 and lost in messages, messages
 
 
 @pytest.mark.parametrize("wrong", [

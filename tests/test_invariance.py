@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from fastmlp import ACTIVATIONS, MLP, reference
+from fastmlp import ACTIVATIONS, MLP, SGD, reference, schedules
 from fastmlp.backends import kernels
 from fastmlp.reference import Samples, Steps, Update
 
@@ -125,6 +125,21 @@ def test_a_team_that_is_tried_against_one_thread(isa):
         taken = kernel.branches_taken()
         assert ("team" in taken) == (net is nets[1]) and "one thread" in taken
     assert nets[0].hash() == nets[1].hash()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("way", ["adam", "l2", "dropout"])
+def test_what_is_each_steps_own_while_a_team_is_tried(way, isa):
+    """The numbers of a rule, its penalties and the step that dropout draws by, from one run of steps to the next."""
+    with_l2 = SGD(learning_rate=schedules.Cosine(0.1, epochs=15), l2=1e-2)
+    how = {"adam": {"optimizer": "adam"}, "l2": {"optimizer": with_l2}, "dropout": {"dropout": 0.3}}[way]
+    hashes, losses = set(), set()
+    for n_threads in (1, 2):
+        net = network("compiled", n_threads, isa, sizes=(300, 20, 5))
+        history = net.fit(*data(1700, 300, 5), epochs=15, batch_size=100, verbose=0, **how)
+        hashes.add(net.hash())
+        losses.add(tuple(history["loss"]))
+    assert len(hashes) == len(losses) == 1
 
 
 @pytest.mark.parametrize("scale", [1, 255, 7])

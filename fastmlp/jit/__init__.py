@@ -25,7 +25,7 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("the backend 'numba' needs Numba; install it with: pip install \"fastmlp[numba]\"") from error
 
-if numba.config.DISABLE_JIT:
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined, unused-ignore]
     raise ImportError("the backend 'numba' compiles, and the environment variable NUMBA_DISABLE_JIT forbids that: unset it")
 
 from .engine import Engine

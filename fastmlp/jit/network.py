@@ -167,9 +167,8 @@ def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
     while first < task.stop:
         count = min(plan.batch, task.stop - first)
         if learns:
-            take_batch(plan, task, layers, p, data(gradients), numbers, sync, memory, rows, scratch, first, count, thread,
-                       team)  # fmt: skip
-            if is_stopped(task):
+            if not take_batch(plan, task, layers, p, data(gradients), numbers, sync, memory, rows, scratch, first, count, thread,
+                              team):  # fmt: skip
                 pointer(np.int64, task.stopped)[1] = first
                 return
             first += plan.batch
@@ -184,7 +183,10 @@ def run(plans, tasks, layers, parameters, gradients, sync_words, team, thread):
 
 @jit
 def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, scratch, first, rows, thread, team):
-    """Rows first .. first + rows - 1 through the network. The arrays in memory have space for `space` rows."""
+    """Rows first .. first + rows - 1 through the network. The arrays in memory have space for `space` rows.
+
+    Whether it was not stopped, for all threads alike: who looked later might see what another thread found in the next batch.
+    """
     output = len(layers) - 1
     step = (first - task.start) // plan.batch
     take_inputs(plan, task, step, layers[0].n_in, moved(memory, space * plan.unpacked), first, rows, scratch, thread, team)
@@ -212,10 +214,10 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
         if by_columns(p, layer.n_out, team) or i < output and by_columns(p, layers[i + 1].n_out, team):
             wait(sync, team)
     if plan.mode == FORWARD:
-        return
+        return True
     finish_outputs(plan, task, layers[output], p, memory, space, first, rows, scratch, thread, team)
     if plan.mode == EVALUATE:
-        return
+        return True
     for i in range(output, 0, -1):
         if by_columns(p, layers[i].n_in, team) or i < output and by_columns(p, layers[i].n_out, team):
             wait(sync, team)
@@ -224,8 +226,8 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
     if task.penalties != 0:
         sum_penalties(layers, task.penalises_biases, p, sums, thread, team)
     wait(sync, team)  # all gradients are there, and the weights have been read and may change
-    if is_stopped(task):
-        return
+    if task.stopped != 0 and pointer(np.int64, task.stopped)[0] != 0:
+        return False
     if task.penalties != 0 and thread == 0:
         coefficients = moved(pointer(np.float64, task.coefficients), step * task.coefficients_step)
         penalty = penalty_of(layers, task.penalises_biases, sums, coefficients[0], coefficients[1])
@@ -243,12 +245,7 @@ def take_batch(plan, task, layers, p, gradients, numbers, sync, memory, space, s
         scale = clipping_scale(gradients, n, task.clip_norm, task.clip_eps, sums, sync, thread, team)
         update_share(task.update, task.bias_update, numbers, scale, layers, gradients, n, thread, team)
         wait(sync, team)
-
-
-@inline
-def is_stopped(task):
-    """Whether the batch is not to be updated with; the same for all threads, behind a wait."""
-    return task.stopped != 0 and pointer(np.int64, task.stopped)[0] != 0
+    return True
 
 
 @jit

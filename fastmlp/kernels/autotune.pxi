@@ -50,6 +50,7 @@ cdef void run_autotuned(Job* job, int team, Autotune* autotune) noexcept nogil:
         if job.not_finite:
             return
         learn(autotune, steps * macs, (now() - began) / (steps * macs))
+        skip_steps(job, steps)
         job.start = job.stop
 
 

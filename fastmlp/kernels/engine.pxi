@@ -80,15 +80,6 @@ cdef inline void forget_dropout(Job* job) noexcept:
         job.layers[i].drop.threshold = 0
 
 
-cdef inline void skip_steps(Job* job, Py_ssize_t steps) noexcept:
-    # What a job has of each step, from those steps on.
-    job.step += steps
-    job.update.numbers += steps * job.numbers_step
-    job.coefficients += steps * job.coefficients_step
-    if job.penalties != NULL:
-        job.penalties += steps
-
-
 cdef inline Py_ssize_t rows_at_a_time(Py_ssize_t rows) noexcept:
     cdef Py_ssize_t block = min(rows, max(INFERENCE_ROWS, PACKING_B_ROWS))
     mark(ONE_BLOCK if block == rows else BLOCKS_OF_ROWS)
@@ -302,7 +293,7 @@ cdef class Engine:
                 return None
             # The weights are not finite, or too large: go on from there.
             job.watches = job.not_finite = False
-            skip_steps(&job, (job.stopped_at - start) // batch_size)
+            skip_steps(&job, (job.stopped_at - job.start) // batch_size)
             job.start, job.stop = job.stopped_at, stop
             run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
         if job.weights == NULL:

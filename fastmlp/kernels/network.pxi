@@ -89,6 +89,15 @@ cdef struct Job:
     Barrier barrier
 
 
+cdef inline void skip_steps(Job* job, Py_ssize_t steps) noexcept nogil:
+    # What a job has of each step, from those steps on.
+    job.step += steps
+    job.update.numbers += steps * job.numbers_step
+    job.coefficients += steps * job.coefficients_step
+    if job.penalties != NULL:
+        job.penalties += steps
+
+
 cdef enum:
     BEGINNING = 100         # vectors of weights that could be updated in the time that it takes to begin a product
 
@@ -140,8 +149,7 @@ cdef void run(Job* job, int thread, int team) noexcept nogil:
     cdef Py_ssize_t first, i = 0
     cdef Update update = job.update
     for first from job.start <= first < job.stop by job.batch_size:
-        take_batch(job, &update, i, first, min(job.batch_size, job.stop - first), thread, team)
-        if job.not_finite:
+        if not take_batch(job, &update, i, first, min(job.batch_size, job.stop - first), thread, team):
             if thread == 0:
                 job.stopped_at = first
             break
@@ -150,9 +158,10 @@ cdef void run(Job* job, int thread, int team) noexcept nogil:
     fp_leave(environment)
 
 
-cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize_t first, Py_ssize_t rows, int thread,
+cdef bint take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize_t first, Py_ssize_t rows, int thread,
                      int team) noexcept nogil:
-    # The i_step-th batch of the job: rows first .. first + rows - 1.
+    # The i_step-th batch of the job: rows first .. first + rows - 1. Whether it was not stopped, for all threads alike: who asked
+    # the job later might see what another thread found in the next batch.
     cdef Ahead ahead = rows_ahead(job, first + rows, thread, team)
     cdef const real** x = job.x_lines + thread * job.batch_size
     cdef const real** a = x
@@ -169,7 +178,7 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
         layer = &job.layers[i]
         if job.mode == FORWARD and i == output:
             forward(layer, a, job.out + first * layer.n_out, rows, True, step, NULL, scratch, panels, &ahead, thread, team)
-            return
+            return True
         forward(layer, a, layer.a, rows, i < output, step, &job.not_finite if job.watches and i == 0 else NULL,
                 scratch, panels, &ahead, thread, team)
         a = layer.a_lines
@@ -178,7 +187,7 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
 
     finish_outputs(job, first, rows, panels, thread, team)
     if job.mode == EVALUATE:
-        return
+        return True
     for i in range(output, 0, -1):
         layer = &job.layers[i]
         if by_columns(layer.n_in, team) or i < output and by_columns(layer.n_out, team):
@@ -188,7 +197,7 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
         sum_penalties(job, thread, team)
     barrier_wait(&job.barrier, team)  # all gradients are there, and the weights have been read and may change
     if job.not_finite:
-        return
+        return False
     if job.penalties != NULL and thread == 0:
         job.penalties[i_step] = penalty_of(job, job.coefficients[i_step * job.coefficients_step],
                                            job.coefficients[i_step * job.coefficients_step + 1])
@@ -199,6 +208,7 @@ cdef void take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize
     if job.gradients != NULL:
         update_clipped(job, update, thread, team)
         barrier_wait(&job.barrier, team)
+    return True
 
 
 cdef inline const char* row_of(const Rows* source, const int64_t* order, Py_ssize_t i) noexcept nogil:

@@ -16,6 +16,7 @@
 
 /* Round to nearest, no flushing of subnormals; enter returns what to give to leave. */
 #if defined(__x86_64__) || defined(_M_X64)
+#include <cpuid.h>
 #include <immintrin.h>
 typedef uint32_t fp_environment;
 static inline fp_environment fp_enter(void) {
@@ -123,13 +124,19 @@ static inline int threads_set(void) {
 #endif
 }
 
+/* Whether the processor has an instruction set and the system keeps its registers, asked of the processor itself: the
+ * compiler's own __builtin_cpu_supports answers 0 where a program is linked without its run-time library, as zig does. */
 static inline int cpu_has(const char *isa) {
 #if (defined(__x86_64__) || defined(__i386__)) && (defined(__GNUC__) || defined(__clang__))
-    __builtin_cpu_init();
-    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (isa[3] == '2') return avx2;
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    const unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, avx2 = 1u << 5;
+    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+    const unsigned ymm = 0x06, zmm = 0xE6;
+    unsigned a, b, c, d, kept, upper;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (fma | osxsave | avx)) != (fma | osxsave | avx)) return 0;
+    __asm__("xgetbv" : "=a"(kept), "=d"(upper) : "c"(0));
+    (void)upper;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2) || (kept & ymm) != ymm) return 0;
+    return isa[3] == '2' || ((b & avx512) == avx512 && (kept & zmm) == zmm);
 #else
     (void)isa;
     return 0;

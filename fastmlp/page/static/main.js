@@ -53,7 +53,7 @@ function sendInput() {
 function takeAnswer(message) {
   answered = message.sequence;
   if (message.structure === model.structure) {
-    model.activations = message.activations;
+    model.takeActivations(message);
     render();
   }
   if (isStale) sendInput();

@@ -7,9 +7,16 @@ export class Model {
   status = null;
   parameters = null; // all of them, or null for large networks, of which only what is drawn travels
   activations = null; // of every layer, one after the other
+  sequence = 0; // of the input that they are of
   maps = null;
   version = -1;
   columns = new Map(); // of large networks: neurons asked for, by "layer/neuron"
+
+  /** Take over the activations of an input, unless they are of one before: an update waits for its turn to be drawn. */
+  takeActivations({ sequence, activations }) {
+    if (sequence < this.sequence) return;
+    Object.assign(this, { sequence, activations });
+  }
 
   /** Take over an update; what it does not hold stays as it was. */
   update(message) {
@@ -24,7 +31,7 @@ export class Model {
     this.version = message.version;
     if (message.parameters) this.parameters = message.parameters;
     if (message.first_weights) this.first = message.first_weights;
-    if (message.activations) this.activations = message.activations;
+    if (message.activations) this.takeActivations(message);
     if (message.maps) this.maps = message.maps;
     if (message.line_layers) {
       this.served = {

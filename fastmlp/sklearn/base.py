@@ -1,0 +1,380 @@
+"""What both estimators have in common: the hooks of scikit-learn's classes that compute, done by fastmlp.
+
+Constraints, error texts, tags, routing and the checks of data are those of the scikit-learn that is installed. A hook of its loop
+that a subclass overrides is obeyed: training then takes scikit-learn's own loop.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import neural_network
+from sklearn.callback import CallbackSupportMixin
+from sklearn.metrics import check_scoring
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.parallel import _get_threadpool_controller
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..activations import ACTIVATIONS
+from ..custom import CustomActivation
+from ..network import MLP
+from . import at_once, lbfgs, losses
+from .callbacks import Told
+from .fitting import NOT_FINITE, fit_stochastic, samples_of
+from .optimizers import OnFlatArrays
+from .parameters import Parameters, common_dtype
+from .sparse import is_worth_it
+
+HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
+HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
+FITTED = "_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts"
+OUTPUT_NAMES = {"logistic": "sigmoid"}
+DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
+TEAM_PAYS = 2e6  # multiply-adds of a step from which more threads are tried: shorter fits are over before that has paid
+OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
+
+
+class Estimator(CallbackSupportMixin):
+    """What both estimators have in common, before scikit-learn's class in the order of bases."""
+
+    _classifies: bool
+    _parameters: Parameters | None
+    _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
+    _told: Told | None = None  # likewise
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        theirs = neural_network.MLPClassifier
+        cls._follows_their_loop = any(getattr(cls, name) is not getattr(theirs, name) for name in HOOKS_OF_THEIR_LOOP)
+        cls._computes_its_own_outputs = cls._forward_pass is not theirs._forward_pass or any(
+            getattr(cls, name) is not getattr(Estimator, name) for name in ("_forward_pass_fast", "_predict")
+        )
+        cls._changes_training = cls._follows_their_loop or any(
+            getattr(cls, name) is not getattr(Estimator, name) for name in ("_fit_stochastic", "_validate_input")
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        attributes = vars(self)
+        return "coefs_" in attributes or any(name.endswith("_") and not name.startswith("__") for name in attributes)
+
+    # What fit and partial_fit do.
+
+    def _fit_all(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: give both, or neither")
+        if sample_weight_val is not None and X_val is None:
+            raise ValueError("sample_weight_val needs X_val and y_val")
+        if X_val is not None and self.solver == "lbfgs":
+            raise ValueError("X_val and y_val are for solver='sgd' and 'adam': lbfgs validates nothing")
+        self._own_validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        self._told = Told(self, X, y, sample_weight)
+        try:
+            self._fit(X, y, sample_weight=sample_weight)
+            self._told.fit_ends()
+        finally:
+            del self._own_validation, self._told
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        class_weight = getattr(self, "class_weight", None)
+        if incremental and sample_weight is None and class_weight is None:
+            targets = at_once.rows(self, X, y)
+            if targets is not None and self._engine_loss() is not None:
+                self._random_state = at_once.random_state_of(self)
+                fit_stochastic(self, X, targets, None, incremental)
+                self._require_finite()
+                return self
+        if class_weight is not None:
+            if incremental and class_weight == "balanced":
+                raise ValueError(
+                    "class_weight='balanced' needs all classes at once: for partial_fit, give a dict {class: weight}"
+                )
+            of_rows = compute_sample_weight(class_weight, y)
+            sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
+        return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+
+    def _require_finite(self) -> None:
+        if not self._engine_of(self._parameters).all_finite(self._parameters.flat[None]):
+            raise ValueError(NOT_FINITE)
+
+    def _dtype_is_changed(self, parameters: Parameters) -> bool:
+        return self.dtype is not None and parameters.flat.dtype != self.dtype
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        if incremental or self.warm_start or not self._classifies:
+            X, y = super()._validate_input(X, y, incremental, reset)
+        else:
+            X, y = self._validate_with_new_classes(X, y, reset)
+        if self._own_validation is not None:
+            X_val, y_val, weights = self._own_validation
+            X_val, y_val = self._checked_validation(X_val, y_val)
+            weights = None if weights is None else _check_sample_weight(weights, X_val)
+            self._own_validation = X_val, y_val, weights
+        return (X if self.dtype is None else X.astype(self.dtype, copy=False)), y
+
+    def _validate_with_new_classes(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        """As scikit-learn's, but that y is looked at once to find its classes, and not again to binarize it."""
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._label_binarizer = LabelBinarizer().fit(y)
+        self.classes_ = self._label_binarizer.classes_
+        if y.ndim == 2:
+            return X, self._label_binarizer.transform(y).astype(bool)
+        found = np.searchsorted(self.classes_, y)[:, None]
+        return X, found == np.arange(len(self.classes_)) if self._label_binarizer.y_type_ == "multiclass" else found.astype(
+            bool
+        )
+
+    def _checked_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        numeric = {} if self._classifies else {"y_numeric": True}
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=False,
+            **numeric,
+        )
+        if not self._classifies:
+            return X, y.reshape(-1, 1) if y.ndim == 1 else y
+        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
+        unknown = np.setdiff1d(y, self.classes_) if y.ndim == 1 else ()
+        if len(unknown):
+            raise ValueError(
+                f"`y_val` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y_val' has {unknown}."
+            )
+        return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
+        vars(self).pop("_dropout_seed", None)
+        super()._initialize(y, layer_units, dtype)
+        self.validation_loss_curve_ = []
+        if common_dtype(self.coefs_, self.intercepts_) is not None:
+            self._linked_parameters()
+
+    def _fit_stochastic(
+        self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
+    ):
+        if self._takes_their_loop():
+            super()._fit_stochastic(
+                X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
+            )
+        else:
+            fit_stochastic(self, X, y, sample_weight, incremental)
+
+    def _fit_lbfgs(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units):
+        if not self._takes_their_loop():
+            parameters = self._linked_parameters(np.dtype(np.float64))
+            samples = samples_of(self, X, y, sample_weight, parameters.flat.dtype)
+            X, y = samples.x, samples.y
+        # BLAS's threads would go on spinning between SciPy's short calls, on the processors that the engine's threads need.
+        with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+            super()._fit_lbfgs(X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units)
+
+    def _unpack(self, packed_parameters: np.ndarray) -> None:
+        parameters = self._parameters_of_views()
+        if parameters is None or packed_parameters.dtype != parameters.flat.dtype:
+            super()._unpack(packed_parameters)
+        else:
+            lbfgs.unpack(packed_parameters, parameters)
+
+    def _loss_grad_lbfgs(self, packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
+        self._unpack(packed_coef_inter)
+        if self._takes_their_loop():
+            return super()._loss_grad_lbfgs(
+                packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads
+            )
+        loss, gradient = lbfgs.loss_and_gradient(self, X, y, sample_weight)
+        return loss, lbfgs.packed(gradient)
+
+    # The flat array and its engines.
+
+    def _takes_their_loop(self) -> bool:
+        """Whether training takes scikit-learn's loop; ValueError if that cannot do what is asked."""
+        theirs = (
+            self._follows_their_loop or common_dtype(self.coefs_, self.intercepts_) is None or self._engine_loss() is None
+        )
+        if theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_:
+            changed = [name for name, default in DEFAULTS.items() if getattr(self, name, default) != default]
+            if changed:
+                raise ValueError(
+                    f"{changed[0]}={getattr(self, changed[0])!r} does not go with hooks of one's own, nor with these coefs_"
+                )
+            return True
+        return False
+
+    def _linked_parameters(self, dtype: np.dtype | None = None) -> Parameters:
+        """The Parameters that coefs_ and intercepts_ are views of, writable and in dtype, their own unless given."""
+        parameters = self._parameters_of_views()
+        if parameters is None or not parameters.flat.flags.writeable or dtype not in (None, parameters.flat.dtype):
+            dtype = common_dtype(self.coefs_, self.intercepts_) if dtype is None else dtype
+            self._parameters = parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
+            self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
+        return parameters
+
+    def _parameters_of_views(self) -> Parameters | None:
+        """The Parameters, if coefs_ and intercepts_ still are their views."""
+        parameters = vars(self).get("_parameters")
+        return parameters if parameters is not None and parameters.are(self.coefs_, self.intercepts_) else None
+
+    def _engine_of(
+        self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf, is_sparse: bool = False
+    ) -> Any:
+        n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
+        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads, is_sparse)
+
+    def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
+        """The engine's activations, one a layer."""
+        of_layers = self.activation
+        if isinstance(of_layers, (list, tuple)):
+            if len(of_layers) != n_hidden:
+                raise ValueError(f"activation must be one, or one for each of {n_hidden} hidden layers, got {of_layers!r}")
+            for name in of_layers:
+                if not isinstance(name, CustomActivation) and name not in HIDDEN:
+                    raise ValueError(f"activation must be of {sorted(HIDDEN)}, got {name!r}")
+        else:
+            of_layers = [of_layers] * n_hidden
+        return tuple(name if isinstance(name, CustomActivation) else OUTPUT_NAMES.get(name, name)
+                     for name in [*of_layers, self.out_activation_])  # fmt: skip
+
+    def _engine_loss(self) -> Any:
+        """The engine's loss; None where outputs that the user has changed do not go with it."""
+        if self._classifies:
+            return losses.NAMES[self.out_activation_] if self.out_activation_ in ("softmax", "logistic") else None
+        expected = "exp" if self.loss == "poisson" else "identity"
+        return self.loss if self.out_activation_ == expected else None
+
+    # What predict, predict_proba and scores do.
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
+        if check_input:
+            outputs = at_once.outputs(self, X)
+            if outputs is not None:
+                return outputs
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if self.dtype is not None:
+            X = X.astype(self.dtype, copy=False)
+        parameters = self._parameters_for(X)
+        if parameters is None:
+            return super()._forward_pass_fast(X, check_input=False)
+        engine, dtype = self._engine_of(parameters), parameters.flat.dtype
+        if not issparse(X):
+            return engine.forward(np.ascontiguousarray(X, dtype))
+        X = X.tocsr().astype(dtype, copy=False)
+        if is_worth_it(X):
+            return self._engine_of(parameters, is_sparse=True).forward(X)
+        blocks = [X[start : start + OF_ROWS].toarray() for start in range(0, X.shape[0], OF_ROWS)]
+        return np.concatenate([engine.forward(np.ascontiguousarray(block)) for block in blocks])
+
+    def _parameters_for(self, X: Any) -> Parameters | None:
+        """The Parameters to compute the outputs for checked X with; None where scikit-learn's own way is to be taken."""
+        own = common_dtype(self.coefs_, self.intercepts_)
+        if own is None or self._computes_its_own_outputs or X.shape[1] != self.coefs_[0].shape[0]:
+            return None
+        dtype = np.result_type(X.dtype, own)
+        if dtype not in (np.float32, np.float64):
+            return None
+        linked = self._parameters_of_views()
+        if linked is not None and linked.flat.dtype == dtype:
+            return linked
+        return Parameters.of(self.coefs_, self.intercepts_, dtype)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The classes, or labels, or numbers that are predicted for X (rows, n_features_in_)."""
+        outputs = at_once.outputs(self, X)
+        return super().predict(X) if outputs is None else self._answers(outputs)
+
+    def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
+        return self._answers(self._forward_pass_fast(X, check_input=check_input))
+
+    def _answers(self, outputs: np.ndarray) -> np.ndarray:
+        if not self._classifies:
+            return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        answers = at_once.classes(self, outputs)
+        if answers is not None:
+            return answers
+        return self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
+
+    def _score(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        if self.scoring is None and self._classifies and y.ndim == 1:
+            return float(np.average(self._predict(X, check_input=False) == y, weights=sample_weight))
+        if self.scoring is None:
+            return super()._score(X, y, sample_weight=sample_weight)
+        if self.scoring == "loss":
+            return -self.validation_loss_curve_[-1]
+        unnamed = object.__new__(type(self))  # X has lost its names, which is no reason for a warning
+        vars(unnamed).update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(check_scoring(unnamed, self.scoring)(unnamed, X, y, **weights))
+
+    def activations(self, X: Any) -> list[np.ndarray]:
+        """The activations of every layer for X (rows, n_features_in_): a list of arrays (rows, units), the inputs first, the
+        outputs last."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = X if self.dtype is None else X.astype(self.dtype, copy=False)
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
+        engine = self._engine_of(Parameters.of(self.coefs_, self.intercepts_, dtype))
+        return engine.activations(np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype))
+
+    def to_network(self) -> MLP:
+        """A fastmlp.MLP with a copy of these weights, whose forward gives the bits of predict_proba's, or predict's, outputs."""
+        check_is_fitted(self)
+        dtype = np.dtype(common_dtype(self.coefs_, self.intercepts_) or np.float64)
+        parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
+        *hidden, output = self._engine_activations(len(parameters.sizes) - 2)
+        net = MLP(
+            parameters.sizes, hidden or "relu", output, self._engine_loss() or "squared_error", dtype.name, seed=0,
+            n_threads=self.n_threads,
+        )  # fmt: skip
+        net.parameters[...] = parameters.flat
+        return net
+
+    def to_sklearn(self) -> Any:
+        """scikit-learn's own estimator with this one's parameters and attributes, for what looks for its exact class, such as
+        skl2onnx. Its weights and its optimizer's state are copies. Raises ValueError for what its class does not have: activations
+        and losses of fastmlp's."""
+        check_is_fitted(self)
+        (theirs,) = (kind for kind in (neural_network.MLPClassifier, neural_network.MLPRegressor) if isinstance(self, kind))
+        model = theirs(**{name: getattr(self, name) for name in theirs().get_params()})
+        model._validate_params()
+        attributes = {
+            name: copy.deepcopy(value) for name, value in vars(self).items() if name.endswith("_") or name in FITTED
+        }
+        vars(model).update(
+            attributes, coefs_=[c.copy() for c in self.coefs_], intercepts_=[i.copy() for i in self.intercepts_]
+        )
+        if isinstance(model.__dict__.get("_optimizer"), OnFlatArrays):
+            model._optimizer = model._optimizer.to_sklearn()
+        return model
+
+    # Copies of estimators: of the flat array, into which the lists point again.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in super().__getstate__().items() if name not in ("_told", "_own_validation")}
+        state.pop("_parameters", None)
+        parameters = self._parameters_of_views()
+        if parameters is not None:
+            state["_flat"], state["_sizes"] = parameters.flat, parameters.sizes
+            del state["coefs_"], state["intercepts_"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        flat, sizes = state.pop("_flat", None), state.pop("_sizes", None)
+        super().__setstate__(state)
+        if flat is not None:
+            self._parameters = parameters = Parameters(flat, sizes)
+            if flat.flags.writeable:  # what joblib maps from a file stays there
+                self._parameters = parameters = Parameters.of(parameters.coefs, parameters.intercepts, flat.dtype)
+            self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
+        elif "coefs_" in state and common_dtype(self.coefs_, self.intercepts_) is not None:
+            self._linked_parameters()

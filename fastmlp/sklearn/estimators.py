@@ -1,0 +1,245 @@
+"""MLPClassifier and MLPRegressor: their parameters, and what only one of them has."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from .. import optimizers
+from ..custom import CustomActivation
+from ..losses import Huber, Quantile
+from . import at_once
+from .base import HIDDEN, Estimator
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "activation": [StrOptions(HIDDEN), CustomActivation, list, tuple],
+    "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+    "l1": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [StrOptions(set(optimizers.OPTIMIZERS)), optimizers.Optimizer, None],
+    "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
+    "average": [Interval(Real, 0, 1, closed="both"), None],
+    "scoring": [str, callable, None],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "dtype": [StrOptions({"float32", "float64"}), None],
+}
+
+
+class MLPClassifier(Estimator, neural_network.MLPClassifier):
+    """scikit-learn's MLPClassifier, computed by fastmlp: its parameters, attributes, warnings and random draws.
+
+    Those parameters are described in sklearn.neural_network.MLPClassifier; activation may also be any of fastmlp's for hidden
+    layers ("gelu", "silu", "leaky_relu", ...), one of your own, made by fastmlp.activation, or a list of one a hidden layer.
+    Beside them it has:
+
+    optimizer: in place of the solver's own: None, a name, "sgd", "adam", "adamw" or "rmsprop", that takes learning_rate_init,
+        beta_1, beta_2 and epsilon from here, or one of fastmlp's with its own numbers, such as
+        fastmlp.AdamW(learning_rate=fastmlp.schedules.Cosine(1e-3, epochs=10), weight_decay=0.01).
+    dropout: the share of each hidden layer's units to leave out in a step: a number from 0 to below 1, or a list of one a layer.
+    l1: added to the loss is l1 * sum |w| over the batch's rows, or the sum of their weights, as alpha / 2 * sum w^2 is.
+    gradient_clip: the most that the norm of all gradients of a step may be; None does not clip.
+    average: None, or the share, such as 0.999, that an average of the weights keeps in each step; coefs_ are the average then.
+    scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn.
+    n_threads: how many threads compute; None is all that this process may use. The numbers are the same.
+    dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn.
+    class_weight: None, a dict {class: weight}, or "balanced": what the weights of a class's rows are multiplied by.
+    label_smoothing: from 0 to 1, how far targets are drawn towards 1 / classes in training.
+
+    fit also takes X_val, y_val and sample_weight_val, and validation_loss_curve_ is the validation data's loss after each epoch,
+    where there are any. coefs_ and intercepts_ are views of one array. solver="lbfgs" knows no optimizer, dropout, clipping nor
+    average.
+
+    What differs: sums are in fastmlp's order, so that results are the same on any machine and number of threads, and
+    scikit-learn's to rounding; all is computed in one dtype, the state of the optimizer too, where scikit-learn's turns partly to
+    float64 for float32 inputs with float64 weights or targets; after early stopping coefs_ are a copy of the best weights, which
+    scikit-learn goes on to train in a warm start.
+
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), dropout=0.1, average=0.99, learning_rate_init=0.02, random_state=0, max_iter=50)
+    >>> model.fit(X, y, X_val=X[::5], y_val=y[::5]).score(X, y) > 0.9
+    True
+    """
+
+    _classifies = True
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **neural_network.MLPClassifier._parameter_constraints, **CONSTRAINTS,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="both")],
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        optimizer=None,
+        dropout=0.0,
+        l1=0.0,
+        gradient_clip=None,
+        average=None,
+        scoring=None,
+        n_threads=None,
+        dtype=None,
+        class_weight=None,
+        label_smoothing=0.0,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
+            batch_size=batch_size, learning_rate=learning_rate, learning_rate_init=learning_rate_init, power_t=power_t,
+            max_iter=max_iter, shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
+            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun,
+        )  # fmt: skip
+        self.optimizer, self.dropout, self.l1, self.gradient_clip = optimizer, dropout, l1, gradient_clip
+        self.average, self.scoring, self.n_threads, self.dtype = average, scoring, n_threads, dtype
+        self.class_weight, self.label_smoothing = class_weight, label_smoothing
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None
+    ) -> Self:  # fmt: skip
+        """Fit to X (rows, features), dense or sparse, and y.
+
+        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a
+        part of X; validation_loss_curve_ is of them, with early stopping and without.
+        """
+        return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    @available_if(lambda estimator: estimator._check_solver())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one epoch on X and y. classes: all there are, needed in the first call; sample_weight: as for fit."""
+        if classes is not None and hasattr(self, "classes_") and np.array_equal(classes, self.classes_):
+            classes = None  # known: to look at them again takes longer than to train on a row
+        return super().partial_fit(X, y, sample_weight, classes)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class of classes_, or of each label, for X (rows, n_features_in_): (rows, n_classes)."""
+        outputs = at_once.outputs(self, X)
+        if outputs is None:
+            return super().predict_proba(X)
+        if outputs.shape[1] > 1:
+            return outputs
+        both = np.empty((len(outputs), 2), outputs.dtype)
+        both[:, 1] = outputs[:, 0]
+        np.subtract(1, both[:, 1], out=both[:, 0])
+        return both
+
+
+class MLPRegressor(Estimator, neural_network.MLPRegressor):
+    """scikit-learn's MLPRegressor, computed by fastmlp: its parameters, attributes, warnings and random draws.
+
+    Those parameters are described in sklearn.neural_network.MLPRegressor; activation may also be any of fastmlp's for hidden
+    layers ("gelu", "silu", "leaky_relu", ...), one of your own, made by fastmlp.activation, or a list of one a hidden layer.
+    Beside them it has:
+
+    optimizer: in place of the solver's own: None, a name, "sgd", "adam", "adamw" or "rmsprop", that takes learning_rate_init,
+        beta_1, beta_2 and epsilon from here, or one of fastmlp's with its own numbers, such as
+        fastmlp.AdamW(learning_rate=fastmlp.schedules.Cosine(1e-3, epochs=10), weight_decay=0.01).
+    dropout: the share of each hidden layer's units to leave out in a step: a number from 0 to below 1, or a list of one a layer.
+    l1: added to the loss is l1 * sum |w| over the batch's rows, or the sum of their weights, as alpha / 2 * sum w^2 is.
+    gradient_clip: the most that the norm of all gradients of a step may be; None does not clip.
+    average: None, or the share, such as 0.999, that an average of the weights keeps in each step; coefs_ are the average then.
+    scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn.
+    n_threads: how many threads compute; None is all that this process may use. The numbers are the same.
+    dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn.
+    loss: also "absolute_error", "huber", "quantile", fastmlp.Huber(delta) and fastmlp.Quantile(q).
+
+    fit also takes X_val, y_val and sample_weight_val, and validation_loss_curve_ is the validation data's loss after each epoch,
+    where there are any. coefs_ and intercepts_ are views of one array. solver="lbfgs" knows no optimizer, dropout, clipping nor
+    average.
+
+    What differs: sums are in fastmlp's order, so that results are the same on any machine and number of threads, and
+    scikit-learn's to rounding; all is computed in one dtype, the state of the optimizer too, where scikit-learn's turns partly to
+    float64 for float32 inputs with float64 weights or targets; after early stopping coefs_ are a copy of the best weights, which
+    scikit-learn goes on to train in a warm start.
+    """
+
+    _classifies = False
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **neural_network.MLPRegressor._parameter_constraints, **CONSTRAINTS,
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"}), Huber, Quantile],
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        optimizer=None,
+        dropout=0.0,
+        l1=0.0,
+        gradient_clip=None,
+        average=None,
+        scoring=None,
+        n_threads=None,
+        dtype=None,
+    ):
+        super().__init__(
+            loss=loss, hidden_layer_sizes=hidden_layer_sizes, activation=activation, solver=solver, alpha=alpha,
+            batch_size=batch_size, learning_rate=learning_rate, learning_rate_init=learning_rate_init, power_t=power_t,
+            max_iter=max_iter, shuffle=shuffle, random_state=random_state, tol=tol, verbose=verbose,
+            warm_start=warm_start, momentum=momentum, nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, n_iter_no_change=n_iter_no_change, max_fun=max_fun,
+        )  # fmt: skip
+        self.optimizer, self.dropout, self.l1, self.gradient_clip = optimizer, dropout, l1, gradient_clip
+        self.average, self.scoring, self.n_threads, self.dtype = average, scoring, n_threads, dtype
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None
+    ) -> Self:  # fmt: skip
+        """Fit to X (rows, features), dense or sparse, and y.
+
+        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a
+        part of X; validation_loss_curve_ is of them, with early stopping and without.
+        """
+        return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)

@@ -1,0 +1,22 @@
+"""Models that were fitted by scikit-learn's own classes."""
+
+from typing import Any
+
+from sklearn import neural_network
+
+from ..containers import describe
+from .estimators import MLPClassifier, MLPRegressor
+
+
+def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
+    """A fitted sklearn.neural_network.MLPClassifier or MLPRegressor, as it was unpickled, as one of these classes.
+
+    All its parameters and attributes are taken over, and coefs_ copied; partial_fit and warm starts go on where it stands, with
+    the state of its optimizer. Raises TypeError for anything else.
+    """
+    classes = {neural_network.MLPClassifier: MLPClassifier, neural_network.MLPRegressor: MLPRegressor}
+    if type(model) not in classes:
+        raise TypeError(f"model must be scikit-learn's MLPClassifier or MLPRegressor, not {describe(model)}")
+    ours = classes[type(model)](**model.get_params())
+    ours.__setstate__({**vars(ours), **vars(model)})
+    return ours

@@ -1,0 +1,428 @@
+"""What fastmlp.sklearn has beyond scikit-learn's classes, and how its estimators hold their weights."""
+
+import copy
+import pickle
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn import neural_network
+from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
+from sklearn.model_selection import GridSearchCV
+
+import fastmlp
+from fastmlp.sklearn import MLPClassifier, MLPRegressor, from_sklearn
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ROWS = 120
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.default_rng(1).standard_normal((ROWS, 6))
+
+
+@pytest.fixture(scope="module")
+def y(X):
+    return np.array(["a", "b", "c"])[(X[:, 0] > 0) * 1 + (X[:, 1] * X[:, 2] > 0.2)]
+
+
+@pytest.fixture(scope="module")
+def numbers(X):
+    return X[:, 0] - X[:, 1] ** 2
+
+
+def classifier(**parameters):
+    return MLPClassifier(**{"hidden_layer_sizes": 12, "max_iter": 4, "random_state": 0, "batch_size": 25, **parameters})
+
+
+def regressor(**parameters):
+    return MLPRegressor(**{"hidden_layer_sizes": 12, "max_iter": 4, "random_state": 0, "batch_size": 25, **parameters})
+
+
+def weights_of(model):
+    return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
+
+
+# The weights are views of one array.
+
+
+def flat_of(model):
+    """The arrays that its weights are views of."""
+    return {id(array.base if array.base.base is None else array.base.base) for array in model.coefs_ + model.intercepts_}
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("again", [lambda m: m, copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_coefs_are_live_views(solver, again, X, y):
+    first = classifier(solver=solver).fit(X, y)
+    model = again(first)
+    assert len(flat_of(model)) == 1 and (model.predict_proba(X) == first.predict_proba(X)).all()
+    model.coefs_[0][...] = 0
+    model.intercepts_[1][...] = [0, 0, 50]
+    assert (model.predict(X) == "c").all()
+    if model is not first:
+        assert first.coefs_[0].any()
+    if solver != "lbfgs":
+        held = model.coefs_[0]
+        model.partial_fit(X, y)
+        assert held is model.coefs_[0] and held.any()
+
+
+def test_what_users_put_into_coefs(X, y):
+    model = classifier().fit(X, y)
+    before = model.predict_proba(X)
+    model.coefs_[0] = model.coefs_[0] * 2
+    assert not np.allclose(model.predict_proba(X), before)
+    model.coefs_ = [coef / 2 if i == 0 else coef for i, coef in enumerate(model.coefs_)]
+    assert np.allclose(model.predict_proba(X), before)
+    model.partial_fit(X, y)  # and are views again
+    assert len(flat_of(model)) == 1
+    model.coefs_ = [coef.astype(np.float16) for coef in model.coefs_]
+    model.intercepts_ = [bias.astype(np.float16) for bias in model.intercepts_]
+    assert model.predict_proba(X.astype(np.float16)).dtype == np.float16
+    model.out_activation_ = "identity"
+    assert not np.allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_predict_adds_nothing(X, y):
+    model = classifier().fit(X, y)
+    for one in model, pickle.loads(pickle.dumps(model)):
+        before = set(vars(one))
+        one.predict(X), one.predict_proba(X[:1]), one.activations(X)
+        assert set(vars(one)) == before
+
+
+def test_estimators_made_by_hand(X):
+    net = fastmlp.MLP([6, 5, 1], "tanh", seed=0, dtype="float64")
+    model = MLPRegressor(activation="tanh")
+    model.coefs_, model.intercepts_ = list(net.weights), list(net.biases)
+    model.n_layers_, model.n_outputs_, model.out_activation_ = 3, 1, "identity"
+    assert (model.predict(X) == net.forward(X)[:, 0]).all()
+
+
+# The straight ways give what the others do.
+
+
+@pytest.mark.parametrize("target", ["classes", "two classes", "one class", "labels", "numbers"])
+def test_straight_ways(target, X, y, numbers):
+    targets = {
+        "classes": y,
+        "two classes": y == "a",
+        "one class": np.zeros(ROWS),
+        "labels": np.stack([y == "a", y != "b"], 1) * 1,
+    }
+    model = regressor().fit(X, numbers) if target == "numbers" else classifier().fit(X, targets[target])
+    for method in ("predict", "predict_proba") if target != "numbers" else ("predict",):
+        straight, other = getattr(model, method)(X), getattr(model, method)(X.tolist())
+        assert (straight == other).all() and straight.dtype == other.dtype and straight.shape == other.shape
+    if "class" in target and "one" not in target:
+        assert (model.predict(X) == model.classes_[model.predict_proba(X).argmax(axis=1)]).all()
+    one, two = copy.deepcopy(model), copy.deepcopy(model)
+    now = numbers if target == "numbers" else targets[target]
+    for start in range(0, ROWS, 30):
+        rows = slice(start, start + 30)
+        one.partial_fit(X[rows], now[rows])
+        two.partial_fit(X[rows].tolist(), now[rows].tolist() if target != "labels" else now[rows])
+    assert (weights_of(one) == weights_of(two)).all() and one.loss_curve_ == two.loss_curve_
+    assert one._random_state.get_state()[1].tolist() == two._random_state.get_state()[1].tolist()
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda X: X[:, :5], lambda X: X[0], lambda X: np.where(X > 2, np.nan, X), lambda X: X[:0], lambda X: np.full(X.shape, "a"),
+    lambda X: np.where(X > 2, np.inf, X),
+])  # fmt: skip
+def test_errors_of_inputs_are_scikit_learns(wrong, X, y):
+    errors = []
+    for module in (neural_network, fastmlp.sklearn):
+        model = module.MLPClassifier(max_iter=2, random_state=0).fit(X, y)
+        for method in model.predict, model.predict_proba, lambda x: model.partial_fit(x, y[: len(x)]):
+            with pytest.raises(Exception) as raised:
+                method(wrong(X))
+            errors.append((type(raised.value), str(raised.value)))
+    assert errors[:3] == errors[3:]
+
+
+def test_targets_that_are_wrong(X, y, numbers):
+    with pytest.raises(ValueError, match="has classes not in `self.classes_`"):
+        classifier().fit(X, y).partial_fit(X, np.where(y == "a", "d", y))
+    with pytest.raises(ValueError, match="contains NaN"):
+        regressor().fit(X, numbers).partial_fit(X, np.where(numbers > 1, np.nan, numbers))
+    with pytest.raises(ValueError, match="Weights sum to zero|zero"):
+        regressor().fit(X, numbers, sample_weight=np.zeros(ROWS))
+
+
+def test_frames_keep_their_warnings(X, y):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    model = classifier(early_stopping=True, scoring="accuracy").fit(frame, y)
+    assert model.feature_names_in_.tolist() == list("abcdef")
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(X)
+
+
+# Hooks that subclasses override.
+
+
+def test_overridden_hooks_are_obeyed(X, y):
+    def twice(base):
+        class Twice(base):
+            calls = 0
+
+            def _backprop(self, *args):
+                type(self).calls += 1
+                return super()._backprop(*args)
+
+            def _init_coef(self, fan_in, fan_out, dtype):
+                coef, intercept = super()._init_coef(fan_in, fan_out, dtype)
+                return 2 * coef, intercept
+
+        return Twice
+
+    theirs, mine = (
+        twice(base)(max_iter=3, random_state=0).fit(X, y) for base in (neural_network.MLPClassifier, MLPClassifier)
+    )
+    assert type(mine).calls == type(theirs).calls and (weights_of(theirs) == weights_of(mine)).all()
+    mine.partial_fit(X, y)
+    with pytest.raises(ValueError, match="dropout=0.5 does not go with hooks"):
+        twice(MLPClassifier)(dropout=0.5).fit(X, y)
+
+
+def test_their_optimizer_goes_on(X, y):
+    """A model that scikit-learn's class fitted, pickled or not, becomes ours, and training goes on as theirs does."""
+    for solver in "adam", "sgd":
+        theirs = neural_network.MLPClassifier(solver=solver, max_iter=3, random_state=1, learning_rate_init=0.01).fit(X, y)
+        mine = from_sklearn(pickle.loads(pickle.dumps(theirs)))
+        assert type(mine) is MLPClassifier and np.allclose(mine.predict_proba(X), theirs.predict_proba(X), rtol=1e-12)
+        for _ in range(3):
+            theirs.partial_fit(X, y), mine.partial_fit(X, y)
+        assert np.allclose(weights_of(mine), weights_of(theirs), rtol=1e-10, atol=1e-14)
+        mine._optimizer.learning_rate = 0.0
+        mine._optimizer = None
+        mine.partial_fit(X, y)
+    with pytest.raises(TypeError, match="model must be scikit-learn's MLPClassifier or MLPRegressor, not 3"):
+        from_sklearn(3)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_there_and_back(solver, X, y):
+    mine = classifier(solver=solver).fit(X, y)
+    theirs = mine.to_sklearn()
+    assert type(theirs) is neural_network.MLPClassifier and "fastmlp" not in pickle.dumps(theirs).decode("latin-1")
+    assert np.allclose(theirs.predict_proba(X), mine.predict_proba(X), rtol=1e-12)
+    if solver != "lbfgs":
+        for _ in range(3):
+            theirs.partial_fit(X, y), mine.partial_fit(X, y)
+    assert np.allclose(weights_of(mine), weights_of(theirs), rtol=1e-10, atol=1e-14)
+    assert (from_sklearn(theirs).predict(X) == mine.predict(X)).all()
+    with pytest.raises(ValueError, match="activation"):
+        classifier(activation="gelu").fit(X, y).to_sklearn()
+
+
+# What scikit-learn's classes lack.
+
+BEYOND = {
+    "dropout": [0.5, [0.3]], "activation": ["gelu", ["silu"], "leaky_relu"],
+    "optimizer": ["adamw", "rmsprop", fastmlp.SGD(momentum=0.5)],
+    "gradient_clip": [0.01], "average": [0.9], "l1": [0.5], "dtype": ["float32"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_options_change_training_and_are_clonable(name, X, y, numbers):
+    for make, target in (classifier, y), (regressor, numbers):
+        plain = make().fit(X, target)
+        for value in BEYOND[name]:
+            model = make(**{name: value})
+            copied = clone(model)
+            assert copied.get_params()[name] == value
+            one, two = model.fit(X, target), copied.fit(X, target)
+            assert not np.allclose(weights_of(one), weights_of(plain)) or name == "dtype"
+            assert (weights_of(one) == weights_of(two)).all()
+            again = pickle.loads(pickle.dumps(one))
+            assert (one.partial_fit(X, target).predict(X) == again.partial_fit(X, target).predict(X)).all()
+
+
+@pytest.mark.parametrize("parameters, target", [
+    ({"class_weight": "balanced"}, "classes"), ({"class_weight": {"a": 5}}, "classes"), ({"label_smoothing": 0.2}, "classes"),
+    ({"loss": "huber"}, "numbers"), ({"loss": fastmlp.Quantile(0.9)}, "numbers"), ({"loss": "absolute_error"}, "numbers"),
+])  # fmt: skip
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_options_of_one_kind(solver, parameters, target, X, y, numbers):
+    y = y[:ROWS] if target == "classes" else numbers
+    make = classifier if target == "classes" else regressor
+    plain, model = make(solver=solver, max_iter=30).fit(X, y), make(solver=solver, max_iter=30, **parameters).fit(X, y)
+    assert not np.allclose(weights_of(plain), weights_of(model)) and np.isfinite(model.loss_)
+
+
+def test_schedules_count_epochs(X, y):
+    """A rate that is down to nothing after three epochs changes no weight in the fourth."""
+    schedule = fastmlp.schedules.Linear(0.01, epochs=3)
+    three, four = (classifier(optimizer=fastmlp.SGD(learning_rate=schedule), max_iter=n).fit(X, y) for n in (3, 4))
+    assert (weights_of(three) == weights_of(four)).all() and four._optimizer.learning_rate == 0
+    assert not (
+        weights_of(classifier(optimizer=fastmlp.SGD(learning_rate=schedule), max_iter=2).fit(X, y)) == weights_of(three)
+    ).all()
+    with pytest.raises(ValueError, match="must not have ReduceOnPlateau"):
+        classifier(optimizer=fastmlp.Adam(learning_rate=fastmlp.schedules.ReduceOnPlateau(0.01))).fit(X, y)
+
+
+def test_class_weight_is_a_sample_weight(X, y):
+    weights = np.where(y == "a", 3.0, 1.0)
+    one = classifier(class_weight={"a": 3}).fit(X, y)
+    two = classifier().fit(X, y, sample_weight=weights)
+    assert (weights_of(one) == weights_of(two)).all()
+    with pytest.raises(ValueError, match="class_weight='balanced' needs all classes at once"):
+        classifier(class_weight="balanced").partial_fit(X, y, classes=list("abc"))
+
+
+def test_l1_and_alpha_in_lbfgs_are_those_of_its_gradient(X, numbers):
+    model = regressor(solver="lbfgs", l1=3.0, alpha=2.0).fit(X, numbers)
+    at, lists = np.concatenate([a.ravel() for a in model.coefs_ + model.intercepts_]), (None,) * 4
+    _, gradient = model._loss_grad_lbfgs(at, X, numbers[:, None], None, *lists)
+    for i in range(0, len(at), 7):
+        step = np.zeros_like(at)
+        step[i] = 1e-6
+        up, down = (model._loss_grad_lbfgs(at + s, X, numbers[:, None], None, *lists)[0] for s in (step, -step))
+        assert (up - down) / 2e-6 == pytest.approx(gradient[i], abs=1e-7)
+
+
+def test_threads_of_python_may_predict_at_once(X, y):
+    model = classifier(hidden_layer_sizes=(64, 64)).fit(X, y)
+    expected = model.predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        assert all((found == expected).all() for found in pool.map(lambda _: model.predict_proba(X), range(60)))
+
+
+def test_threads_change_no_bit(X, y):
+    one, two = (classifier(n_threads=n, hidden_layer_sizes=(64, 64)).fit(X, y) for n in (1, 2))
+    assert (weights_of(one) == weights_of(two)).all()
+
+
+def test_own_validation_data_and_scores(X, y):
+    train, held_out = slice(0, 80), slice(80, None)
+    model = classifier(max_iter=30, n_iter_no_change=30).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
+    assert len(model.validation_loss_curve_) == model.n_iter_ and model.validation_scores_ is None
+    of_last = model.predict_proba(X[held_out])[np.arange(40), np.searchsorted(model.classes_, y[held_out])]
+    assert model.validation_loss_curve_[-1] == pytest.approx(-np.log(of_last).mean(), rel=1e-12)
+    for scoring in None, "balanced_accuracy", "loss", lambda estimator, X, y: estimator.score(X, y):
+        model = classifier(early_stopping=True, scoring=scoring, max_iter=40, n_iter_no_change=3)
+        model.fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
+        assert (
+            model.best_validation_score_ == max(model.validation_scores_) and len(model.validation_scores_) == model.n_iter_
+        )
+        if scoring is None:
+            assert model.score(X[held_out], y[held_out]) == model.best_validation_score_
+        if scoring == "loss":
+            assert model.validation_scores_ == [-loss for loss in model.validation_loss_curve_]
+    with pytest.raises(ValueError, match="X_val and y_val go together"):
+        model.fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="y_val` has classes not in"):
+        model.fit(X, y, X_val=X, y_val=np.full(ROWS, "d"))
+    with pytest.raises(ValueError, match="y_val must have as many columns as y, 1, not 2"):
+        regressor().fit(X, X[:, 0], X_val=X, y_val=X[:, :2])
+    with pytest.raises(ValueError, match="lbfgs validates nothing"):
+        classifier(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
+
+
+def test_the_best_weights_are_kept_apart_from_those_that_are_trained(X, y):
+    """In scikit-learn a warm start after early stopping trains the best weights themselves, and restores nothing."""
+    model = classifier(early_stopping=True, warm_start=True, learning_rate_init=0.1, max_iter=10).fit(X, y)
+    assert (model._best_coefs[0] == model.coefs_[0]).all() and model._best_coefs[0] is not model.coefs_[0]
+
+
+def test_activations_and_networks(X, y, numbers):
+    for model in (
+        classifier(hidden_layer_sizes=(5, 4), activation=["relu", "tanh"]).fit(X, y),
+        regressor(loss="poisson").fit(X, numbers**2),
+    ):
+        activations, net = model.activations(X), model.to_network()
+        assert [a.shape[1] for a in activations] == [6, *(coef.shape[1] for coef in model.coefs_)] and isinstance(
+            net, fastmlp.MLP
+        )
+        outputs = model.predict_proba(X) if isinstance(model, MLPClassifier) else model.predict(X)[:, None]
+        assert (activations[-1] == outputs).all() and (net.forward(X) == outputs).all()
+        net.parameters[...] = 0
+        assert model.coefs_[0].any()
+    assert np.allclose(activations[1], np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0), rtol=1e-12)
+
+
+def test_float32_for_float64_data(X, y):
+    model = classifier(dtype="float32").fit(X, y)
+    assert model.predict_proba(X).dtype == np.float32 and model.coefs_[0].dtype == np.float32
+    assert np.allclose(model.predict_proba(X), classifier().fit(X, y).predict_proba(X), atol=1e-5)
+
+
+def test_callbacks_of_scikit_learn(X, y):
+    class Stop:
+        ends = 0
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, *, fitted_estimator=None):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+            assert (fitted_estimator.predict_proba(X) == estimator.predict_proba(X)).all()
+            Stop.ends += context.task_name == "epoch"
+            return Stop.ends == 3
+
+    model = classifier(max_iter=9).set_callbacks(Stop()).fit(X, y)
+    assert model.n_iter_ == 3 and Stop.ends == 3
+    monitor = ScoringMonitor(scoring="accuracy")
+    classifier(max_iter=3).set_callbacks(monitor).fit(X, y)
+    regressor(solver="lbfgs").set_callbacks(ScoringMonitor(scoring="r2")).fit(X, X[:, 0])
+
+
+def test_searched(X, y):
+    grid = {"dropout": [0.0, 0.2], "optimizer": [None, fastmlp.AdamW(weight_decay=0.1)], "average": [None, 0.9]}
+    search = GridSearchCV(classifier(), grid, cv=2).fit(X, y)
+    assert search.best_score_ > 0.3 and len(search.cv_results_["params"]) == 8
+
+
+@pytest.mark.parametrize("parameters, message", [
+    ({"activation": "gleu"}, "activation"), ({"dropout": 1.0}, "dropout"), ({"optimizer": "lion"}, "optimizer"),
+    ({"dtype": "int8"}, "dtype"),
+    ({"activation": ["relu", "relu"]}, "one for each of 1 hidden layers"),
+    ({"dropout": [0.1, 0.2]}, "dropout must be one number, or 1"),
+    ({"activation": ["softmax"]}, "got 'softmax'"),
+])  # fmt: skip
+def test_parameters_that_are_wrong(parameters, message, X, y):
+    with pytest.raises(ValueError, match=message):
+        classifier(**parameters).fit(X, y)
+
+
+# Imports.
+
+
+def run(program):
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_examples_in_docstrings():
+    import doctest
+
+    from fastmlp.sklearn import estimators
+
+    assert doctest.testmod(estimators).attempted == 4 and doctest.testmod(estimators).failed == 0
+
+
+def test_fastmlp_does_not_import_scikit_learn():
+    assert run("import sys, fastmlp; assert not {'sklearn', 'scipy', 'fastmlp.sklearn'} & set(sys.modules)").returncode == 0
+
+
+def test_without_scikit_learn():
+    result = run("import sys; sys.modules['sklearn'] = None; import fastmlp.sklearn")
+    assert re.search(r"ImportError: fastmlp.sklearn needs scikit-learn: pip install 'fastmlp\[sklearn\]'", result.stderr)
