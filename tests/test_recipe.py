@@ -198,6 +198,7 @@ def test_only_so_many_fits_are_recorded(monkeypatch):
 def test_large_data_are_hashed_in_part(monkeypatch):
     monkeypatch.setattr(records, "FREE", 0)
     monkeypatch.setattr(records, "SHARE", 0.5)
+    monkeypatch.setattr(records, "is_dear", lambda *_: False)
     net = fit(network(), epochs=1)
     every = net.state.fits[0].data["every"]
     assert every > 1 and net.recipe.reproduce(X, Y)
@@ -207,6 +208,17 @@ def test_large_data_are_hashed_in_part(monkeypatch):
     x = X.copy()
     x[1] += 1
     differs(net, f"nothing that the recipe knows differs, of the inputs in every {every} rows", x=x)
+
+
+def test_where_hashes_are_dear_the_end_is_compared(monkeypatch):
+    monkeypatch.setattr(records, "FREE", 0)  # bytes that cost nothing
+    net = fit(network(), epochs=2)
+    record = net.state.fits[0]
+    assert (record.began, record.epochs, record.ended) == ("", ["", ""], "")
+    assert net.recipe.reproduce(X, Y)
+    result = net.recipe.reproduce(X + 1, Y)
+    assert not result and result.parted is None and "the weights at the end are others" in str(result)
+    assert "the training data differ" in str(result)
 
 
 def test_the_hash_after_an_epoch_is_that_of_the_network():

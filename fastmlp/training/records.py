@@ -21,10 +21,10 @@ from .early_stopping import EarlyStopping
 MOST = 1000  # fits that a network records
 DIGITS = 16  # of the hash after an epoch, which has 64
 SHARE = (
-    0.05  # of a fit's time, which hashing its data takes at most: beyond that every second row is hashed, every third, ...
+    0.01  # of a fit's time, which hashing its data takes at most: beyond that every second row is hashed, every third, ...
 )
 FREE = 2**18  # bytes that are hashed in any case
-NANOSECONDS = 0.8, 0.1  # to hash a byte; to train one parameter on one row
+NANOSECONDS = 0.8, 0.03  # to hash a byte; to train one parameter on one row
 ROWS = 2**14  # rows that are hashed at once
 OPTIONS = "monitor", "patience", "min_delta", "mode", "restore_best_weights"  # of EarlyStopping
 
@@ -36,7 +36,8 @@ class Fit:
     versions: of fastmlp and of its arithmetic. arguments: of fit, as plain data. unsaid: what plain data cannot say of them.
     data: {"sha256": of the samples as the network took them, "x": the dtype of x, "rows": their number, "every": how many rows
         further the next one is that was hashed}; None where they were read as training went. validation: of validation_data.
-    began, ended: the hash of the parameters before and after; ended is None where training did not come to its end.
+    began, ended: the hash of the parameters before and after; ended is None where training did not come to its end. They and
+        those of epochs are "" where hashing would take more than SHARE of an epoch: of large networks, in short epochs.
     epochs: the first DIGITS of the hash after each epoch. rows: of a further epoch, where training was interrupted.
     """
 
@@ -77,11 +78,11 @@ class Recorder(Callback):
         self.fit = fit
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self.fit.epochs.append(short_hash(self.net.parameters))
+        self.fit.epochs.append(self.fit.began and short_hash(self.net.parameters))
 
     def on_train_end(self, logs: Logs = None) -> None:
         if not self.net.state.row:
-            self.fit.ended = hash_of(self.net.parameters)
+            self.fit.ended = self.fit.began and hash_of(self.net.parameters)
 
     def close(self) -> None:
         state = self.net.state
@@ -117,7 +118,14 @@ def begun(arguments: Mapping[str, Any], callbacks: Sequence[object], samples: Sa
     data, held_out = (
         None if some is None else digest(some, every_of(some, parameters.size, epochs)) for some in (samples, validation)
     )
-    return Fit(versions, said, unsaid, data, held_out, hash_of(parameters))
+    return Fit(versions, said, unsaid, data, held_out, "" if is_dear(parameters, samples) else hash_of(parameters))
+
+
+def is_dear(parameters: np.ndarray, samples: Samples | None) -> bool:
+    """Whether to hash the parameters after every epoch would take more than SHARE of its time."""
+    if samples is None or parameters.nbytes <= FREE:
+        return False
+    return NANOSECONDS[0] * parameters.nbytes > SHARE * NANOSECONDS[1] * parameters.size * len(samples.x)
 
 
 def every_of(samples: Samples, n_parameters: int, epochs: int) -> int:
