@@ -20,8 +20,8 @@ from fastmlp.page import Page, subject
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
 NETWORKS = {
-    "784-16-16-10 sigmoid": dict(layer_sizes=[784, 16, 16, 10], output_activation="sigmoid"),
-    "784-512-512-10 relu": dict(layer_sizes=[784, 512, 512, 10], activation="relu", loss="cross_entropy"),
+    "784-16-16-10 sigmoid": dict(layer_sizes=[784, 16, 16, 10], output_activation="sigmoid", input_scale=255),
+    "784-512-512-10 relu": dict(layer_sizes=[784, 512, 512, 10], activation="relu", loss="cross_entropy", input_scale=255),
 }
 
 # An event waits for the first input sent after it; its time ends when that input's answer is handled, and so drawn.
