@@ -346,7 +346,7 @@ class MLP:
     @_in_default_environment
     def _checked_step(self, x, y, learning_rate, optimizer, weighting):
         self._require_derivatives()
-        samples, state = self._weighted(self._samples(x, y, finite=True), *weighting), self.state
+        samples, state = self._weighted(self._samples(x, y, finite="xy"), *weighting), self.state
         if not state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
         with self._undone_by_errors():
@@ -487,7 +487,7 @@ class MLP:
         if source is None:
             # Rows that training goes through are looked at there, for much less.
             looks = bool(validation_split or input_dropout or steps_per_epoch is not None)
-            samples = self._samples(x, y, finite=True, finite_x=looks)
+            samples = self._samples(x, y, finite="xy" if looks else "y")
             if validation_split:
                 samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
             samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
@@ -737,7 +737,7 @@ class MLP:
         """
         from .interop import c
 
-        c.write(path, self._architecture, self._parameters, self.hash())
+        persistence.write_text(path, c.source(self._architecture, self._parameters, self.hash()))
 
     @_in_default_environment
     def to_javascript(self, path: str | PathLike[str]) -> None:
@@ -747,7 +747,7 @@ class MLP:
         """
         from .interop import javascript
 
-        javascript.write(path, self._architecture, self._parameters, self.hash())
+        persistence.write_text(path, javascript.source(self._architecture, self._parameters, self.hash()))
 
     @_in_default_environment
     def to_onnx(self, path: str | PathLike[str], labels: bool = False) -> None:
@@ -771,18 +771,17 @@ class MLP:
                 f"@{name}.derivative and make the network again"
             )
 
-    def _samples(self, x, y, prefix="", finite=False, finite_x=True, engine=None):
+    def _samples(self, x, y, prefix="", finite="", engine=None):
         """The Samples of x and y, checked and converted, and out of the way of updates to the parameters.
 
-        engine: what finds out whether they are finite, if not the network's.
+        finite: which of them must be, such as "xy". engine: what finds that out, if not the network's.
         """
         x_name, y_name = prefix + "x", prefix + "y"
         x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
         y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
-        if finite:
-            validation.finite(y_name, y, engine or self._engine)
-            if finite_x:
-                validation.finite(x_name, x, engine or self._engine)
+        for name, array, letter in ((y_name, y, "y"), (x_name, x, "x")):
+            if letter in finite:
+                validation.finite(name, array, engine or self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
     def _source(self, x, y, batch_size, shuffle, steps_per_epoch, weighting):
@@ -825,7 +824,7 @@ class MLP:
     @_in_default_environment
     def _read(self, x, y, sample_weight, weighting, prefix):
         """The Samples of what a source gives, in the thread that reads it; prefix: which these are, for errors."""
-        samples = self._samples(x, y, prefix, finite=True, engine=sources.Reader)
+        samples = self._samples(x, y, prefix, finite="xy", engine=sources.Reader)
         samples = self._weighted(samples, sample_weight, *weighting[1:])
         if not self.state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
@@ -835,7 +834,7 @@ class MLP:
         """The Samples of fit's validation_data."""
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {validation.describe(data)}")
-        samples = self._samples(*data[:2], prefix="validation_data ", finite=True)
+        samples = self._samples(*data[:2], prefix="validation_data ", finite="xy")
         return self._weighted(samples, data[2] if len(data) == 3 else None)
 
     def _split(self, samples, sample_weight, share):

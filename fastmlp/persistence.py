@@ -318,6 +318,12 @@ def replacing(path):
     _sync_folder(os.path.dirname(target))
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file of text as a whole, see replacing."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
 def remove_leftovers(path):
     """Remove what saves to path that were killed have left beside it. Raises as save does where none could be written."""
     for leftover in glob.glob(f"{glob.escape(_beside(_target(path)))}*.tmp"):

@@ -95,14 +95,14 @@ class Recipe:
                 )
         if agreed < self._epochs:
             return Reproduction(False, agreed, None, (f"{self._epochs - agreed} further epochs are not recorded",))
-        if self._sha256 != net.hash() and not all(fit.began for fit in self.fits):
-            differs = "the weights at the end are others", *_differences(fit, made, arguments)
-            return Reproduction(False, 0, None, differs)
-        if self._sha256 != net.hash():
+        if self._sha256 == net.hash():
+            return Reproduction(True, agreed)
+        if all(fit.began for fit in self.fits):
             return Reproduction(
                 False, agreed, None, ("the weights were changed after the last fit, by train_step or by hand",)
             )
-        return Reproduction(True, agreed)
+        differs = "the weights at the end are others", *_differences(fit, made, arguments)
+        return Reproduction(False, 0, None, differs)
 
 
 class _Watch(Callback):

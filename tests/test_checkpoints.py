@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from conftest import InterruptingEngine
 
 from fastmlp import MLP, SGD, Adam, Callback, EarlyStopping, schedules
 from fastmlp.backends import kernels, numba_is_installed
@@ -123,28 +124,12 @@ def test_a_network_without_a_seed_takes_that_of_its_checkpoint(tmp_path):
     assert other.hash() == whole.hash() and other.seed == 1
 
 
-class Press:
-    """An engine that presses Ctrl-C in the middle of its n-th slice."""
-
-    def __init__(self, engine, slices):
-        self.engine, self.slices = engine, slices
-
-    def train(self, *arguments):
-        self.slices -= 1
-        if self.slices == 0:
-            signal.raise_signal(signal.SIGINT)
-        return self.engine.train(*arguments)
-
-    def __getattr__(self, name):
-        return getattr(self.engine, name)
-
-
 @pytest.mark.parametrize("slices", [4, 11, 15, 33])
 @pytest.mark.parametrize("optimizer", ["sgd", Adam(average=0.9)])
 def test_after_ctrl_c_it_goes_on_inside_the_epoch(tmp_path, one_batch_a_slice, slices, optimizer):
     path, whole, net = tmp_path / "c.npz", network(), network()
     fit(whole, optimizer=optimizer)
-    net._engine = Press(net._engine, slices)
+    net._engine = InterruptingEngine(net._engine, slices)
     with pytest.raises(KeyboardInterrupt):
         fit(net, path, optimizer=optimizer)
     assert MLP.load(path, backend="reference").hash() == net.hash()

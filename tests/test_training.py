@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import InterruptingEngine
 
 from fastmlp import MLP, Adam, reference
 from fastmlp.random_streams import shuffled_rows
@@ -427,22 +428,6 @@ def test_what_a_line_says(data, capsys):
     assert f"  val_loss {evaluation.loss:.6f}  val_accuracy {evaluation.accuracy:.4f}  " in capsys.readouterr().out
     network(task="numbers").fit(data[0], np.full((50, 4), 0.25), epochs=1, verbose=2)
     assert "accuracy" not in capsys.readouterr().out
-
-
-class InterruptingEngine:
-    """Presses Ctrl-C in the middle of its n-th slice, as a signal arrives while the kernels run."""
-
-    def __init__(self, engine, slices):
-        self.engine, self.slices = engine, slices
-
-    def train(self, *arguments):
-        self.slices -= 1
-        if self.slices == 0:
-            signal.raise_signal(signal.SIGINT)
-        return self.engine.train(*arguments)
-
-    def __getattr__(self, name):
-        return getattr(self.engine, name)
 
 
 def test_interrupt_ends_training_after_a_slice_of_steps(backend, data, monkeypatch):

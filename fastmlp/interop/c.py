@@ -6,13 +6,11 @@ The functions that it is made of are in network.h.
 import math
 import re
 import textwrap
-from os import PathLike
 
 import numpy as np
 
 from ..architecture import Architecture, layer_views
-from ..persistence import replacing
-from .parts import activation_names, parts
+from .parts import activation_names, parts, title
 
 IN_A_LINE = 6
 OF_REALS = "relu", "leaky_relu"  # functions of network.h that are computed in mlp_real, the others in double
@@ -76,15 +74,8 @@ static inline void predict(const {real} *x, {real} *out) {{
 """
 
 
-def write(path: str | PathLike[str], architecture: Architecture, parameters: np.ndarray, sha256: str) -> None:
-    """Write a network as C; see MLP.to_c."""
-    text = source(architecture, parameters, sha256)
-    with replacing(path) as file:
-        file.write(text.encode())
-
-
 def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> str:
-    """The text of the file."""
+    """The text of the file; see MLP.to_c."""
     sizes, _, _, dtype, input_scale, _ = architecture
     names, single = activation_names(architecture, "C"), dtype == np.float32
     digits, real = ("24", "float") if single else ("53", "double")
@@ -92,9 +83,8 @@ def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> s
     used = {name if name in OF_REALS else name + digits for name in names if name != "identity"}
     used.add("scaled_dense" if is_scaled else "dense")
     body, buffers = _body(layers, names, digits, _number(dtype.type(input_scale)) if is_scaled else None)
-    title = f"A multilayer perceptron {'-'.join(map(str, sizes))}, {', '.join(names)}, {dtype.name}, written by fastmlp."
     return OPENING.format(
-        title="\n * ".join(textwrap.wrap(title, 125)),
+        title="\n * ".join(textwrap.wrap(title(architecture), 125)),
         sha256=sha256,
         real=real,
         n_in=sizes[0],

@@ -5,13 +5,11 @@ The functions that it is made of are in network.mjs.
 
 import base64
 import textwrap
-from os import PathLike
 
 import numpy as np
 
 from ..architecture import Architecture, layer_views
-from ..persistence import replacing
-from .parts import activation_names, parts
+from .parts import activation_names, parts, title
 
 OPENING = """\
 {title}
@@ -55,23 +53,15 @@ export function predict(x, out = new Real({n_out})) {{
 """
 
 
-def write(path: str | PathLike[str], architecture: Architecture, parameters: np.ndarray, sha256: str) -> None:
-    """Write a network as an ES module; see MLP.to_javascript."""
-    text = source(architecture, parameters, sha256)
-    with replacing(path) as file:
-        file.write(text.encode())
-
-
 def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> str:
-    """The text of the module."""
+    """The text of the module; see MLP.to_javascript."""
     sizes, _, _, dtype, input_scale, _ = architecture
     names, single = activation_names(architecture, "JavaScript"), dtype == np.float32
     digits = "24" if single else "53"
     used = {name if name in ("relu", "leaky_relu") else name + digits for name in names if name != "identity"}
-    title = f"A multilayer perceptron {'-'.join(map(str, sizes))}, {', '.join(names)}, {dtype.name}, written by fastmlp."
     is_scaled = input_scale != 1
     return OPENING.format(
-        title=textwrap.fill(title, 125, initial_indent="// ", subsequent_indent="// "),
+        title=textwrap.fill(title(architecture), 125, initial_indent="// ", subsequent_indent="// "),
         sha256=sha256,
         n_in=sizes[0],
         n_out=sizes[-1],

@@ -31,3 +31,9 @@ def activation_names(architecture: Architecture, language: str) -> list[str]:
                 "fastmlp's activations can be exported"
             )
     return list(architecture.activations)
+
+
+def title(architecture: Architecture) -> str:
+    """What the first line of a file says."""
+    sizes, names = "-".join(map(str, architecture.layer_sizes)), ", ".join(map(str, architecture.activations))
+    return f"A multilayer perceptron {sizes}, {names}, {architecture.dtype.name}, written by fastmlp."

@@ -5,11 +5,12 @@ that a subclass overrides is obeyed: training then takes scikit-learn's own loop
 """
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import neural_network
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
 from sklearn.preprocessing import LabelBinarizer
@@ -62,7 +63,15 @@ class Estimator(CallbackSupportMixin):
 
     # What fit and partial_fit do.
 
-    def _fit_all(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None
+    ) -> Self:  # fmt: skip
+        """Fit to X (rows, features), dense or sparse, and y.
+
+        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a
+        part of X; validation_loss_curve_ is of them, with early stopping and without.
+        """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both, or neither")
         if sample_weight_val is not None and X_val is None:

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import neural_network
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -120,17 +119,6 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
         self.average, self.scoring, self.n_threads, self.dtype = average, scoring, n_threads, dtype
         self.class_weight, self.label_smoothing = class_weight, label_smoothing
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None
-    ) -> Self:  # fmt: skip
-        """Fit to X (rows, features), dense or sparse, and y.
-
-        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a
-        part of X; validation_loss_curve_ is of them, with early stopping and without.
-        """
-        return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)
-
     @available_if(lambda estimator: estimator._check_solver())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch on X and y. classes: all there are, needed in the first call; sample_weight: as for fit."""
@@ -232,14 +220,3 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
         )  # fmt: skip
         self.optimizer, self.dropout, self.l1, self.gradient_clip = optimizer, dropout, l1, gradient_clip
         self.average, self.scoring, self.n_threads, self.dtype = average, scoring, n_threads, dtype
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None
-    ) -> Self:  # fmt: skip
-        """Fit to X (rows, features), dense or sparse, and y.
-
-        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a
-        part of X; validation_loss_curve_ is of them, with early stopping and without.
-        """
-        return self._fit_all(X, y, sample_weight, X_val, y_val, sample_weight_val)

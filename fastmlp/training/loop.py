@@ -23,13 +23,6 @@ from .sources import Place, Source
 SLICE_SECONDS = 0.05
 
 
-class InputsNotFinite(Exception):
-    """An input x of a step was not finite."""
-
-    def __init__(self, x):
-        self.x = x
-
-
 class Plan(NamedTuple):
     """The checked arguments of a fit."""
 
@@ -81,13 +74,10 @@ def _take_epochs(engine, parameters, state, plan, interrupted):
             if state.stop_training:
                 break
             go_back = state.kept(parameters)
-            try:
-                all_finite = _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted)
-            except InputsNotFinite as found:
+            if not _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
                 go_back()
-                validation.finite("x", found.x, engine)
-            if not all_finite:
-                go_back()
+                if plan.source.samples is not None:  # others are looked at as they are read
+                    validation.finite("x", plan.source.samples.x, engine)
                 state.history.ended = breakdown(f"epoch {epoch + 1}", plan.optimizer.learning_rate, stacklevel=6)
                 break
     finally:
@@ -116,9 +106,7 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             update = plan.optimizer.update(state, steps.count, engine.dtype)
             penalties = penalties_of(plan.optimizer, steps.count)
             loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
-            if loss is None:
-                raise InputsNotFinite(chunk.samples.x)
-            if not math.isfinite(loss):
+            if loss is None or not math.isfinite(loss):
                 return False
             tally.add(steps, chunk.samples, *recorded, penalties)
             tally.seconds = time.perf_counter() - began
