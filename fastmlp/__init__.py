@@ -3,18 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from . import backends, datasets, functional, math, schedules
-from .activations import ACTIVATIONS
+from . import backends
 from .config import config, show_config
-from .conversion import from_keras, from_layers, from_onnx, from_sklearn, from_torch
-from .custom import activation
-from .losses import LOSSES, Huber, Quantile
-from .network import MLP, Gradients
-from .optimizers import SGD, Adam, AdamW, RMSprop
-from .training.callbacks import Callback
-from .training.early_stopping import EarlyStopping
-from .training.history import History
-from .training.metrics import Evaluation
 from .version import __version__
 
 __all__ = [
@@ -26,12 +16,42 @@ __all__ = [
 backends.warn_if_slow()
 
 
-if TYPE_CHECKING:
-    from . import page, plots  # noqa: F401
+if TYPE_CHECKING:  # what is imported when it is first used, so that `import fastmlp` takes a moment
+    from . import datasets, functional, math, page, plots, schedules  # noqa: F401
+    from .activations import ACTIVATIONS
+    from .conversion import from_keras, from_layers, from_onnx, from_sklearn, from_torch
+    from .custom import activation
+    from .losses import LOSSES, Huber, Quantile
+    from .network import MLP, Gradients
+    from .optimizers import SGD, Adam, AdamW, RMSprop
+    from .training.callbacks import Callback
+    from .training.early_stopping import EarlyStopping
+    from .training.history import History
+    from .training.metrics import Evaluation
 else:
+    _MODULES = "datasets", "functional", "math", "page", "plots", "schedules"
+    _NAMES = {  # of other modules; tests/test_import.py compares both tables with the imports above
+        "activations": ("ACTIVATIONS",),
+        "conversion": ("from_keras", "from_layers", "from_onnx", "from_sklearn", "from_torch"),
+        "custom": ("activation",),
+        "losses": ("LOSSES", "Huber", "Quantile"),
+        "network": ("MLP", "Gradients"),
+        "optimizers": ("SGD", "Adam", "AdamW", "RMSprop"),
+        "training.callbacks": ("Callback",),
+        "training.early_stopping": ("EarlyStopping",),
+        "training.history": ("History",),
+        "training.metrics": ("Evaluation",),
+    }
+    _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
     def __getattr__(name):
-        """fastmlp.plots and fastmlp.page, which need extras and are imported when they are first used."""
-        if name in ("page", "plots"):
+        """A public name or module, imported when it is first used."""
+        if name in _MODULES:
             return importlib.import_module(f".{name}", __name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -62,7 +62,7 @@ def load(name=None):
 def functions(name):
     """{dtype: the module or package with fastmlp.reference's functions for its arrays} of a backend that load has found."""
     if name == "compiled":
-        return kernels().modules(kernels().isa)
+        return kernels().chosen()
     if name == "numba":
         from . import jit as package
     else:
@@ -71,7 +71,10 @@ def functions(name):
 
 
 def kernels():
-    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error."""
+    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error.
+
+    The kernels themselves are loaded when they are first used.
+    """
     try:
         from . import kernels
     except ModuleNotFoundError:
@@ -91,11 +94,7 @@ def _is_checkout():
 
 def warn_if_slow():
     """Say so if nobody chose a backend and yet it will not be the compiled one."""
-    try:
-        slow = not os.environ.get("FASTMLP_BACKEND") and kernels() is None
-    except ValueError:  # FASTMLP_ISA asks for what is not there: the first network says so, where it can be caught
-        return
-    if slow:
+    if not os.environ.get("FASTMLP_BACKEND") and kernels() is None:
         remedy = IN_A_CHECKOUT if _is_checkout() else HOW_TO_COMPILE
         what, name = ("slow NumPy reference", "reference")
         if numba_is_installed():
@@ -129,7 +128,7 @@ def _compiled():
     built = kernels()
     if built is None:
         raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
-    return built.Engine, built.DefaultEnvironment
+    return built.Engine, built.chosen()[np.dtype(np.float32)].DefaultEnvironment
 
 
 def _checked(check):

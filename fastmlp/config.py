@@ -1,8 +1,5 @@
 """What this installation is made of."""
 
-import importlib.metadata
-import platform
-
 import numpy as np
 
 from . import backends
@@ -16,6 +13,9 @@ def config():
     threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
     Numba's version where its backend runs, else None.
     """
+    import importlib.metadata  # takes as long as the rest of fastmlp's import
+    import platform
+
     kernels = backends.kernels()
     built = kernels.config() if kernels else dict.fromkeys(("compiler", "openmp", "isas_built", "isa"))
     backend = backends.load().name

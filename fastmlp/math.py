@@ -7,7 +7,6 @@ Numbers go through the reference, arrays through the fastest backend that is the
 compiles these functions are Numba's own (fastmlp/custom/compiling.py).
 """
 
-import functools
 import os
 import sys
 
@@ -76,17 +75,10 @@ def _of_arrays(dtype):
     Numba is not imported for this, which would take longer than it saves.
     """
     asked = os.environ.get("FASTMLP_BACKEND") or "compiled"
-    if asked == "compiled" and backends.kernels():
-        return _compiled()[dtype]
+    if asked == "compiled" and (kernels := backends.kernels()):
+        return kernels.chosen()[dtype]
     if asked != "reference" and f"{__package__}.jit" in sys.modules:
         from . import jit
 
         return jit
     return reference
-
-
-@functools.cache
-def _compiled():
-    """The kernels of this processor's instruction set, by dtype."""
-    kernels = backends.kernels()
-    return kernels.modules(kernels.isa)
