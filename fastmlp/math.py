@@ -18,7 +18,11 @@ __all__ = ["exp", "expm1", "log", "log1p", "sigmoid", "sqrt", "tanh"]
 
 
 def exp(z):
-    """e to the power z."""
+    """e to the power z.
+
+    >>> exp(1.0)
+    np.float64(2.718281828459045)
+    """
     return _applied("exp", z)
 
 
@@ -28,7 +32,11 @@ def expm1(z):
 
 
 def log(z):
-    """The natural logarithm; -inf at 0, NaN below."""
+    """The natural logarithm of z; -inf at 0, NaN below.
+
+    >>> log(np.array([1, 2, 4], np.float32))
+    array([0.       , 0.6931472, 1.3862944], dtype=float32)
+    """
     return _applied("log", z)
 
 
@@ -38,7 +46,11 @@ def log1p(z):
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z))."""
+    """1 / (1 + exp(-z)).
+
+    >>> sigmoid(np.array([-1000.0, 0, 1000]))
+    array([0. , 0.5, 1. ])
+    """
     return _applied("sigmoid", z)
 
 
@@ -48,7 +60,7 @@ def tanh(z):
 
 
 def sqrt(z):
-    """The square root; NaN below 0."""
+    """The square root of z; NaN below 0."""
     z = _real(z)
     with np.errstate(all="ignore"):
         return np.sqrt(z)

@@ -8,7 +8,8 @@ from .canvas import MUTED, NEGATIVE, POSITIVE, axes
 def learning_curves(history, ax=None):
     """Loss (left scale) and accuracy (right scale) after each epoch of a History, training and validation.
 
-    history: what MLP.fit returned. Raises ValueError if no epoch was completed.
+    history: what MLP.fit returned. ax: matplotlib Axes to draw on; None makes new ones. Returns them.
+    Raises ValueError if no epoch was completed.
     """
     if not history.epochs:
         raise ValueError("history has no completed epoch to draw")

@@ -13,7 +13,8 @@ def confusion_matrix(net, x, y, ax=None):
     """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's
     share.
 
-    x, y: samples and their integer labels.
+    net: an MLP. x, y: samples and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
+    ones. Returns them.
     """
     answers = _answers(net.forward(x))
     y = np.asarray(y)
@@ -43,7 +44,9 @@ def confusion_matrix(net, x, y, ax=None):
 def worst_mistakes(net, x, y, n=20, ax=None):
     """The n images whose right answer gets the least, of those that are answered wrongly.
 
-    x, y: images and their integer labels. Above each: what it is, what the network answers, and that output.
+    net: an MLP. x, y: images and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
+    ones. Above each image: what it is, what the network answers, and that output. Returns the Axes. Raises ValueError where the
+    rows of x make no square.
     """
     outputs = np.asarray(net.forward(x), np.float64)
     answers = _answers(outputs)
