@@ -12,6 +12,7 @@ from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import sklearn as ours
+from fastmlp.sklearn import losses
 
 ROWS, BATCH, EPOCHS = 112, 23, 4  # 20 steps, each fifth of them short
 SOLVERS = {
@@ -179,6 +180,28 @@ def test_losses_of_saturated_outputs_are_clipped(solver, kind, data):
     parameters = dict(solver=solver, max_iter=2, learning_rate_init=300.0, activation="identity", max_fun=1)
     models = [fitted(module, "MLPClassifier", 50 * X, targets[kind], **parameters) for module in (neural_network, ours)]
     assert models[1].loss_ == pytest.approx(models[0].loss_, rel=1e-3)  # of log(1 - p) few digits are right
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_labels_that_are_clipped_now_and_then(solver, data, monkeypatch):
+    """Steps are taken in slices, and again one by one where a label's loss may be clipped: nothing tells the difference."""
+    X, targets, weights = data
+    asked = []
+
+    def fitted_where(may_be_clipped):
+        monkeypatch.setattr(losses, "may_be_clipped", may_be_clipped)
+        parameters = dict(solver=solver, learning_rate_init=0.5, max_iter=9, batch_size=4, n_iter_no_change=99)
+        return fitted(ours, "MLPClassifier", 3 * X, targets["labels"], weights, **parameters)
+
+    def as_it_is(*arguments, its=losses.may_be_clipped):
+        asked.append(its(*arguments))
+        return asked[-1]
+
+    mixed, one_by_one = fitted_where(as_it_is), fitted_where(lambda *_: True)
+    assert {*zip(asked, asked[1:])} == {(False, False), (False, True), (True, False), (True, True)}
+    for a, b in zip(mixed.coefs_ + mixed.intercepts_, one_by_one.coefs_ + one_by_one.intercepts_):
+        assert a.tobytes() == b.tobytes()
+    assert np.allclose(mixed.loss_curve_, one_by_one.loss_curve_, rtol=1e-3)  # as above
 
 
 @pytest.mark.parametrize("parameters", [
