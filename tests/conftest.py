@@ -36,6 +36,13 @@ def interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def whole_teams():
+    """Teams of the kernels are as large as asked for, also where other programs keep the processors busy."""
+    for module in MODULES:
+        module.values[0].wait_for_whole_teams(True)
+
+
 def run_program(program, folder=None, **environment):
     """A Python program in a process of its own: its exit status, and what it wrote."""
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
