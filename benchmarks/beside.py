@@ -2,7 +2,7 @@
 
 In turn: a call of fastmlp or PyTorch and a call of another library, again and again in one process, against the sum of what both
 take in processes of their own, on two threads and on one. Other libraries' idle threads may spin for a tenth of a second (OpenBLAS)
-or some milliseconds (libgomp), and hold a processor meanwhile; then two threads can be no faster than one, and are not to be slower.
+or some milliseconds (libgomp), and hold a processor meanwhile: then two threads can be no faster than one.
 
 Processes: how long k processes take to train at once with two threads each, against one thread each; and one process beside another
 that keeps a processor busy. What is not installed is left out.
@@ -192,19 +192,21 @@ def main():
             found = in_turn(first, second)
             if found:
                 figures["in turn"].append(found)
-                alone, one, other, both, both_1 = list(found.values())[2:]
-                print(f"{first:38} {second:24} {both:9.0f} {both / (alone + other):6.2f}   {both_1:9.0f} {both_1 / (one + other):6.2f}",
-                      flush=True)  # fmt: skip
+                _, _, alone, one, other, both, both_1 = found.values()
+                two_threads, one_thread = both / (alone + other), both_1 / (one + other)
+                print(f"{first:38} {second:24} {both:9.0f} {two_threads:6.2f} {both_1:9.0f} {one_thread:6.2f}", flush=True)
     print("seconds of k processes at once, of two threads each and of one")
     for name in TRAINED:
         for k, busy in ((1, True), (2, False), (4, False)):
             times = {1: [], 2: []}
             for _ in range(ROUNDS):
-                for n_threads in times:
-                    times[n_threads].append(seconds_of(name, k, n_threads, busy))
+                for n_threads, seconds in times.items():
+                    seconds.append(seconds_of(name, k, n_threads, busy))
             one, two = (statistics.median(times[n]) for n in (1, 2))
             figures["processes"].append({"name": name, "k": k, "beside a busy one": busy, "one": one, "two": two})
-            print(f"{name:30} k={k} {'beside a busy one' if busy else '':18} {two:7.3f} {one:7.3f} {two / one:6.2f}", flush=True)
+            print(
+                f"{name:30} k={k} {'beside a busy one' if busy else '':18} {two:7.3f} {one:7.3f} {two / one:6.2f}", flush=True
+            )
     if args.json:
         with open(args.json, "w") as file:
             json.dump(figures, file, indent=2)

@@ -67,16 +67,22 @@ static int patient; /* whether callers wait for all that they called, however lo
 #include <signal.h>
 
 enum { MOST_WORKERS = 1023 };
-#define READY_FOR 60e-6       /* seconds that a worker looks for the next call before it sleeps */
-#define LATE_FOR 200e-6       /* or one that was called, and comes too late: the next run of the same job may be about to begin */
-#define LEAST_PATIENCE 2e-6   /* seconds that a caller waits for answers: those who are ready take a tenth of that; */
-#define MOST_PATIENCE 200e-6  /* else a quarter of what the job takes one thread, up to this, which those asleep mostly answer in */
-#define LEAST_REST 2e-3       /* seconds that a team rests, at first, */
-#define MOST_REST 0.25        /* at last, */
-#define RESTS_A_TRIAL 16      /* or as often as long as the trial that failed */
-#define MOST_LOST 1e-3         /* seconds that a team may wait for itself more than it works, before it rests */
 
-enum { ABSENT, ASLEEP, READY, CALLED, ANSWERED, AT_WORK };
+#define READY_FOR 60e-6      /* seconds that a worker looks for the next call before it sleeps, most of them giving way, */
+#define LATE_FOR 200e-6      /* or after it was woken too late: the next run of the same job may be about to begin */
+#define LEAST_PATIENCE 2e-6  /* seconds that a caller waits for answers: who is READY takes a tenth of that; */
+#define MOST_PATIENCE 200e-6 /* more where a job is long, up to this: who is ASLEEP mostly takes 35 us */
+#define MOST_LOST 1e-3       /* seconds that a team may wait for itself more than it works, before it rests */
+#define LEAST_REST 2e-3      /* seconds that it rests, at first, */
+#define MOST_REST 0.25       /* at last, */
+#define RESTS_A_TRIAL 16     /* or so many times as long as the job that made it rest */
+
+enum { ABSENT,
+       ASLEEP,
+       READY,
+       CALLED,
+       ANSWERED,
+       AT_WORK };
 
 typedef struct {
     uint32_t state;
@@ -138,12 +144,9 @@ static void serve(Worker *me) {
     }
 }
 
-typedef struct {
-    int first, stop;
-} Range;
-
-static void *keep_region(void *range) {
-    const int first = (int)((intptr_t)range >> 16), stop = (int)((intptr_t)range & 0xFFFF);
+/* The thread that stands in a region for the callers, whose workers have the numbers first .. stop - 1. */
+static void *keep_region(void *first_and_stop) {
+    const int first = (int)((intptr_t)first_and_stop >> 16), stop = (int)((intptr_t)first_and_stop & 0xFFFF);
 #pragma omp parallel num_threads(stop - first + 1)
     {
         static const uint32_t forever = 0;
@@ -192,7 +195,8 @@ static void rest(double took) {
     team.lost = 0;
 }
 
-/* What a job tells of the team that had it: how many came, the seconds that it took, and that they waited for each other. */
+/* What a job tells of the team that had it: how many came, the seconds that it took, and that they waited for each other. Where
+ * each of two waits as long as it works, one of them would have been as fast. */
 static void judge(int came, double took, double waited) {
     team.lost += waited - took * (came - 1) / 2;
     if (team.lost > MOST_LOST) rest(took);
@@ -247,6 +251,8 @@ static int call_all(team_work work, void *job, int threads, int together) {
 static int gather(int workers, double patience) {
     const double began = now();
     int came = 1, answered = 0;
+    if (patience < LEAST_PATIENCE) patience = LEAST_PATIENCE;
+    if (patience > MOST_PATIENCE) patience = MOST_PATIENCE;
     for (int spins = 1; !answered; spins++) {
         answered = 1;
         for (int i = 0; i < workers; i++) answered = answered && state_of(&team.workers[i]) != CALLED;
@@ -276,7 +282,7 @@ static int run_together(team_work work, void *job, int threads, double patience,
     const uint32_t done = counted(&team.done);
     double began = now(), waited_for = 0;
     const int workers = call_all(work, job, threads, 1);
-    const int came = gather(workers, patience < LEAST_PATIENCE ? LEAST_PATIENCE : patience > MOST_PATIENCE ? MOST_PATIENCE : patience);
+    const int came = gather(workers, patience);
     if (came == 1) waited_for = now() - began;
     began = now();
     do_part(work, job, 0, came);
