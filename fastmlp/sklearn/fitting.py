@@ -180,7 +180,7 @@ class Epochs:
         coefficients = np.array([[self.estimator.alpha, self.estimator.l1]], float) / divisors[:, None]
         for start, stop in self.slices():
             steps = Steps(start, stop, self.batch_size, order, state.step)
-            first, count = start // self.batch_size, steps.count
+            first, count = start // self.batch_size, steps.n_steps
             before = self.losses_of_labels(order, start, stop) if self.several_labels else None
             update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
             penalties = coefficients[first : first + count], self.penalties[first:]

@@ -103,14 +103,14 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             for callback in of_batches:
                 callback.on_train_batch_begin(tally.steps, {})
             steps = Steps(start, stop, chunk.batch_size, chunk.order, state.step)
-            update = plan.optimizer.update(state, steps.count, engine.dtype)
-            penalties = penalties_of(plan.optimizer, steps.count)
+            update = plan.optimizer.update(state, steps.n_steps, engine.dtype)
+            penalties = penalties_of(plan.optimizer, steps.n_steps)
             loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
             if loss is None or not math.isfinite(loss):
                 return False
             tally.add(steps, chunk.samples, *recorded, penalties)
             tally.seconds = time.perf_counter() - began
-            state.step, state.row = state.step + steps.count, tally.rows
+            state.step, state.row = state.step + steps.n_steps, tally.rows
             for callback in of_batches:
                 callback.on_train_batch_end(tally.steps - 1, {"loss": loss})
             for callback in plan.callbacks:

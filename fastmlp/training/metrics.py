@@ -67,7 +67,7 @@ class Tally:
             self.weights = (self.weights or RunningSum()).add(weights)
             with np.errstate(all="ignore"):
                 losses = weights * losses
-        self.rows, self.steps = self.rows + n_rows, self.steps + steps.count
+        self.rows, self.steps = self.rows + n_rows, self.steps + steps.n_steps
         self.losses.add(losses)
         if correct is not None:
             n_labels = samples.y.shape[1] if correct.dtype == CORRECT["labels"] else 1
@@ -75,8 +75,8 @@ class Tally:
             if correct.dtype == CORRECT["labels"]:
                 self.labels, self.right_labels = self.labels + n_labels * n_rows, self.right_labels + int(correct[rows].sum())
         if penalties is not None:
-            sizes = np.full(steps.count, float(steps.batch_size))
-            sizes[-1] = n_rows - steps.batch_size * (steps.count - 1)
+            sizes = np.full(steps.n_steps, float(steps.batch_size))
+            sizes[-1] = n_rows - steps.batch_size * (steps.n_steps - 1)
             self.penalties = (self.penalties or RunningSum()).add(penalties[1] * sizes)
 
     def evaluation(self):
