@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..activations import ACTIVATIONS, OwnActivation
+from ..activations import ACTIVATIONS, AnyActivation
 from ..arrays import Floats
 from . import smooth
 from .arithmetic import ordered_sum
@@ -19,14 +19,14 @@ Values = Callable[[Floats], Floats]
 Gradient = Callable[[Floats, Floats], Floats]
 
 
-def activate(activation: str | OwnActivation, z: Floats) -> Floats:
+def activate(activation: AnyActivation, z: Floats) -> Floats:
     """a = f(z), element by element; softmax row by row."""
     function = named(FUNCTIONS, "activation", activation)[0] if isinstance(activation, str) else activation
     with np.errstate(all="ignore"):
         return function(z)
 
 
-def activation_gradient(activation: str | OwnActivation, a: Floats, grad_a: Floats, z: Floats | None = None) -> Floats:
+def activation_gradient(activation: AnyActivation, a: Floats, grad_a: Floats, z: Floats | None = None) -> Floats:
     """dL/dz = dL/da f'(z), from a = f(z), or from z for activations that keep it, users' own among them."""
     with np.errstate(all="ignore"):
         if not isinstance(activation, str):

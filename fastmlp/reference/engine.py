@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..activations import OwnActivation
+from ..activations import AnyActivation
 from ..architecture import layer_views
 from ..arrays import Doubles, Floats
 from ..losses import LOSSES, AnyLoss, name_of
@@ -104,7 +104,7 @@ class Update(NamedTuple):
 
 
 PENALTIES = ("l2", "l1", "decay")
-Correct = NDArray[np.uint8] | NDArray[np.int32]
+Correct = NDArray[np.uint8 | np.int32]
 Kept = list[tuple[NDArray[np.bool_], np.floating] | None]
 
 
@@ -117,7 +117,7 @@ class Engine:
     have.
     """
 
-    def __init__(self, layer_sizes: Sequence[int], activations: Sequence[str | OwnActivation], loss: AnyLoss,
+    def __init__(self, layer_sizes: Sequence[int], activations: Sequence[AnyActivation], loss: AnyLoss,
                  parameters: Floats, n_threads: int = 1, input_scale: float = 1.0) -> None:  # fmt: skip
         for activation in activations:
             if isinstance(activation, str):
@@ -224,9 +224,10 @@ class Engine:
         gradients = np.empty_like(self.parameters)
         for i, first in enumerate(range(start, stop, batch_size)):
             step = slice(first, min(first + batch_size, stop))
-            batch = self._batch(samples, step if order is None else order[step])
-            if not np.isfinite(batch.x).all():
+            of_step = step if order is None else order[step]
+            if not np.isfinite(samples.x[of_step]).all():
                 return None
+            batch = self._batch(samples, of_step)
             kept = self._kept_units(dropout, len(batch.x), before + i)
             sums, activations, dropped = self._forward(batch.x, kept)
             self._assess(sums[-1], activations[-1], batch, step, losses, correct)

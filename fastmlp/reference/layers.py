@@ -3,13 +3,13 @@
 Shapes: x is (rows, n_in), weights (n_in, n_out), bias (n_out,); z and a are (rows, n_out).
 """
 
-from ..activations import OwnActivation
+from ..activations import AnyActivation
 from ..arrays import Floats
 from .activations import activate
 from .arithmetic import ordered_sum, sum_of_products
 
 
-def dense_forward(x: Floats, weights: Floats, bias: Floats, activation: str | OwnActivation = "identity") -> Floats:
+def dense_forward(x: Floats, weights: Floats, bias: Floats, activation: AnyActivation = "identity") -> Floats:
     """a = f(x W + b)."""
     return activate(activation, sum_of_products(x, weights, seed=bias))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..activations import OwnActivation
+from ..activations import AnyActivation
 from ..arrays import Doubles, Floats
 from ..losses import AnyLoss, name_of, parameter_of
 from .activations import activation_gradient, softmax_parts
@@ -29,7 +29,7 @@ def row_losses(loss: AnyLoss, z: Floats, a: Floats, y: Floats) -> Doubles:
         return factor * ordered_sum(terms(z, a.astype(np.float64), y.astype(np.float64), parameter))
 
 
-def output_gradient(loss: AnyLoss, activation: str | OwnActivation, a: Floats, y: Floats, z: Floats | None = None,
+def output_gradient(loss: AnyLoss, activation: AnyActivation, a: Floats, y: Floats, z: Floats | None = None,
                     divisor: float | None = None, weights: Floats | None = None) -> Floats:  # fmt: skip
     """dL/dz at the output, for L the sum of the rows' losses over divisor (the number of rows unless given).
 
