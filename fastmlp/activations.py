@@ -6,9 +6,7 @@ jit/activations.py are all that an activation takes. Users' own are in fastmlp/c
 
 from typing import Literal, NamedTuple, Protocol
 
-import numpy as np
-
-from .arrays import Floats
+from .arrays import FloatDtype, Floats
 
 HiddenActivation = Literal[
     "identity", "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "gelu_tanh"
@@ -26,8 +24,11 @@ class OwnActivation(Protocol):
     def has_derivative(self) -> bool: ...
     def __call__(self, z: Floats) -> Floats: ...
     def derivative_at(self, z: Floats) -> Floats: ...
-    def prepare(self, dtype: np.dtype) -> None: ...
-    def addresses(self, dtype: np.dtype) -> tuple[int, int]: ...
+    def prepare(self, dtype: FloatDtype) -> None: ...
+    def addresses(self, dtype: FloatDtype) -> tuple[int, int]: ...
+
+
+AnyActivation = str | OwnActivation
 
 
 class Activation(NamedTuple):

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from .threads import default_threads
 from .version import __version__
 
 
-def config():
+def config() -> dict[str, Any]:
     """A dict: version, python, numpy, numba, backend, threads, and of the kernels compiler, openmp, isas_built, isa.
 
     threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
@@ -30,7 +31,7 @@ def config():
     }
 
 
-def show_config():
+def show_config() -> None:
     """Print what config() returns, one line each."""
     facts = config()
     without_kernels = facts["compiler"] is None
