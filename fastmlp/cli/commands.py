@@ -197,12 +197,12 @@ def show(arguments: Namespace) -> None:
     shown = net.layer_sizes[1] if arguments.all else SHOWN_NEURONS
     legend = "blue for, red against" if colour else f"for {terminal.POSITIVE!r}, against {terminal.NEGATIVE!r}"
     print(f"\nwhat each neuron of the first layer looks for: {legend}\n")
-    pictures = [
+    drawn = [
         [f"{f'neuron {i}':{side}}"] + terminal.picture(weights.reshape(side, side).tolist(), colour)
         for i, weights in enumerate(net.weights[0].T[:shown])
     ]
     width = shutil.get_terminal_size().columns
-    print("\n".join(terminal.beside(pictures, width, side)))
+    print("\n".join(terminal.beside(drawn, width, side)))
     if net.layer_sizes[1] > shown:
         print(f"and {net.layer_sizes[1] - shown} more: --all shows them")
 
@@ -243,7 +243,7 @@ def _training_data(source: str) -> tuple[np.ndarray, np.ndarray, Digits]:
         _tell(f"drawing {TRAINING_DIGITS} digits to train on and {HELD_OUT_DIGITS} to test with")
         return *datasets.digits(TRAINING_DIGITS, TRAINING_SEED), _held_out_data(source)
     x, y, *held_out = _mnist(source)
-    return x, y, tuple(held_out)
+    return x, y, (held_out[0], held_out[1])
 
 
 def _held_out_data(source: str) -> Digits:
@@ -277,10 +277,11 @@ def _confusion(labels: np.ndarray, answers: np.ndarray, n_classes: int) -> list[
 
 def _plots(arguments: Namespace) -> ModuleType | None:
     """fastmlp.plots where pictures are asked for, or its ImportError before the work begins."""
-    if arguments.plot:
-        from .. import plots
+    if not arguments.plot:
+        return None
+    from .. import plots
 
-        return plots
+    return plots
 
 
 def _plotted(arguments: Namespace, function: str, *args: Any, **kwargs: Any) -> dict[str, list[str]]:
@@ -317,7 +318,7 @@ def _scores(result: Evaluation) -> dict[str, float | None]:
 
 
 def _print_scores(result: Evaluation) -> None:
-    print(f"accuracy  {result.n_correct} / {result.n} held-out digits = {100 * result.accuracy:.2f}%")
+    print(f"accuracy  {result.n_correct} / {result.n} held-out digits = {100 * (result.accuracy or 0.0):.2f}%")
     print(f"loss      {result.loss:.6f}")
 
 

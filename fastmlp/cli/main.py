@@ -11,7 +11,7 @@ import sys
 import warnings
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from ..version import __version__
 
@@ -48,7 +48,8 @@ def _failed(message: str, status: int) -> int:
     return status
 
 
-def _warn(message: Warning | str, *_: object) -> None:
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+          line: str | None = None) -> None:  # fmt: skip
     print(f"fastmlp: warning: {_in_one_line(message)}", file=sys.stderr)
 
 
