@@ -257,7 +257,7 @@ class Engine:
         the same, but for the units that dropout leaves out)."""
         sums, activations, onward = [], [x], []
         for i, ((weights, bias), function) in enumerate(zip(self.layers, self.functions)):
-            onward.append(_dropped(activations[-1], kept, i))
+            onward.append(dropped(activations[-1], kept, i))
             sums.append(sum_of_products(onward[-1], weights, seed=bias))
             activations.append(activate(function, sums[-1]))
         return sums, activations, onward
@@ -271,7 +271,7 @@ class Engine:
             grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b
             if grad_a is not None:
-                grad_z = activation_gradient(self.functions[i - 1], activations[i], _dropped(grad_a, kept, i), sums[i - 1])
+                grad_z = activation_gradient(self.functions[i - 1], activations[i], dropped(grad_a, kept, i), sums[i - 1])
 
     def _kept_units(self, dropout: Dropout | None, rows: int, step: int) -> Kept | None:
         """For the inputs and each hidden layer (the units that are kept, their scale), or None where all are."""
@@ -316,7 +316,7 @@ class Engine:
         return is_class.astype(self.dtype)
 
 
-def _dropped(a: Floats, kept: Kept | None, i: int) -> Floats:
+def dropped(a: Floats, kept: Kept | None, i: int) -> Floats:
     """What dropout leaves of layer i's activations, or of their gradients."""
     part = kept[i] if kept else None
     return drop(a, *part) if part else a

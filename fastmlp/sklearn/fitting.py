@@ -211,7 +211,7 @@ class Epochs:
 
     @property
     def engine_outputs(self) -> int:
-        return self.estimator.n_outputs_
+        return int(self.estimator.n_outputs_)
 
     def losses_of_labels(self, order: np.ndarray | None, start: int, stop: int) -> np.ndarray:
         """The losses of rows with several labels at once, before a step that changes the parameters."""
@@ -231,7 +231,8 @@ class Epochs:
         """Within it the parameters are their average, where the estimator asks for that."""
         if self.estimator.average is None:
             return contextlib.nullcontext()
-        return self.optimizer.rule().averaged(self.optimizer.state, self.flat)
+        rule: optimizers.Optimizer = self.optimizer.rule()
+        return rule.averaged(self.optimizer.state, self.flat)
 
     def finish(self) -> None:
         """Leave the average in the parameters."""
