@@ -68,7 +68,7 @@ def load(name: str | None = None) -> Backend:
 def functions(name: str) -> dict[np.dtype, ModuleType]:
     """{dtype: the module or package with fastmlp.reference's functions for its arrays} of a backend that load has found."""
     if name == "compiled" and (built := kernels()):
-        modules: dict[np.dtype, ModuleType] = built.modules(built.isa)
+        modules: dict[np.dtype, ModuleType] = built.chosen()
         return modules
     package: ModuleType
     if name == "numba":
@@ -83,7 +83,10 @@ def functions(name: str) -> dict[np.dtype, ModuleType]:
 
 
 def kernels() -> ModuleType | None:
-    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error."""
+    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error.
+
+    The kernels themselves are loaded when they are first used.
+    """
     try:
         from . import kernels
     except ModuleNotFoundError:
@@ -103,11 +106,7 @@ def _is_checkout() -> bool:
 
 def warn_if_slow() -> None:
     """Say so if nobody chose a backend and yet it will not be the compiled one."""
-    try:
-        slow = not os.environ.get("FASTMLP_BACKEND") and kernels() is None
-    except ValueError:  # FASTMLP_ISA asks for what is not there: the first network says so, where it can be caught
-        return
-    if slow:
+    if not os.environ.get("FASTMLP_BACKEND") and kernels() is None:
         remedy = IN_A_CHECKOUT if _is_checkout() else HOW_TO_COMPILE
         what, name = ("slow NumPy reference", "reference")
         if numba_is_installed():
@@ -141,7 +140,7 @@ def _compiled() -> EngineAndEnvironment:
     built = kernels()
     if built is None:
         raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
-    return built.Engine, built.DefaultEnvironment
+    return built.Engine, built.chosen()[np.dtype(np.float32)].DefaultEnvironment
 
 
 def _checked(check: Callable[[], None]) -> Environment:

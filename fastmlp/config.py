@@ -1,7 +1,5 @@
 """What this installation is made of."""
 
-import importlib.metadata
-import platform
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,9 @@ def config() -> dict[str, Any]:
     threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
     Numba's version where its backend runs, else None.
     """
+    import importlib.metadata  # takes as long as the rest of fastmlp's import
+    import platform
+
     kernels = backends.kernels()
     built = kernels.config() if kernels else dict.fromkeys(("compiler", "openmp", "isas_built", "isa"))
     backend = backends.load().name

@@ -59,6 +59,9 @@ def sum_of_products(
 
     The terms run in ascending k, in chunks of 256: within a chunk s = fma(a[i, k], b[k, j], s) from +0, with one rounding,
     then total = total + s. So an element's bits depend on its own row and column alone.
+
+    >>> sum_of_products([[1.0, 0, -1]], [[1.0, 2], [3, 4], [5, 6]], [0.5, -0.5])
+    array([[-3.5, -4.5]])
     """
     way = _way(backend, n_threads)
     if type(a) is np.ndarray:  # most calls go straight through: the checks below take longer than small products
@@ -85,6 +88,9 @@ def dense_forward(
     """One layer's outputs a = f(x W + b), the sums as sum_of_products takes them.
 
     x: (rows, n_in). weights: (n_in, n_out). bias: (n_out,). activation: f, as for activate. Returns (rows, n_out).
+
+    >>> dense_forward([[1.0, 0, -1]], [[1.0, 2], [3, 4], [5, 6]], [0.5, 4.5], "relu")
+    array([[0. , 0.5]])
     """
     way = _way(backend, n_threads)
     if type(x) is np.ndarray and type(activation) is str and activation in ACTIVATIONS:
@@ -116,6 +122,14 @@ def dense_backward(
 
     x: (rows, n_in). weights: (n_in, n_out). grad_z: dL/dz, (rows, n_out); divided by what L is a mean over, see
     output_gradient. out: three arrays to write into, each of which may be None.
+
+    >>> grad_w, grad_b, grad_x = dense_backward([[1.0, 0, -1]], [[1.0, 2], [3, 4], [5, 6]], [[1.0, 2]])
+    >>> grad_w
+    array([[ 1.,  2.],
+           [ 0.,  0.],
+           [-1., -2.]])
+    >>> grad_b, grad_x
+    (array([1., 2.]), array([[ 5., 11., 17.]]))
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -149,6 +163,9 @@ def activate(
     z: any shape; (rows, n) for softmax. Returns an array of its shape.
 
     exp, tanh and their kin are fastmlp's own, at most 1 ulp from the truth in float32 and 2 in float64.
+
+    >>> activate("sigmoid", [-1.0, 0, 1])
+    array([0.26894142, 0.5       , 0.73105858])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -165,6 +182,9 @@ def softmax(
     """p_ij = exp(z_ij - m_i) / s_i for each row i of z (rows, n), with m_i its maximum and s_i the sum of its powers, in order.
 
     Returns (rows, n). The same as activate("softmax", z).
+
+    >>> softmax([[1.0, 2, 3]])
+    array([[0.09003057, 0.24472847, 0.66524096]])
     """
     return activate("softmax", z, out=out, backend=backend, n_threads=n_threads)
 
@@ -188,6 +208,10 @@ def activation_gradient(
     z: of a's shape; needed only for activations of your own, and others whose row says keeps_z.
 
     Returns an array of a's shape. Raises ValueError for an activation without a derivative.
+
+    >>> a = activate("tanh", [-1.0, 0, 2])
+    >>> activation_gradient("tanh", a, [1.0, 1, 1])
+    array([0.41997434, 1.        , 0.07065082])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -221,6 +245,10 @@ def row_losses(
     logarithm take it of z, the others take a. y: the targets, (rows, n), for classes one-hot rows.
 
     Returns (rows,) in float64, whatever T is. A batch's loss is ordered_sum(losses) / rows.
+
+    >>> z = [[2.0, 0, -1]]
+    >>> row_losses("cross_entropy", z, softmax(z), [[1.0, 0, 0]])
+    array([0.16984602])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -248,11 +276,13 @@ def output_gradient(
     poisson after exp it is (a - y) / divisor and all; for the others it goes through the activation's derivative, e f'(z).
 
     loss: as for row_losses. activation: the output layer's, one that goes with this loss; the losses that go through its
-    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >=
-    1. divisor: a number above 0; None
-    is the number of rows, which makes L their mean.
+    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >= 1.
+    divisor: a number above 0; None is the number of rows, which makes L their mean.
 
     Returns (rows, n).
+
+    >>> output_gradient("cross_entropy", "softmax", softmax([[2.0, 0, -1]]), [[1.0, 0, 0]])
+    array([[-0.15620527,  0.1141952 ,  0.04201007]])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -282,6 +312,9 @@ def ordered_sum(
 
     values: at least one axis. Returns an array without the last one, or a number. `values.sum(axis=-1)` in NumPy adds in an
     order that depends on the layout and the machine.
+
+    >>> ordered_sum([[1.0, 2, 3], [4, 5, 6]])
+    array([ 6., 15.])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -313,6 +346,11 @@ def update(
             a = learning_rate sqrt(1 - b2^t) / (1 - b1^t) and e = epsilon sqrt(1 - b2^t), with k1 = 1 - b1 and k2 = 1 - b2.
 
         No two of these arrays may share memory. Returns nothing; one thread does it.
+
+        >>> w, g, v = np.array([1.0, 2]), np.array([0.5, -0.5]), np.zeros(2)
+        >>> update("momentum", w, g, [v], [0.9, 1.0, 0.1])
+        >>> w, v
+        (array([0.95, 2.05]), array([ 0.5, -0.5]))
     """
     way = _way(backend, None)
     with way.environment():
@@ -356,6 +394,11 @@ def sgd_update(
 
     parameters: an array of any shape, float32 or float64, changed in place. gradients: of its shape, elsewhere in memory.
     learning_rate: a finite number >= 0. The same as update("sgd", parameters, gradients, (), (learning_rate,)).
+
+    >>> w = np.array([1.0, 2])
+    >>> sgd_update(w, np.array([0.5, -0.5]), 0.1)
+    >>> w
+    array([0.95, 2.05])
     """
     if isinstance(parameters, np.ndarray) and parameters.dtype in _REALS:
         learning_rate = validation.learning_rate(learning_rate, parameters.dtype)

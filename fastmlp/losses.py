@@ -34,6 +34,10 @@ class Huber:
     """Half the square of what is off by up to delta, and beyond it what goes on straight: less moved by outliers.
 
     delta: a number above 0, in the targets' unit (Huber 1964).
+
+    >>> net = fastmlp.MLP([3, 8, 1], "relu", loss=fastmlp.Huber(delta=0.5), seed=0)
+    >>> net.loss
+    Huber(delta=0.5)
     """
 
     delta: float = 1.0
@@ -45,6 +49,10 @@ class Quantile:
     """What the q-quantile of the targets makes smallest: q times what is too low, 1 - q times what is too high.
 
     q: a number between 0 and 1 (Koenker and Bassett 1978).
+
+    >>> z = a = [[1.0], [3.0]]
+    >>> fastmlp.functional.row_losses(fastmlp.Quantile(q=0.75), z, a, [[2.0], [2.0]])
+    array([0.75, 0.25])
     """
 
     q: float = 0.5

@@ -61,7 +61,10 @@ def _in_default_environment(method: Method) -> Method:
 
 
 class Gradients(NamedTuple):
-    """d(mean loss)/d(parameters): the flat array, and each layer's weights and biases as views of it."""
+    """d(mean loss)/d(parameters): the flat array, and each layer's weights and biases as views of it.
+
+    Of MLP.gradients, in the network's dtype: parameters (n_parameters,), weights[l] (n_in, n_out), biases[l] (n_out,).
+    """
 
     parameters: NDArray[Any]
     weights: list[NDArray[Any]]
@@ -106,6 +109,12 @@ class MLP:
 
     Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
+
+    >>> net = MLP([4, 3, 2], "relu", loss="cross_entropy", seed=0)
+    >>> [w.shape for w in net.weights], net.n_parameters, net.task
+    ([(4, 3), (3, 2)], 23, 'classes')
+    >>> net.forward([1, 2, 3, 4]).shape, net.forward([[1, 2, 3, 4]]).shape
+    ((2,), (1, 2))
     """
 
     def __init__(self, layer_sizes: Sequence[int],
@@ -580,7 +589,7 @@ class MLP:
         """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
 
         classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
-        The rest is as for fit.
+        sample_weight, batch_size, learning_rate, optimizer and shuffle are as for fit.
         """
         if classes is not None:
             validation.class_numbers("classes", classes, self._architecture)
@@ -645,6 +654,7 @@ class MLP:
 
         activations: a list of your own activations, in which the network finds those that it was saved with by their
         names; without one of them a ValueError says what to pass.
+        backend, n_threads: as for MLP.
         input_scale: for files of format 1 alone, which do not say it; None is 255 where there are 784 inputs, else 1, with a
             warning.
         layer_sizes: for safetensors files of others, which hold weights alone, as (n_in, n_out) or (n_out, n_in) and biases under
@@ -683,7 +693,7 @@ class MLP:
         return torch.state_dict(self._architecture, self._weights, self._biases)
 
     def load_state_dict(self, state_dict: "Mapping[str, torch.Tensor]") -> None:
-        """Take the parameters from a state dict of a PyTorch module, layer by layer in its order, under whatever names.
+        """Take the parameters from state_dict, that of a PyTorch module, layer by layer in its order, under whatever names.
 
         A layer without bias gets zeros. Raises ValueError, and changes nothing, where number or shapes of the layers differ.
         """

@@ -86,7 +86,10 @@ class Optimizer:
         return tuple(line for line, is_on in zip(LINES, on) if is_on)
 
     def begin(self, state: State, parameters: Floats, steps_per_epoch: int = 1) -> None:
-        """Take over a TrainingState, or begin anew where another rule stands there. steps_per_epoch: for schedules."""
+        """Take over a TrainingState, state, or begin anew where another rule stands there, for these parameters (flat).
+
+        steps_per_epoch: for schedules.
+        """
         names, arrays = RULES[self.rule].state, state.arrays
         if state.rule != self.rule or any(name not in arrays for name in names):
             state.forget_optimizer()
@@ -105,14 +108,14 @@ class Optimizer:
         state.steps_per_epoch = steps_per_epoch
 
     def finish(self, state: State, parameters: Floats) -> None:
-        """Leave the average in the parameters, where there is one; what training goes on from is kept."""
+        """Leave the average in the parameters, where there is one; what training goes on from is kept in state."""
         if self.average is not None:
             state.arrays["trained"] = parameters.copy()
             parameters[...] = state.arrays["average"]
 
     @contextlib.contextmanager
     def averaged(self, state: State, parameters: Floats) -> Iterator[None]:
-        """Within it the parameters are their average, where there is one."""
+        """Within it the parameters are their average, where state has one."""
         if self.average is None:
             yield
             return
@@ -124,9 +127,9 @@ class Optimizer:
             parameters[...] = trained
 
     def update(self, state: State, n_steps: int, dtype: FloatDtype, divisors: Doubles | None = None) -> Update:
-        """The Update for the next n_steps of a TrainingState, which is then that many steps further.
+        """The Update for the next n_steps of a TrainingState, state, which is then that many steps further.
 
-        divisors: float64, one for each of the steps, by which l2 and l1 are divided; None for 1.
+        dtype: of the parameters. divisors: float64, one for each of the steps, by which l2 and l1 are divided; None for 1.
         """
         n_numbers = 1 if self.is_constant and divisors is None else n_steps
         t = state.rule_steps + np.arange(n_numbers, dtype=np.int64)
@@ -165,7 +168,7 @@ class Optimizer:
         )
 
     def rates(self, t: Integers, state: State) -> Doubles:
-        """The learning rates of the steps with these numbers, float64 (len(t),)."""
+        """The learning rates of the steps with the numbers t (int64), float64 (len(t),); state: the TrainingState."""
         if isinstance(self.learning_rate, ReduceOnPlateau):
             return self.learning_rate.reduced(t, state.powers)
         if isinstance(self.learning_rate, Schedule):
@@ -175,12 +178,12 @@ class Optimizer:
         return np.full(len(t), float(self.learning_rate))
 
     def check_measured(self, names: Collection[str]) -> None:
-        """Raise ValueError if the learning rate depends on what a fit does not measure."""
+        """Raise ValueError if the learning rate depends on what a fit does not measure, names being what it does."""
         if isinstance(self.learning_rate, ReduceOnPlateau):
             check_measured(self.learning_rate.monitor, names)
 
     def after_epoch(self, state: State, measured: Mapping[str, float]) -> None:
-        """Take note of what an epoch measured."""
+        """Take note in the TrainingState, state, of what an epoch measured, {name: number}."""
         if isinstance(self.learning_rate, ReduceOnPlateau):
             self.learning_rate.after_epoch(state.powers, measured)
 
@@ -204,6 +207,16 @@ class SGD(Optimizer):
     with Nesterov's form looking ahead by one step (Sutskever, Martens, Dahl and Hinton, ICML 2013).
 
     form="keras": v = mu v + learning_rate g, w = w - v, as Keras and scikit-learn have it.
+
+    learning_rate: 0.1 unless given. momentum: mu, from 0 to 1. nesterov: whether to look ahead; it needs momentum. dampening: from
+    0 to 1, with PyTorch's form of momentum alone. The others are those of every optimizer, see fastmlp.optimizers.Optimizer.
+    Raises ValueError or TypeError, naming the argument.
+
+    >>> net = fastmlp.MLP([2, 1], seed=0, dtype="float64", init="zeros")
+    >>> for _ in range(2):
+    ...     loss = net.train_step([1, 2], [1], optimizer=SGD(learning_rate=0.1, momentum=0.5))
+    >>> net.weights[0][:, 0]
+    array([0.19, 0.38])
     """
 
     learning_rate: Rate = 0.1
@@ -222,6 +235,7 @@ class SGD(Optimizer):
 
     @property
     def rule(self) -> str:
+        """The name of its update rule: sgd, momentum or nesterov."""
         return "sgd" if not self.momentum else "nesterov" if self.nesterov else "momentum"
 
     def numbers(self, state: State, t: Integers, rates: Doubles) -> Sequence[Numbers]:
@@ -238,6 +252,15 @@ class Adam(Optimizer):
     m' and v' freed of their beginning at 0 (Kingma and Ba, ICLR 2015).
 
     form="keras": epsilon is added to sqrt(v) before that is divided out, as Keras and scikit-learn have it.
+
+    learning_rate: 0.001 unless given. beta_1, beta_2: from 0 to below 1, also in the network's dtype. epsilon: a number above 0
+    that the dtype can hold. The others are those of every optimizer, see fastmlp.optimizers.Optimizer.
+    Raises ValueError or TypeError, naming the argument.
+
+    >>> net = fastmlp.MLP([2, 1], seed=0, dtype="float64", init="zeros")
+    >>> loss = net.train_step([1, -2], [1], optimizer=Adam(learning_rate=0.01))     # the first step is the rate, whatever g
+    >>> net.weights[0][:, 0].round(9)
+    array([ 0.01, -0.01])
     """
 
     beta_1: float = 0.9
@@ -267,7 +290,7 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay, 0.01 unless given (Loshchilov and Hutter, ICLR 2019)."""
+    """Adam with decoupled weight decay, 0.01 unless given (Loshchilov and Hutter, ICLR 2019); the rest is Adam's."""
 
     weight_decay: float = 0.01
 
@@ -278,6 +301,9 @@ class RMSprop(Optimizer):
     and w = w - learning_rate m (Hinton, lecture 6e of "Neural networks for machine learning", 2012).
 
     form="keras": g / sqrt(v + epsilon), and the learning rate within m.
+
+    learning_rate: 0.001 unless given. rho: from 0 to below 1. epsilon: a number above 0. momentum: from 0 to 1. The others are
+    those of every optimizer, see fastmlp.optimizers.Optimizer. Raises ValueError or TypeError, naming the argument.
     """
 
     rho: float = 0.9
@@ -293,6 +319,7 @@ class RMSprop(Optimizer):
 
     @property
     def rule(self) -> str:
+        """The name of its update rule: rmsprop or rmsprop_momentum."""
         return "rmsprop_momentum" if self.momentum else "rmsprop"
 
     def check(self, dtype: FloatDtype) -> None:

@@ -32,7 +32,7 @@ def half_cosine(u: Doubles) -> Doubles:
 
 
 def power(base: float, exponents: Integers) -> Doubles:
-    """base to whole powers (an int64 array): squared and multiplied from the lowest bit on."""
+    """base to the whole powers in exponents (an int64 array): squared and multiplied from the lowest bit on."""
     result, square, left = np.ones(len(exponents)), float(base), np.array(exponents)
     while left.any():
         result = np.where(left & 1 == 1, result * square, result)
@@ -49,9 +49,10 @@ def _horner(coefficients: Sequence[float], x: Doubles) -> Doubles:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What schedules have in common: rate times factors(t, steps of an epoch).
+    """What schedules have in common: rate, a number >= 0, times factors(t, steps of an epoch).
 
-    Of a schedule's arguments numbers lie between bounds, integers are at least so much, and per is "step" or "epoch".
+    Of a schedule's other arguments numbers lie between bounds, integers are at least so much, and per is "step" or "epoch".
+    Raises ValueError or TypeError, naming the argument.
     """
 
     rate: float
@@ -68,18 +69,18 @@ class Schedule:
         if hasattr(self, "per"):
             choice("per", self.per, ("step", "epoch"))
 
-    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
-        """What the rate is multiplied by in the steps with these numbers."""
-        raise NotImplementedError
-
     def rates(self, t: Integers, steps_per_epoch: int) -> Doubles:
-        """The learning rates of the steps with these numbers (an int64 array), float64."""
+        """The learning rates of the steps with the numbers t (int64, from 0), where an epoch has steps_per_epoch: float64."""
         return self.rate * self.factors(t, steps_per_epoch)
+
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
+        """What rate is multiplied by in the steps with the numbers t, where an epoch has steps_per_epoch: float64 (len(t),)."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class OfLength(Schedule):
-    """A Schedule with a length, in steps or in epochs."""
+    """A Schedule of rate with a length, in steps or in epochs, one of the two."""
 
     steps: int | None = None
     epochs: int | None = None
@@ -97,7 +98,13 @@ class OfLength(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """rate * gamma^(t // every): a cut after every so many steps (or epochs, `per="epoch"`)."""
+    """rate * gamma^(t // every): a cut after every so many steps (or epochs, `per="epoch"`).
+
+    every: an integer >= 1. gamma: a number >= 0.
+
+    >>> Step(0.1, every=2, gamma=0.5).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1  , 0.1  , 0.05 , 0.05 , 0.025])
+    """
 
     every: int
     gamma: float = 0.1
@@ -112,7 +119,13 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class MultiStep(Schedule):
-    """rate * gamma^(how many of the milestones have been reached)."""
+    """rate * gamma^(how many of the milestones have been reached).
+
+    milestones: integers >= 1 that increase, in steps, or in epochs with per="epoch". gamma: a number >= 0.
+
+    >>> MultiStep(0.1, milestones=[1, 3], gamma=0.5).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1  , 0.05 , 0.05 , 0.025, 0.025])
+    """
 
     milestones: tuple[int, ...]
     gamma: float = 0.1
@@ -132,7 +145,11 @@ class MultiStep(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """rate * gamma^t (per step, or per epoch)."""
+    """rate * gamma^t, gamma from 0 to 1; t counts steps, or epochs with per="epoch".
+
+    >>> Exponential(0.1, gamma=0.5, per="epoch").rates(np.arange(5), steps_per_epoch=2)
+    array([0.1  , 0.1  , 0.05 , 0.05 , 0.025])
+    """
 
     gamma: float
     per: str = "step"
@@ -146,7 +163,14 @@ class Exponential(Schedule):
 @dataclass(frozen=True)
 class Cosine(OfLength):
     """From rate down to low * rate along half a cosine, after a linear warm-up of so many steps; then low, or, with restarts,
-    again from rate, each period so many times as long as the last (Loshchilov and Hutter, "SGDR", ICLR 2017)."""
+    again from rate, each period so many times as long as the last (Loshchilov and Hutter, "SGDR", ICLR 2017).
+
+    steps, epochs: the length, one of the two. low: a share of rate, from 0 to 1. warmup: steps, before those. restarts: how many
+    periods follow the first. stretch: an integer >= 1 that each is longer by.
+
+    >>> Cosine(0.1, steps=2, restarts=1).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1 , 0.05, 0.1 , 0.05, 0.  ])
+    """
 
     low: float = 0.0
     warmup: int = 0
@@ -169,7 +193,13 @@ class Cosine(OfLength):
 
 @dataclass(frozen=True)
 class Polynomial(OfLength):
-    """rate * (low + (1 - low) (1 - t/n)^power), a whole power, after a linear warm-up; low * rate from n on."""
+    """rate * (low + (1 - low) (1 - t/n)^power), a whole power, after a linear warm-up; low * rate from n on.
+
+    steps, epochs: n, one of the two. power: an integer >= 1. low: a share of rate, from 0 to 1. warmup: steps, before those.
+
+    >>> Polynomial(0.1, steps=4, power=2).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1    , 0.05625, 0.025  , 0.00625, 0.     ])
+    """
 
     power: int = 1
     low: float = 0.0
@@ -187,14 +217,24 @@ class Polynomial(OfLength):
 
 
 def Linear(rate: float, steps: int | None = None, epochs: int | None = None, low: float = 0.0, warmup: int = 0) -> Polynomial:
-    """Polynomial of the first power: a straight line from rate down to low * rate."""
+    """Polynomial of the first power: a straight line from rate down to low * rate in so many steps or epochs, after warmup steps.
+
+    >>> Linear(0.1, steps=4, warmup=2).rates(np.arange(7), steps_per_epoch=1)
+    array([0.05 , 0.1  , 0.1  , 0.075, 0.05 , 0.025, 0.   ])
+    """
     return Polynomial(rate, steps, epochs, 1, low, warmup)
 
 
 @dataclass(frozen=True)
 class OneCycle(OfLength):
     """Up from start * rate to rate along half a cosine, for a share `rising` of the steps, then down to end * rate (Smith and
-    Topin, "Super-convergence", 2018)."""
+    Topin, "Super-convergence", 2018).
+
+    steps, epochs: the length, one of the two. start, end, rising: from 0 to 1.
+
+    >>> OneCycle(0.1, steps=5, start=0.5, end=0, rising=0.6).rates(np.arange(5), steps_per_epoch=1)
+    array([0.05 , 0.075, 0.1  , 0.05 , 0.   ])
+    """
 
     start: float = 0.04
     end: float = 4e-6
@@ -214,7 +254,11 @@ class OneCycle(OfLength):
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """rate / (1 + t)^power, per step or per epoch."""
+    """rate / (1 + t)^power, a power >= 0; t counts steps, or epochs with per="epoch".
+
+    >>> InverseScaling(0.1, power=1).rates(np.arange(4), steps_per_epoch=1)
+    array([0.1       , 0.05      , 0.03333333, 0.025     ])
+    """
 
     power: float = 0.5
     per: str = "step"
@@ -232,9 +276,9 @@ class InverseScaling(Schedule):
 class ReduceOnPlateau(Schedule):
     """rate times factor for each time that an epoch's measure had not improved for a number of epochs; at least min_rate.
 
-    monitor: what is watched, a name that the history has, such as "val_loss" or "loss". patience: how many epochs without
-    improvement. min_delta: by more than this it must improve. mode: "min", "max", or "auto", as for fastmlp.EarlyStopping.
-    cooldown: how many epochs after a cut are not counted.
+    monitor: what is watched, a name that the history has, such as "val_loss" or "loss". factor: a number from 0 to 1.
+    patience: how many epochs without improvement. min_delta: by more than this it must improve. mode: "min", "max", or "auto", as
+    for fastmlp.EarlyStopping. cooldown: how many epochs after a cut are not counted.
 
     Where it stands is part of the training state, and goes on in the next fit; steps of train_step leave it as it is.
     """
@@ -255,12 +299,12 @@ class ReduceOnPlateau(Schedule):
         check_waiting(self.monitor, self.mode, self.patience, self.min_delta)
 
     def reduced(self, t: Integers, powers: Mapping[str, float]) -> Doubles:
-        """The learning rates of the steps with these numbers, by the running products of the training state."""
+        """The learning rates of the steps with the numbers t, by powers, the running products of the training state."""
         rate = self.rate * powers.get(PLATEAU, 1.0)
         return np.full(len(t), min(float(self.rate), max(rate, float(self.min_rate))))
 
     def after_epoch(self, powers: dict[str, float], measured: Mapping[str, float]) -> None:
-        """Take note of what an epoch measured."""
+        """Take note in powers of what an epoch measured, {name: number}."""
         value, best = measured[self.monitor], powers.get(PLATEAU + " best")
         wait, cooling = powers.get(PLATEAU + " wait", 0.0), powers.get(PLATEAU + " cooldown", 0.0)
         if improved(value, best, self.monitor, self.mode, self.min_delta):

@@ -25,6 +25,11 @@ def load_idx(path: str | os.PathLike[str]) -> np.ndarray:
     Returns a new array of the file's shape, uint8, int8, int16, int32, float32 or float64 in native byte order.
     Raises ValueError, naming the file and what was expected, if it is not a whole IDX file and nothing else, and
     OSError if it cannot be read. Memory is taken for what the file holds, never for what its header claims.
+
+    >>> from pathlib import Path
+    >>> written = Path("three.idx").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]))
+    >>> load_idx("three.idx")
+    array([7, 8, 9], dtype=uint8)
     """
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"

@@ -36,7 +36,7 @@ def start(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
 def page(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
     """Show net and data in a browser until Ctrl-C; where an event loop runs already, as in notebooks, return the Page.
 
-    The arguments are those of fastmlp.page.start.
+    net, data, port and open_browser are those of fastmlp.page.start.
     """
     shown = start(net, data, port, open_browser)
     if _in_event_loop():
@@ -51,7 +51,10 @@ class Page:
     """A page that is being served: url is its address, net its network, close() ends it."""
 
     def __init__(self, net=None, data=None, port=DEFAULT_PORT, open_browser=False, loader=None, **options):
-        """As start; loader() returns data that take time, or None, and options are those of server.Server."""
+        """net, data, port, open_browser: as for start.
+
+        loader() returns data that take time, or None; options are those of server.Server.
+        """
         from . import server
 
         if net is None:

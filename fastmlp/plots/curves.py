@@ -10,7 +10,8 @@ from .canvas import MUTED, NEGATIVE, POSITIVE, Column, Columns, axes, whole_numb
 def learning_curves(history: Columns, ax: Axes | None = None) -> Axes:
     """Loss (left scale) and accuracy (right scale) after each epoch of a History, training and validation.
 
-    history: what MLP.fit returned. Raises ValueError if no epoch was completed.
+    history: what MLP.fit returned. ax: matplotlib Axes to draw on; None makes new ones. Returns them.
+    Raises ValueError if no epoch was completed.
     """
     n_epochs = len(history.get("loss", ()))
     if not n_epochs:

@@ -22,7 +22,8 @@ def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
 
     net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the
     true count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations
-    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange.
+    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange. ax: matplotlib Axes
+    to draw on; None makes new ones. Returns them.
     """
     activations = [np.asarray(a, np.float64) for a in net.activations(np.asarray(image).reshape(-1))]
     side = side_of(net.layer_sizes[0]) or 0

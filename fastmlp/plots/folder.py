@@ -16,7 +16,10 @@ from .weights import receptive_field, weights
 
 
 def save_network(net: Network, folder: str | PathLike[str], image: ArrayLike | None = None) -> list[Path]:
-    """Write the weights of every layer, and with an image the network at work on it, as PNG; returns the paths."""
+    """Write the weights of every layer, and with an image the network at work on it, as PNG; returns the paths.
+
+    net: an MLP. folder: made where it is missing. image: one sample, or None.
+    """
     pictures = {f"weights-{layer + 1}": weights(net, layer) for layer in range(len(net.weights))}
     if image is not None:
         pictures["network"] = network(net, image)
@@ -28,7 +31,10 @@ def save_network(net: Network, folder: str | PathLike[str], image: ArrayLike | N
 
 def save_training(net: Network, history: Columns, x: np.ndarray, y: ArrayLike, folder: str | PathLike[str]) -> list[Path]:
     """Write save_network's pictures, the learning curves, and how net does on images x with labels y; returns the
-    paths."""
+    paths.
+
+    net: an MLP. history: what its fit returned. x, y: (rows, n_in) and (rows,). folder: made where it is missing.
+    """
     pictures = {"learning-curves": learning_curves(history)} if history.get("loss") else {}
     pictures["confusion-matrix"] = confusion_matrix(net, x, y)
     pictures["worst-mistakes"] = worst_mistakes(net, x, y)

@@ -17,7 +17,8 @@ def confusion_matrix(net: Network, x: ArrayLike, y: ArrayLike, ax: Axes | None =
     """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's
     share.
 
-    x, y: samples and their integer labels.
+    net: an MLP. x, y: samples and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
+    ones. Returns them.
     """
     answers = _answers(net.forward(x))
     y = np.asarray(y)
@@ -47,7 +48,9 @@ def confusion_matrix(net: Network, x: ArrayLike, y: ArrayLike, ax: Axes | None =
 def worst_mistakes(net: Network, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes | None = None) -> Axes:
     """The n images whose right answer gets the least, of those that are answered wrongly.
 
-    x, y: images and their integer labels. Above each: what it is, what the network answers, and that output.
+    net: an MLP. x, y: images and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
+    ones. Above each image: what it is, what the network answers, and that output. Returns the Axes. Raises ValueError where the
+    rows of x make no square.
     """
     outputs = np.asarray(net.forward(x), np.float64)
     answers = _answers(outputs)

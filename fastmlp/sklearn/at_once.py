@@ -72,7 +72,7 @@ def labels(estimator: Any, y: np.ndarray) -> np.ndarray | None:
         "binary", "multiclass",
     ):  # fmt: skip
         return None
-    found = np.searchsorted(known, y)
+    found: np.ndarray = known.searchsorted(y)
     if found.max() >= len(known) or not (known[found] == y).all():
         return None
     return found if estimator.out_activation_ == "softmax" else found[:, None].astype(bool)

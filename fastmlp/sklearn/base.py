@@ -258,10 +258,10 @@ class Estimator(CallbackSupportMixin):
             for name in of_layers:
                 if not isinstance(name, CustomActivation) and name not in HIDDEN:
                     raise ValueError(f"activation must be of {sorted(HIDDEN)}, got {name!r}")
+            hidden = tuple(OUTPUT_NAMES.get(name, name) for name in of_layers)
         else:
-            of_layers = [of_layers] * n_hidden
-        return tuple(name if isinstance(name, CustomActivation) else OUTPUT_NAMES.get(name, name)
-                     for name in [*of_layers, self.out_activation_])  # fmt: skip
+            hidden = (OUTPUT_NAMES.get(of_layers, of_layers),) * n_hidden
+        return *hidden, OUTPUT_NAMES.get(self.out_activation_, self.out_activation_)
 
     def _engine_loss(self) -> Any:
         """The engine's loss; None where outputs that the user has changed do not go with it."""

@@ -60,7 +60,7 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16,), dropout=0.1, average=0.99, learning_rate_init=0.02, random_state=0, max_iter=50)
+    >>> model = MLPClassifier((16,), dropout=0.1, average=0.99, learning_rate_init=0.02, random_state=0, early_stopping=True)
     >>> model.fit(X, y, X_val=X[::5], y_val=y[::5]).score(X, y) > 0.9
     True
     """
@@ -146,6 +146,12 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
     scikit-learn's to rounding; all is computed in one dtype, the state of the optimizer too, where scikit-learn's turns partly to
     float64 for float32 inputs with float64 weights or targets; after early stopping coefs_ are a copy of the best weights, which
     scikit-learn goes on to train in a warm start.
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = MLPRegressor("huber", (16,), optimizer="adamw", learning_rate_init=0.05, random_state=0, early_stopping=True)
+    >>> model.fit(X, y).score(X, y) > 0.45
+    True
     """
 
     _classifies = False

@@ -1,5 +1,6 @@
 """Losses as scikit-learn reports them, from those of the rows, and as it names them."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,24 +12,29 @@ NAMES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy", "exp": 
 IS_MEAN_OVER_OUTPUTS = LOSS_FUNCTIONS["squared_error"](np.zeros((1, 2)), np.ones((1, 2))) == 0.5
 
 
-def most(dtype: np.dtype) -> float:
-    """The largest logarithmic loss of one output: probabilities are clipped to [eps, 1 - eps]."""
-    return -float(np.log(np.finfo(dtype).eps))
-
-
-def least(dtype: np.dtype) -> float:
-    """The smallest one."""
-    return -float(np.log1p(-float(np.finfo(dtype).eps)))
+@functools.cache
+def bounds(dtype: np.dtype) -> tuple[float, float]:
+    """The smallest and the largest logarithmic loss of one output: probabilities are clipped to [eps, 1 - eps]."""
+    eps = np.finfo(dtype).eps
+    return -float(np.log1p(-float(eps))), -float(np.log(eps))
 
 
 def reported(losses: np.ndarray, loss: Any, n_outputs: int, dtype: np.dtype) -> np.ndarray:
-    """Rows' losses as scikit-learn has them, but for several labels at once, see of_labels."""
+    """Rows' losses as scikit-learn has them; those of several labels at once come from of_labels where may_be_clipped."""
+    least, most = bounds(dtype)
     theirs: np.ndarray = losses
     if loss == "squared_error" and IS_MEAN_OVER_OUTPUTS:
         theirs = losses / n_outputs
     elif loss == "cross_entropy" or loss == "binary_cross_entropy" and n_outputs == 1:
-        theirs = np.clip(losses, least(dtype), most(dtype))
+        theirs = np.minimum(np.maximum(losses, least), most)
+    elif loss == "binary_cross_entropy":
+        theirs = np.maximum(losses, n_outputs * least)
     return theirs
+
+
+def may_be_clipped(losses: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether the losses of rows with several labels are so large that one label's may be larger than scikit-learn's can be."""
+    return not bool((losses <= bounds(dtype)[1]).all())
 
 
 def of_labels(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from .estimators import MLPClassifier, MLPRegressor
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
-    """A fitted sklearn.neural_network.MLPClassifier or MLPRegressor, as it was unpickled, as one of these classes.
+    """model, a fitted sklearn.neural_network.MLPClassifier or MLPRegressor, as it was unpickled, as one of these classes.
 
     All its parameters and attributes are taken over, and coefs_ copied; partial_fit and warm starts go on where it stands, with
     the state of its optimizer. Raises TypeError for anything else.

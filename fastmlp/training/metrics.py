@@ -19,14 +19,19 @@ Penalties = tuple[Doubles, Doubles]  # coefficients, and the penalty of each ste
 
 
 class Evaluation(NamedTuple):
-    """How a network does on some data; accuracies are None where the network's task gives none."""
+    """How a network does on some data; accuracies are None where the network's task gives none.
 
-    loss: float  # mean over the rows, by their weights
-    accuracy: float | None  # n_correct / n
+    loss: the mean over the rows, by their weights. accuracy: n_correct / n. n_correct: of the n rows, those whose class, or all of
+    whose labels, are right. label_accuracy: where several labels are told at once, the share of them that is right.
+    metrics: those that were asked for, by name; None where none were.
+    """
+
+    loss: float
+    accuracy: float | None
     n_correct: int | None
     n: int
-    label_accuracy: float | None = None  # where several labels are told at once, the share of them that is right
-    metrics: dict[str, float] | None = None  # those that were asked for, by name
+    label_accuracy: float | None = None
+    metrics: dict[str, float] | None = None
 
 
 def measured(evaluation: Evaluation, penalty: float | None = None, prefix: str = "") -> dict[str, float]:
