@@ -19,6 +19,7 @@ pytest.importorskip("websockets")
 from page_client import Tab, frame, request
 
 from fastmlp.page import Page, subject
+from fastmlp.page.room import Room
 
 
 def digits_net(*hidden, **options):
@@ -117,17 +118,23 @@ def test_a_last_batch_that_is_smaller_is_one_too(serve, digits):
         assert known["status"]["hash"] == untouched_hash(page.net, data, 4)
 
 
-def test_steps_that_take_long_run_in_a_thread_and_answers_come_meanwhile(serve, digits, monkeypatch):
-    from fastmlp.page import pacing
+def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
+    page, begun, answered = serve(digits_net(), digits), threading.Event(), threading.Event()
 
-    monkeypatch.setattr(pacing, "IN_THREAD", 0.0)
-    page = serve(digits_net(), digits)
+    def held_up(room, part, train=Room.train):
+        begun.set()
+        assert answered.wait(20)
+        return train(room, part)
+
+    monkeypatch.setattr(Room, "train", held_up)
     with Tab(page) as tab:
-        tab.order("settings", pause_after=6)
+        tab.order("settings", pause_after=2)
         tab.order("train", running=True)
-        while tab.draw(digits[0][0]) and not (tab.known and tab.known["status"]["epoch"] == 6):
-            pass
-        assert page.net.hash() == untouched_hash(page.net, digits, 6)
+        assert begun.wait(20)
+        tab.draw(digits[0][0])
+        answered.set()
+        tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+        assert page.net.hash() == untouched_hash(page.net, digits, 2)
 
 
 def test_undo_and_redo_go_over_everything(serve, digits):

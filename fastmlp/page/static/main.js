@@ -54,7 +54,7 @@ function takeAnswer(message) {
   answered = message.sequence;
   if (message.structure === model.structure) {
     model.takeActivations(message);
-    render();
+    render(model.knowsLines || diagram.focus !== null);
   }
   if (isStale) sendInput();
 }
@@ -128,8 +128,8 @@ function overlay() {
   if (before || pad.overlay) pad.render();
 }
 
-function render() {
-  diagram.render();
+function render(hasLines = true) {
+  diagram.render(hasLines);
   inspector.render(document.activeElement);
   overlay();
   const { kind } = model.network.inputs;
