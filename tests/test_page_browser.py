@@ -183,14 +183,14 @@ def test_touch_draws_and_does_not_scroll(show, digits):
     tab["centre"].uncheck()
     tab.until(lambda: not np.array_equal(tab.last_input(), centred))
     before = extent(tab)
-    tab["move"].tap()
+    tab["move"].click()
     touch("touchStart", 0.5, 0.5)
     touch("touchMove", 0.5, 0.5 + 2 / 28)
     touch("touchMove", 0.5, 0.5 + 4 / 28)
     touch("touchEnd")
     tab.until(lambda: np.abs(extent(tab) - before - [0, 4, 0, 4]).max() <= 1)
-    tab["stroke-undo"].tap()
-    tab["move"].tap()
+    tab["stroke-undo"].click()
+    tab["move"].click()
     tab["centre"].check()
     tab.until(lambda: tab.inputs() and tab.last_input().any())
     assert tab.evaluate("scrollY") == 0
@@ -530,13 +530,13 @@ def test_negative_activations_are_orange_and_large_ones_scaled_by_their_layer(sh
 
 def test_an_optimizer_is_chosen_undone_and_redone(show, digits):
     tab = show(digits_net(), digits)
-    assert tab["optimizer"].locator("option").all_text_contents() == [
-        "sgd · 3", "momentum · 0.1", "adam · 0.001", "adamw · 0.001", "rmsprop · 0.001",
-    ]  # fmt: skip
+    names = tab["optimizer"].locator("option").all_text_contents()
+    assert names == ["sgd", "momentum", "adam", "adamw", "rmsprop"]
     own = digits_net()
     own.fit(*digits[:2], epochs=1, batch_size=10, optimizer="adam", learning_rate=0.01, verbose=0)
     tab["optimizer"].select_option("adam")
     tab.until(lambda: tab["learning-rate"].input_value() == "0.001")
+    assert tab["learning-rate"].get_attribute("title") == "The default of adam is 0.001"
     for field, value in (("learning-rate", "0.01"), ("pause-after", "1")):
         tab[field].fill(value)
         tab[field].press("Enter")

@@ -51,9 +51,7 @@ export class Training {
 
   describe() {
     const { choices, optimizers, activations, layer_sizes: sizes } = this.model.network;
-    byId("optimizer").replaceChildren(
-      ...Object.entries(optimizers).map(([name, rate]) => new Option(`${name} · ${rate}`, name)),
-    );
+    byId("optimizer").replaceChildren(...Object.keys(optimizers).map((name) => new Option(name, name)));
     byId("activation").replaceChildren(...choices.map((name) => new Option(name, name)));
     byId("activation").value = activations.length > 1 ? activations[0] : choices[0];
     byId("layers").value = sizes.slice(1, -1).join("-");
@@ -75,6 +73,8 @@ export class Training {
     start.disabled = byId("step").disabled = Boolean(status.why_not);
     byId("why-not").textContent = status.diverged ? "" : status.why_not ? `Training is off: ${status.why_not}.` : "";
     fill("optimizer", status.optimizer);
+    const { [status.optimizer]: rate } = this.model.network.optimizers;
+    byId("learning-rate").title = `The default of ${status.optimizer} is ${rate}`;
     fill("learning-rate", status.learning_rate);
     fill("batch-size", status.batch_size);
     fill("pause-after", status.pause_after);
