@@ -14,6 +14,7 @@ ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
 MOST_LINES = 900
 DRAWN_NEURONS = 24  # a column of circles; wider layers are blocks
 UPDATE_EVERY, UPDATE_EVERY_DRAWING = 1 / 25, 1 / 8  # seconds
+UPDATE_EVERY_LARGE = 1 / 5  # while a network trains whose lines take the browser as long as several steps take
 UPDATE_SHARE = 10  # of the time: an update that takes long to make is followed by ten times as long without one
 MAP_SIDE, MOST_MAPS = 24, 200  # response maps over a plane of two inputs
 HASHED_EVERY = 1.0  # seconds, where hashing takes long
@@ -88,7 +89,7 @@ class Client:
                 raise BadMessage("an input that is not finite")
         self.input, self.sequence = values, sequence
         self.last_pen = time.monotonic()
-        self.room.pen_moves()
+        self.room.touched()
         await self.connection.send(protocol.frame("activations", [self._activations()], **self._stamp()))
         if net.n_parameters > ALL_TRAVEL:
             self.sent.pop("lines", None)
@@ -107,7 +108,7 @@ class Client:
         while True:
             await self.changed.wait()
             now = time.monotonic()
-            every = max(UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY, UPDATE_SHARE * took)
+            every = max(self._update_every(now), UPDATE_SHARE * took)
             if now < last + every:
                 await asyncio.sleep(last + every - now)
             self.changed.clear()
@@ -117,6 +118,11 @@ class Client:
             took = time.monotonic() - last
             await self.connection.send(update)
             await self.acknowledged.wait()
+
+    def _update_every(self, now):
+        if self.room.training.running and self.room.net.n_parameters > ALL_TRAVEL:
+            return UPDATE_EVERY_LARGE
+        return UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY
 
     def _update(self):
         """One frame with everything that this tab has not got yet."""
@@ -178,7 +184,7 @@ def describe(room):
     return {
         "layer_sizes": list(net.layer_sizes), "activations": [str(a) for a in net.layer_activations], "loss": net.loss,
         "dtype": net.dtype.name, "n_parameters": net.n_parameters, "all_travel": net.n_parameters <= ALL_TRAVEL,
-        "outputs": room.output_kind, "inputs": room.inputs, "has_data": room.data is not None,
+        "optimizers": room.default_rates, "outputs": room.output_kind, "inputs": room.inputs, "has_data": room.data is not None,
         "n_test": 0 if room.data is None else len(room.data.x_test),
         "choices": [name for name, row in ACTIVATIONS.items() if orders._hidden(name, row)]
         + sorted({str(a) for a in net.layer_activations if not isinstance(a, str)}),

@@ -6,6 +6,7 @@ import numpy as np
 from ..activations import ACTIVATIONS
 from . import protocol, subject
 from .protocol import BadMessage, Refused, choice, integer, number, numbers
+from .twin import OPTIMIZERS
 
 LARGEST_LAYER, MOST_HIDDEN = 8192, 12
 MOST_IMAGES = 60  # of a cell of the confusion matrix
@@ -81,8 +82,9 @@ def step(room, order):
 
 
 def settings(room, order):
-    """Change those that are named: learning_rate, batch_size, steps_per_second, pause_after."""
+    """Change those that are named: optimizer, learning_rate, batch_size, steps_per_second, pause_after."""
     changed = {}
+    optimizer = choice(order, "optimizer", OPTIMIZERS) if "optimizer" in order else None
     if "learning_rate" in order:
         changed["learning_rate"] = number(order, "learning_rate", room.net.dtype, low=0.0)
     for name, low, end in (("batch_size", 1, 2**16), ("steps_per_second", 0, 2**16), ("pause_after", 1, 2**20)):
@@ -90,6 +92,8 @@ def settings(room, order):
             changed[name] = integer(order, name, low, end)
     if changed.get("steps_per_second", 0) not in SPEEDS:
         raise BadMessage("steps_per_second is none of the speeds")
+    if optimizer is not None:
+        room.choose(optimizer)
     for name, value in changed.items():
         setattr(room.settings, name, value)
     room.notify()

@@ -1,39 +1,26 @@
 """The room that all tabs share: the network, where its training stands, and everything that can be undone.
 
-Training runs on a twin of the network through MLP.fit, slice by slice, and the network takes over the twin's parameters
-at the end of each: so whoever reads the network never sees half a step, and its own history and epochs stay its user's.
+Training runs on a twin of the network, slice by slice, and the network takes over the twin's parameters at the end of
+each: so whoever reads the network never sees half a step, and its own history and epochs stay its user's.
 """
 
 import asyncio
-import copy
-import math
 import os
 import tempfile
 import time
-import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..network import MLP
-from ..random_streams import shuffled_rows
-from ..training.history import History
+from ..training.state import TrainingState
 from . import subject
 from .protocol import Refused
+from .twin import OPTIMIZERS, Position, Slice, Twin
 
 MOST_UNDONE, LARGEST_UNDO = 200, 2**26  # steps, and bytes of all of them
 MOST_POINTS = 400  # of the curves
 MOST_PARAMETERS = 8_000_000
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where training stands: as `fit` counts, so that an untouched run takes the rows that `fastmlp train` takes."""
-
-    seed: int
-    epoch: int = 0
-    row: int = 0
-    images_seen: int = 0
 
 
 @dataclass
@@ -41,17 +28,24 @@ class Moment:
     """What undo brings back."""
 
     label: str
-    net: object
+    net: MLP
     parameters: np.ndarray
+    optimizer: tuple[str, float]  # with its learning rate
+    gathered: TrainingState  # by the optimizer
     position: Position
     points: list
     gesture: object = None
 
+    @property
+    def size(self):
+        return self.parameters.nbytes + sum(array.nbytes for array in self.gathered.arrays.values())
+
 
 @dataclass
 class Settings:
-    """How training goes on; these are not undone."""
+    """How training goes on; of these, undo brings back another optimizer alone, with its learning rate."""
 
+    optimizer: str = "sgd"
     learning_rate: float = 3.0
     batch_size: int = 10
     steps_per_second: int = 0  # 0: as many as there are
@@ -90,10 +84,16 @@ class Room:
         self.settings, self.training, self.test = Settings(), Training(), Test()
         self.undone, self.done, self.points = [], [], []
         self.version = self.structure = 0
-        self.last_pen = -1e9
+        self.last_touch = -1e9
         self._take(net, Position(net.seed, net.epochs_trained))
-        if net.loss != "squared_error" or net.layer_activations[-1] == "identity":
-            self.settings.learning_rate = 0.1
+        self.settings.learning_rate = self.default_rates["sgd"]
+
+    @property
+    def default_rates(self):
+        """{name: learning rate} of the optimizers that can be chosen: their own, and for plain descent as the loss is."""
+        of_lesson = self.net.loss == "squared_error" and self.net.layer_activations[-1] != "identity"
+        own = {name: optimizer.learning_rate for name, optimizer in OPTIMIZERS.items()}
+        return {**own, "sgd": 3.0} if of_lesson else own
 
     # What changes
 
@@ -109,15 +109,15 @@ class Room:
             client.changed.set()
 
     def set_data(self, data):
-        self.data, self.is_loading, self._order, self.test = data, False, None, Test()
+        self.data, self.is_loading, self.test = data, False, Test()
         self._describe()
         self.changed(structure=True)
 
     def _take(self, net, position):
         if getattr(self, "net", None) is not net:
-            self.net, self.twin = net, copy.deepcopy(net)
+            self.net, self.twin = net, Twin(net)
             self.structure += 1
-        self.position, self._order = position, None
+        self.position = position
         self.training.diverged = False
         self.training.loss = self.training.row = None
         self._describe()
@@ -137,9 +137,9 @@ class Room:
             return
         self.done.append(self._moment(label, gesture))
         self.undone.clear()
-        size = sum(moment.parameters.nbytes for moment in self.done)
+        size = sum(moment.size for moment in self.done)
         while len(self.done) > MOST_UNDONE or size > LARGEST_UNDO and len(self.done) > 1:
-            size -= self.done.pop(0).parameters.nbytes
+            size -= self.done.pop(0).size
 
     def undo(self):
         self._go_back(self.done, self.undone)
@@ -155,16 +155,22 @@ class Room:
         target.append(self._moment(moment.label, None))
         self._take(moment.net, moment.position)
         self.net.parameters[...] = moment.parameters
+        self.twin.go_back(moment.gathered)
+        if moment.optimizer[0] != self.settings.optimizer:
+            self.settings.optimizer, self.settings.learning_rate = moment.optimizer
         self.points = list(moment.points)
         self.changed()
 
     def _moment(self, label, gesture):
-        return Moment(label, self.net, self.net.parameters.copy(), self.position, list(self.points), gesture)
+        optimizer = self.settings.optimizer, self.settings.learning_rate
+        parameters, points = self.net.parameters.copy(), list(self.points)
+        return Moment(label, self.net, parameters, optimizer, self.twin.kept(), self.position, points, gesture)
 
     # Turning knobs
 
     def turn(self, layer, neuron, inputs=(), weights=(), bias=None, gesture=None):
         """Set some weights of a neuron, and its bias."""
+        self.touched()
         self.remember("change of weights" if len(inputs) else "change of bias", gesture)
         if len(inputs):
             self.net.weights[layer][inputs, neuron] = weights
@@ -242,10 +248,18 @@ class Room:
 
     def _begin_again(self, seed):
         self._take(self.net, Position(seed))
+        self.twin.begin_again()
         self.points = []
         self.changed()
 
     # Training
+
+    def choose(self, optimizer):
+        """Train by another optimizer from now on, at its default learning rate."""
+        if optimizer != self.settings.optimizer:
+            self.remember("change of optimizer")
+            self.settings.optimizer, self.settings.learning_rate = optimizer, self.default_rates[optimizer]
+            self.notify()
 
     def start(self):
         if self.why_not:
@@ -268,39 +282,22 @@ class Room:
             raise Refused(f"training is off: {self.why_not}")
         self.pause()
         self.remember("one step")
-        self.take_over(self.train(self.next_slice(1)))
+        part = Slice(self.data, self.position, self.settings.batch_size)
+        self.take_over(part, self.train(part))
 
-    def next_slice(self, steps):
-        """The rows of the next steps, no further than this epoch's end."""
-        if self._order is None:
-            self._order = shuffled_rows(len(self.data.x), self.position.seed, self.position.epoch)
-        return self._order[self.position.row : self.position.row + steps * self.settings.batch_size]
+    def train(self, part):
+        """Train the twin on a slice; its mean loss. May run in a thread: it leaves the room alone."""
+        optimizer = replace(OPTIMIZERS[self.settings.optimizer], learning_rate=self.settings.learning_rate)
+        return self.twin.train(self.net.parameters, part, optimizer, self.settings.batch_size)
 
-    def train(self, rows):
-        """Train the twin on rows, batch by batch; their mean loss. May run in a thread: it leaves the room alone."""
-        self.twin.parameters[...] = self.net.parameters
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of a training that breaks down, which the page shows itself
-            self.twin.state.history = History()  # nobody reads it, and there are many slices
-            history = self.twin.fit(
-                self.data.x[rows], self.data.y[rows], epochs=1, batch_size=self.settings.batch_size,
-                learning_rate=self.settings.learning_rate, shuffle=False, verbose=0,
-            )  # fmt: skip
-        return rows, math.nan if history.ended else history.loss[0]
-
-    def take_over(self, trained):
+    def take_over(self, part, loss):
         """Make the twin's parameters the network's."""
-        rows, loss = trained
         self.net.parameters[...] = self.twin.parameters
-        position, training = self.position, self.training
-        row = position.row + len(rows)
-        self.position = replace(position, row=row, images_seen=position.images_seen + len(rows))
-        if row == len(self.data.x):
-            self.position, self._order = replace(self.position, row=0, epoch=position.epoch + 1), None
-            if self.position.epoch >= self.settings.pause_after and training.running:
-                self.pause()
-        training.loss, training.row = loss, int(rows[-1])
-        training.losses.append((loss, len(rows)))
+        self.position, training = part.end, self.training
+        if not self.position.row and self.position.epoch >= self.settings.pause_after and training.running:
+            self.pause()
+        training.loss, training.row = loss, int(part.rows[-1])
+        training.losses.append((loss, part.count))
         if not np.isfinite(loss):
             self.diverge()
         self.changed()
@@ -333,5 +330,6 @@ class Room:
                 self.points = self.points[::2]
         self.notify()
 
-    def pen_moves(self):
-        self.last_pen = time.monotonic()
+    def touched(self):
+        """Somebody draws or turns knobs, to which training gives way."""
+        self.last_touch = time.monotonic()
