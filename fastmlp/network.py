@@ -176,7 +176,7 @@ class MLP:
     dtype: Final[FloatDtype] = _attribute("_architecture.dtype", "float32 or float64, as a NumPy dtype.")
     input_scale: Final[float] = _attribute("_architecture.input_scale", "What inputs are divided by.")
     seed: Final[int] = _attribute("_seed", "What the initial weights and the shuffles are drawn from.")
-    backend: Final[str] = _attribute("_backend", "The name of the implementation that computes.")
+    backend: Final[BackendName] = _attribute("_backend", "The name of the implementation that computes.")
     n_threads: Final[int] = _attribute("_n_threads", "How many threads the backend may use.")
     epochs_trained: Final[int] = _attribute("state.epoch", "Epochs completed by fit, over all its calls.")
     task: Final[str] = _attribute("_architecture.task", "What predict gives: classes, labels or numbers.")

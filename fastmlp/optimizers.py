@@ -76,7 +76,7 @@ class Optimizer:
         raise NotImplementedError
 
     def numbers(self, state: State, t: Integers, rates: Doubles) -> Sequence[Numbers]:
-        """The rule's numbers for the steps t, from their learning rates."""
+        """The rule's numbers in the steps t of a TrainingState, state, whose learning rates are rates: a column or one for all."""
         raise NotImplementedError
 
     @property

@@ -10,16 +10,17 @@ import sys
 from importlib import resources
 
 try:
-    from websockets.asyncio.server import serve
+    from websockets.asyncio.server import ServerConnection, serve
     from websockets.datastructures import Headers
     from websockets.exceptions import ConnectionClosed
-    from websockets.http11 import Response
+    from websockets.http11 import Request, Response
 except ImportError as error:
     raise ImportError('fastmlp.page needs websockets; install it with: pip install "fastmlp[page]"') from error
 
 from . import pacing, protocol
 from .client import Client
 from .protocol import BadMessage
+from .room import Room
 
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
@@ -43,7 +44,7 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
-def static_files():
+def static_files() -> dict[str, tuple[str, bytes]]:
     """{path: (content type, bytes)}: all that can be fetched."""
     files = {}
     for file in resources.files(__package__).joinpath("static").iterdir():
@@ -56,14 +57,14 @@ def static_files():
 class Server:
     """Serves a room until closed."""
 
-    def __init__(self, room, token=None, left_alone=LEFT_ALONE):
+    def __init__(self, room: Room, token: str | None = None, left_alone: float = LEFT_ALONE) -> None:
         self.room, self.left_alone = room, left_alone
         self.token = token or secrets.token_urlsafe(24)
         self.files = static_files()
         self.lock = asyncio.Lock()
         self.connections = 0
 
-    async def start(self, port):
+    async def start(self, port: int) -> None:
         """Listen at port, or at the next free one."""
         for candidate in range(port, min(port + PORTS_TRIED, 65536)):
             try:
@@ -84,16 +85,16 @@ class Server:
         self._training.add_done_callback(_tell_of_failure)
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"http://{ADDRESS}:{self.port}/#token={self.token}"
 
-    async def close(self):
+    async def close(self) -> None:
         """End all connections, in order."""
         self._training.cancel()
         self._listening.close(code=1001, reason="the server has ended")
         await self._listening.wait_closed()
 
-    def _answer(self, connection, request):
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """The response to a request, or None where it may become a socket."""
         if request.headers.get_all("Host") not in [[host] for host in self.hosts]:
             return _response(http.HTTPStatus.FORBIDDEN, "this host is not served here")
@@ -108,7 +109,7 @@ class Server:
         kind, content = self.files[request.path]
         return _response(http.HTTPStatus.OK, content, kind)
 
-    async def _talk(self, connection):
+    async def _talk(self, connection: ServerConnection) -> None:
         if self.connections >= MOST_CLIENTS:
             return await connection.close(1013, "too many tabs")
         self.connections += 1
@@ -128,7 +129,7 @@ class Server:
                 asyncio.get_running_loop().call_later(self.left_alone, self._pause_if_alone)
             self.room.notify()
 
-    async def _admit(self, connection):
+    async def _admit(self, connection: ServerConnection) -> None:
         """Read the first message, which must hold the token."""
         try:
             async with asyncio.timeout(HELLO_WITHIN):
@@ -142,18 +143,18 @@ class Server:
         if not hmac.compare_digest(token.encode(errors="replace"), self.token.encode()):
             raise BadMessage("token")
 
-    def _pause_if_alone(self):
+    def _pause_if_alone(self) -> None:
         if not self.room.clients:
             self.room.pause()
 
 
-def _response(status, content, kind="text/plain; charset=utf-8"):
+def _response(status: http.HTTPStatus, content: str | bytes, kind: str = "text/plain; charset=utf-8") -> Response:
     body = content if isinstance(content, bytes) else f"{content}\n".encode()
     return Response(
         status.value, status.phrase, Headers({**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}), body
     )
 
 
-def _tell_of_failure(task):
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)
