@@ -354,7 +354,7 @@ def optimizer_of(value: object, rate: Any, dtype: FloatDtype) -> Optimizer:
     return value
 
 
-def _powers(state: State, name: str, beta: float, n_steps: int) -> Doubles:
+def _powers(state: State, name: str, beta: float, n_steps: int) -> Doubles | np.float64:
     """beta^t of the next steps, float64: a running product, which goes on from the last one's."""
     if n_steps == 1:
         state.powers[name] = product = state.powers.get(name, 1.0) * float(beta)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,6 @@ from . import orders, protocol
 from .protocol import BadMessage, Named, Order, Refused
 from .room import Room
 
-if TYPE_CHECKING:
-    from websockets.asyncio.server import ServerConnection
 
 ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
 MOST_LINES = 900
@@ -28,10 +27,17 @@ MAP_SIDE, MOST_MAPS = 24, 200  # response maps over a plane of two inputs
 HASHED_EVERY = 1.0  # seconds, where hashing takes long
 
 
+class Connection(Protocol):
+    """The other end of a tab: messages that come, and send(message)."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]: ...
+    async def send(self, message: str | bytes) -> None: ...
+
+
 class Client:
     """What a tab sends and is sent, once it has shown the token."""
 
-    def __init__(self, connection: "ServerConnection", room: Room, lock: asyncio.Lock) -> None:
+    def __init__(self, connection: Connection, room: Room, lock: asyncio.Lock) -> None:
         self.connection, self.room, self.lock = connection, room, lock
         self.changed, self.acknowledged = asyncio.Event(), asyncio.Event()
         self.input: np.ndarray | None = None

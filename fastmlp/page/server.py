@@ -17,8 +17,8 @@ try:
 except ImportError as error:
     raise ImportError('fastmlp.page needs websockets; install it with: pip install "fastmlp[page]"') from error
 
-from . import pacing, protocol
-from .client import Client
+from . import protocol
+from .door import LEFT_ALONE, Door
 from .protocol import BadMessage
 from .room import Room
 
@@ -26,7 +26,6 @@ ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
 MOST_CLIENTS = 16
 HELLO_WITHIN = 5  # seconds
-LEFT_ALONE = 10  # seconds after the last tab has gone: training stops
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -54,18 +53,19 @@ def static_files() -> dict[str, tuple[str, bytes]]:
     return files
 
 
-class Server:
-    """Serves a room until closed."""
+class Server(Door):
+    """Serves a room at a port, or at the next free one, until closed."""
 
-    def __init__(self, room: Room, token: str | None = None, left_alone: float = LEFT_ALONE) -> None:
-        self.room, self.left_alone = room, left_alone
+    def __init__(self, room: Room, port: int, token: str | None = None, left_alone: float = LEFT_ALONE) -> None:
+        super().__init__(room, left_alone)
+        self._first_port = port
         self.token = token or secrets.token_urlsafe(24)
         self.files = static_files()
-        self.lock = asyncio.Lock()
         self.connections = 0
 
-    async def start(self, port: int) -> None:
-        """Listen at port, or at the next free one."""
+    async def start(self) -> None:
+        """Listen."""
+        port = self._first_port
         for candidate in range(port, min(port + PORTS_TRIED, 65536)):
             try:
                 self._listening = await serve(
@@ -81,8 +81,7 @@ class Server:
         self.port = self._listening.sockets[0].getsockname()[1]
         self.hosts = {f"{name}:{self.port}" for name in (ADDRESS, "localhost")}
         self.origins = {f"http://{host}" for host in self.hosts}
-        self._training = asyncio.create_task(pacing.train(self.room, self.lock))
-        self._training.add_done_callback(_tell_of_failure)
+        self.open()
 
     @property
     def url(self) -> str:
@@ -90,7 +89,7 @@ class Server:
 
     async def close(self) -> None:
         """End all connections, in order."""
-        self._training.cancel()
+        self.shut()
         self._listening.close(code=1001, reason="the server has ended")
         await self._listening.wait_closed()
 
@@ -115,7 +114,7 @@ class Server:
         self.connections += 1
         try:
             await self._admit(connection)
-            await Client(connection, self.room, self.lock).run()
+            await self.serve(connection)
         except BadMessage as error:
             await connection.close(1008, str(error)[:100])
         except ConnectionClosed:
@@ -125,9 +124,6 @@ class Server:
             await connection.close(1011, "the server failed")
         finally:
             self.connections -= 1
-            if not self.room.clients:
-                asyncio.get_running_loop().call_later(self.left_alone, self._pause_if_alone)
-            self.room.notify()
 
     async def _admit(self, connection: ServerConnection) -> None:
         """Read the first message, which must hold the token."""
@@ -143,18 +139,9 @@ class Server:
         if not hmac.compare_digest(token.encode(errors="replace"), self.token.encode()):
             raise BadMessage("token")
 
-    def _pause_if_alone(self) -> None:
-        if not self.room.clients:
-            self.room.pause()
-
 
 def _response(status: http.HTTPStatus, content: str | bytes, kind: str = "text/plain; charset=utf-8") -> Response:
     body = content if isinstance(content, bytes) else f"{content}\n".encode()
     return Response(
         status.value, status.phrase, Headers({**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}), body
     )
-
-
-def _tell_of_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)

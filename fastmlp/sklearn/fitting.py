@@ -109,15 +109,14 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
 
 def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n_samples: int, incremental: bool) -> None:
     optimizer, early_stopping = estimator._optimizer, estimator.early_stopping
-    shuffles = estimator.shuffle and n_samples > 1  # the order of one row takes no draw
-    shuffled = np.arange(n_samples) if shuffles else None
+    shuffled = np.arange(n_samples) if estimator.shuffle and n_samples > 1 else None  # the order of one row takes no draw
     of_stopping = (held_out.X, held_out.y, held_out.weights) if early_stopping and held_out else (None, None, None)
     told = estimator._told
     estimator.n_iter_ = 0
     for _ in range(estimator.max_iter):
         if told:
             told.epoch_begins()
-        if shuffles:
+        if shuffled is not None:
             shuffled = shuffled[estimator._random_state.permutation(n_samples)]
         estimator.loss_ = epochs.take(shuffled)
         estimator.n_iter_ += 1
