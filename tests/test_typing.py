@@ -45,6 +45,8 @@ digits: str = net.hash()
 gradients: fastmlp.Gradients = net.gradients(x, y)[1]
 a = F.dense_forward(x, net.weights[0], net.biases[0], "relu", n_threads=1)
 copy = fastmlp.MLP.load("net.npz", backend="reference")
+images, labels = fastmlp.datasets.digits(5)
+rates: np.ndarray = fastmlp.schedules.Step(0.1, every=10).rates(labels, steps_per_epoch=1)
 """
 
 WRONG = """
@@ -64,12 +66,17 @@ net.fit()
 net.train_step(x)
 net.train_step(x, y, weight_mean="mean")
 net.wieghts
+net.n_parameters.shape
+net.layer_sizes.append(3)
+net.seed = 1
 net.forward(x).no_such_method()
 net.hash() + 1
 net.evaluate(x, y).f1
 F.dense_forward(x, x, y, activation="swish")
 F.softmax(x, axis=1)
 fastmlp.MLP.load("net.npz", backend="gpu")
+fastmlp.schedules.Cosine(0.1, steps="3")
+fastmlp.datasets.digits("5")
 fastmlp.no_such_name
 """
 

@@ -16,7 +16,6 @@ from . import orders, protocol
 from .protocol import BadMessage, Named, Order, Refused
 from .room import Room
 
-
 ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
 MOST_LINES = 900
 DRAWN_NEURONS = 24  # a column of circles; wider layers are blocks

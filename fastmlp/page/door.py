@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from typing import Any
 
 from . import pacing
 from .client import Client, Connection
