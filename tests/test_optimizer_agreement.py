@@ -252,7 +252,7 @@ def test_networks_of_pytorch(name):
 
 KERAS_NETWORKS = {  # loss, activation, targets, fit's options, Keras's optimizer and loss
     "cross_entropy, class weights": ("cross_entropy", "silu", LABELS, {
-        "class_weight": CLASS_WEIGHTS, "optimizer": SGD(learning_rate=0.1, l2=0.02, form="keras")},
+        "class_weight": CLASS_WEIGHTS, "optimizer": SGD(learning_rate=0.1, l2=0.02, l1=0.01)},
         lambda o: o.SGD(0.1), lambda k: k.SparseCategoricalCrossentropy(from_logits=True)),
     "cross_entropy, smoothed": ("cross_entropy", "tanh", np.eye(4)[LABELS], {
         "label_smoothing": 0.1, "sample_weight": WEIGHTS,
@@ -277,8 +277,8 @@ KERAS_NETWORKS = {  # loss, activation, targets, fit's options, Keras's optimize
 def test_networks_of_keras(name, keras):
     """Keras's mean over rows, whatever their weights, and over outputs, by which the learning rate is multiplied."""
     loss, activation, y, options, of_peer, of_loss = KERAS_NETWORKS[name]
-    net, penalty = network(loss, activation, "float32"), getattr(options.get("optimizer"), "l2", 0.0)
-    regularizer = keras.regularizers.L2(penalty / 2) if penalty else None
+    net, optimizer = network(loss, activation, "float32"), options.get("optimizer", SGD())
+    regularizer = keras.regularizers.L1L2(optimizer.l1, optimizer.l2 / 2)
     parts = [
         keras.layers.Dense(9, activation, kernel_regularizer=regularizer),
         keras.layers.Dense(4, kernel_regularizer=regularizer),
