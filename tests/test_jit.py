@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_parity as parity
-from conftest import run_program
+from conftest import for_each, run_program
 from registry import Tiles, rows_for
 
 import fastmlp
@@ -58,26 +58,38 @@ def check(row, dtype, threads, layout, kind):
     parity.assert_same_bits(parity.run(row.kernel, jit, arguments, threads), parity.expected(row, dtype, kind), context)
 
 
-EVERY_ROW = [pytest.param(dtype, row, id=f"{dtype}-{i}-{row}".replace(" ", "_"))
-             for dtype in parity.DTYPES for i, row in enumerate(rows(dtype))]  # fmt: skip
+def by_kernel():
+    for dtype in parity.DTYPES:
+        for kernel in dict.fromkeys(row.kernel for row in rows(dtype)):
+            some = [row for row in rows(dtype) if row.kernel == kernel]
+            yield pytest.param(dtype, some, id=f"{dtype}-{kernel}")
 
 
-@pytest.mark.parametrize("dtype, row", EVERY_ROW)
-def test_sample(dtype, row, eager_teams):
-    draw = parity.rng_of(row, dtype, "numba")
-    kinds, is_engine = parity.kinds_of(row, dtype), row.kernel.startswith("Engine")
-    layouts = list(parity.ROW_LAYOUTS if is_engine else parity.LAYOUTS)
-    for threads in parity.THREADS if is_engine else (1,):
-        check(row, dtype, threads, layouts[draw.randint(len(layouts))], kinds[draw.randint(len(kinds))])
+BY_KERNEL = list(by_kernel())
+
+
+@pytest.mark.parametrize("dtype, rows", BY_KERNEL)
+def test_sample(dtype, rows, eager_teams):
+    def sample(row):
+        draw = parity.rng_of(row, dtype, "numba")
+        kinds, is_engine = parity.kinds_of(row, dtype), row.kernel.startswith("Engine")
+        layouts = list(parity.ROW_LAYOUTS if is_engine else parity.LAYOUTS)
+        for threads in parity.THREADS if is_engine else (1,):
+            check(row, dtype, threads, layouts[draw.randint(len(layouts))], kinds[draw.randint(len(kinds))])
+
+    for_each(rows, sample)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype, row", EVERY_ROW)
-def test_product(dtype, row, eager_teams):
-    is_engine = row.kernel.startswith("Engine")
-    for kind, threads, layout in product(parity.kinds_of(row, dtype), parity.THREADS if is_engine else (1,),
-                                         parity.ROW_LAYOUTS if is_engine else parity.LAYOUTS):  # fmt: skip
-        check(row, dtype, threads, layout, kind)
+@pytest.mark.parametrize("dtype, rows", BY_KERNEL)
+def test_product(dtype, rows, eager_teams):
+    def whole(row):
+        is_engine = row.kernel.startswith("Engine")
+        for kind, threads, layout in product(parity.kinds_of(row, dtype), parity.THREADS if is_engine else (1,),
+                                             parity.ROW_LAYOUTS if is_engine else parity.LAYOUTS):  # fmt: skip
+            check(row, dtype, threads, layout, kind)
+
+    for_each(rows, whole)
 
 
 @pytest.mark.parametrize("dtype", parity.DTYPES)
