@@ -217,8 +217,9 @@ def test_a_training_run_has_the_references_hash(dtype, eager_teams):
 @pytest.mark.parametrize("dtype", parity.DTYPES)
 def test_wide_layers_with_all_that_may_stand_around_a_rule(dtype, penalise_biases, before, eager_teams):
     """Wider than the registry's: draws of dropout by blocks of units, penalties and norms by blocks of numbers, in teams
-    whose threads own columns; and a step whose number does not fit in 32 bits."""
-    rng, sizes, T = np.random.RandomState(7), (300, dropout.UNITS + 45, 4300, 3), np.dtype(dtype)
+    whose threads own columns; and a step whose number does not fit in 32 bits. A narrow layer between the wide ones keeps the
+    reference short."""
+    rng, sizes, T = np.random.RandomState(7), (300, dropout.UNITS + 45, 7, 4300, 3), np.dtype(dtype)
     x, y = rng.standard_normal((21, 300)).astype(T), rng.randint(0, 3, 21)
     parameters, lines = rng.standard_normal(n_parameters(sizes)).astype(T), tuple(LINES)
     numbers, coefficients, results = parity.numbers_of(rng, RULES["adam"], 2, T, lines), rng.random_sample((2, 2)), []
@@ -226,9 +227,9 @@ def test_wide_layers_with_all_that_may_stand_around_a_rule(dtype, penalise_biase
         w, penalties = parameters.copy(), np.empty(2)
         state = parity.states_of(np.random.RandomState(8), RULES["adam"], lines, w.size, T)
         update = Update("adam", numbers, state, lines, penalise_biases, (0.5, 1e-6))
-        net = backend.Engine(sizes, ("relu", "tanh", "softmax"), "cross_entropy", w, n_threads)
+        net = backend.Engine(sizes, ("relu", "gelu", "tanh", "softmax"), "cross_entropy", w, n_threads)
         net.train(Samples(x, y), update, Steps(0, 21, 11, None, before), penalties=(coefficients, penalties),
-                  dropout=Dropout((9_000, 30_000, 40_000), 2**32 - 1))  # fmt: skip
+                  dropout=Dropout((9_000, 30_000, 20_000, 40_000), 2**32 - 1))  # fmt: skip
         results.append([w, *state, penalties])
     for result in results[1:]:
         parity.assert_same_bits(result, results[0], dtype)
