@@ -41,6 +41,24 @@ def interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = (
+    "test_jit",
+    "test_parity",
+    "test_page_browser",
+    "test_invariance",
+    "test_checkpoints",
+    "test_training",
+    "test_processes",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest first: none of them is then what the other workers wait for in the end; and Numba, of which
+    test_jit compiles nearly all, has it compiled when others need it."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
+
 def run_program(program, folder=None, **environment):
     """A Python program in a process of its own: its exit status, and what it wrote."""
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
