@@ -41,21 +41,19 @@ def interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONGEST = (
-    "test_jit",
-    "test_parity",
-    "test_page_browser",
-    "test_invariance",
-    "test_checkpoints",
-    "test_training",
-    "test_processes",
-)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One worker more than processors: tests of the page, of signals and of processes wait more than they compute."""
+    return (os.cpu_count() or 1) + 1
+
+
+LONGEST = ["jit", "parity", "page_browser", "invariance", "checkpoints", "training", "processes"]
 
 
 def pytest_collection_modifyitems(items):
     """The files that take longest first: none of them is then what the other workers wait for in the end; and Numba, of which
     test_jit compiles nearly all, has it compiled when others need it."""
-    places = {name: place for place, name in enumerate(LONGEST)}
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
