@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # what is imported when it is first used, so that `import fas
     from . import datasets, functional, math, optimizers, page, plots, reference, schedules  # noqa: F401
     from .activations import ACTIVATIONS
     from .conversion import from_keras, from_layers, from_onnx, from_sklearn, from_torch
-    from .custom import activation
+    from .custom.activation import activation
     from .losses import LOSSES, Huber, Quantile
     from .network import MLP, Gradients
     from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -45,7 +45,7 @@ else:
     _NAMES = {  # of other modules; tests/test_import.py compares both tables with the imports above
         "activations": ("ACTIVATIONS",),
         "conversion": ("from_keras", "from_layers", "from_onnx", "from_sklearn", "from_torch"),
-        "custom": ("activation",),
+        "custom.activation": ("activation",),
         "losses": ("LOSSES", "Huber", "Quantile"),
         "network": ("MLP", "Gradients"),
         "optimizers": ("SGD", "Adam", "AdamW", "RMSprop"),

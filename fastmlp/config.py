@@ -1,5 +1,7 @@
 """What this installation is made of."""
 
+from typing import Any
+
 import numpy as np
 
 from . import backends
@@ -7,7 +9,7 @@ from .threads import default_threads
 from .version import __version__
 
 
-def config():
+def config() -> dict[str, Any]:
     """A dict: version, python, numpy, numba, backend, threads, and of the kernels compiler, openmp, isas_built, isa.
 
     threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
@@ -30,7 +32,7 @@ def config():
     }
 
 
-def show_config():
+def show_config() -> None:
     """Print what config() returns, one line each."""
     facts = config()
     without_kernels = facts["compiler"] is None

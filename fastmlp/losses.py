@@ -59,6 +59,7 @@ class Quantile:
     name = "quantile"
 
 
+AnyLoss = str | Huber | Quantile
 WITH_PARAMETER = {loss.name: loss for loss in (Huber, Quantile)}
 WITH_DERIVATIVE = tuple(row.name for row in ACTIVATIONS.values() if row.hidden)
 
@@ -79,12 +80,12 @@ LOSSES = {
 }  # fmt: skip
 
 
-def name_of(loss: str | Huber | Quantile) -> str:
+def name_of(loss: AnyLoss) -> str:
     """The name of a loss, which is that or an object of a class above."""
     return loss if isinstance(loss, str) else loss.name
 
 
-def parameter_of(loss: str | Huber | Quantile) -> float:
+def parameter_of(loss: AnyLoss) -> float:
     """The parameter of a loss, its default where it is a name; 0 for losses without one."""
     if name_of(loss) not in WITH_PARAMETER:
         return 0.0

@@ -42,6 +42,10 @@ def with_kernels(monkeypatch):
     return stand_in
 
 
+def test_it_is_imported_without_docstrings():
+    subprocess.run([sys.executable, "-OO", "-c", "import fastmlp"], check=True)
+
+
 def test_the_argument_comes_before_the_environment(with_kernels, monkeypatch):
     assert backends.load().name == "compiled"
     monkeypatch.setenv("FASTMLP_BACKEND", "reference")

@@ -113,6 +113,7 @@ def test_threadpoolctl_limits_the_team():
         from fastmlp.kernels import chosen
 
         module = chosen()[x.dtype]
+        module.wait_for_whole_teams(True)
         if module.openmp:
             work(0)
             assert "team" in module.branches_taken()

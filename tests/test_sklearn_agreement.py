@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from rounding import units_apart
 
 pytest.importorskip("sklearn")
 
@@ -62,11 +63,6 @@ def fitted(module, name, X, y, weights=None, **parameters):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(X, y, sample_weight=weights)
-
-
-def units_apart(a, b):
-    """How far arrays are from each other, in units of the last place of the largest number of each."""
-    return max(np.abs(x - y).max() / (np.finfo(x.dtype).eps * np.abs(x).max()) for x, y in zip(a, b))
 
 
 def assert_agree(theirs, mine, bound):

@@ -155,4 +155,5 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     tensor = tensor.detach().cpu()
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()  # exact
-    return tensor.numpy()
+    array: np.ndarray = tensor.numpy()
+    return array

@@ -1,13 +1,15 @@
 """What neurons look for: their weights as images."""
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from .canvas import SIGNED, axes, bare, side_of, symmetric, tiles
+from .canvas import SIGNED, Network, axes, bare, side_of, symmetric, tiles, whole_numbers
 
 MOST_NEURONS = 64
 
 
-def weights(net, layer=0, ax=None):
+def weights(net: Network, layer: int = 0, ax: Axes | None = None) -> Axes:
     """The incoming weights of every neuron of a layer: blue for, orange against, pale is zero; one scale for all.
 
     net: an MLP. layer: 0 is the first hidden layer. Where the layer's inputs make a square (784 = 28 x 28), each neuron
@@ -22,7 +24,7 @@ def weights(net, layer=0, ax=None):
         image = ax.imshow(matrix, SIGNED, symmetric(matrix), interpolation="nearest", aspect="auto")
         ax.set(xlabel="neuron", ylabel="its weight from input", title=f"weights of layer {layer + 1}")
         for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+            whole_numbers(axis)
         ax.figure.colorbar(image, ax=ax, label="weight")
         return ax
     drawn = min(n_out, MOST_NEURONS)
@@ -38,7 +40,7 @@ def weights(net, layer=0, ax=None):
     return ax
 
 
-def receptive_field(net, neuron, image, ax=None):
+def receptive_field(net: Network, neuron: int, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """Weights times image of a neuron of the first layer, pixel by pixel: what in this image speaks for it and against.
 
     net: an MLP. neuron: its number. image: n_in numbers or uint8 pixels that make a square. ax: matplotlib Axes to draw on; None

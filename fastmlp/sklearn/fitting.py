@@ -109,15 +109,14 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
 
 def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n_samples: int, incremental: bool) -> None:
     optimizer, early_stopping = estimator._optimizer, estimator.early_stopping
-    shuffles = estimator.shuffle and n_samples > 1  # the order of one row takes no draw
-    shuffled = np.arange(n_samples) if shuffles else None
+    shuffled = np.arange(n_samples) if estimator.shuffle and n_samples > 1 else None  # the order of one row takes no draw
     of_stopping = (held_out.X, held_out.y, held_out.weights) if early_stopping and held_out else (None, None, None)
     told = estimator._told
     estimator.n_iter_ = 0
     for _ in range(estimator.max_iter):
         if told:
             told.epoch_begins()
-        if shuffles:
+        if shuffled is not None:
             shuffled = shuffled[estimator._random_state.permutation(n_samples)]
         estimator.loss_ = epochs.take(shuffled)
         estimator.n_iter_ += 1
@@ -193,7 +192,7 @@ class Epochs:
         """The steps of whole batches from row start to row stop, with the divisors and coefficients of penalties of all steps."""
         state = self.optimizer.state
         steps = Steps(start, stop, self.batch_size, order, state.step)
-        first, count = start // self.batch_size, steps.count
+        first, count = start // self.batch_size, steps.n_steps
         update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
         penalties = (coefficients[first : first + count], self.penalties[first:]) if coefficients.any() else None
         self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout)
@@ -239,7 +238,7 @@ class Epochs:
 
     @property
     def engine_outputs(self) -> int:
-        return self.estimator.n_outputs_
+        return int(self.estimator.n_outputs_)
 
     def loss_of(self, held_out: Validation) -> float:
         """The mean loss, without penalties."""
@@ -253,7 +252,8 @@ class Epochs:
         """Within it the parameters are their average, where the estimator asks for that."""
         if self.estimator.average is None:
             return contextlib.nullcontext()
-        return self.optimizer.rule().averaged(self.optimizer.state, self.flat)
+        rule: optimizers.Optimizer = self.optimizer.rule()
+        return rule.averaged(self.optimizer.state, self.flat)
 
     def finish(self) -> None:
         """Leave the average in the parameters."""

@@ -21,12 +21,15 @@ def bounds(dtype: np.dtype) -> tuple[float, float]:
 
 def reported(losses: np.ndarray, loss: Any, n_outputs: int, dtype: np.dtype) -> np.ndarray:
     """Rows' losses as scikit-learn has them; those of several labels at once come from of_labels where may_be_clipped."""
-    if loss == "squared_error":
-        return losses / n_outputs if IS_MEAN_OVER_OUTPUTS else losses
     least, most = bounds(dtype)
-    if loss == "cross_entropy" or loss == "binary_cross_entropy" and n_outputs == 1:
-        return np.minimum(np.maximum(losses, least), most)
-    return np.maximum(losses, n_outputs * least) if loss == "binary_cross_entropy" else losses
+    theirs: np.ndarray = losses
+    if loss == "squared_error" and IS_MEAN_OVER_OUTPUTS:
+        theirs = losses / n_outputs
+    elif loss == "cross_entropy" or loss == "binary_cross_entropy" and n_outputs == 1:
+        theirs = np.minimum(np.maximum(losses, least), most)
+    elif loss == "binary_cross_entropy":
+        theirs = np.maximum(losses, n_outputs * least)
+    return theirs
 
 
 def may_be_clipped(losses: np.ndarray, dtype: np.dtype) -> bool:
@@ -38,12 +41,14 @@ def of_labels(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """The losses of rows with several labels at once, where each label's probability is clipped."""
     eps = np.finfo(outputs.dtype).eps
     p = np.clip(outputs, eps, 1 - eps)
-    return -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1, dtype=np.float64)
+    gains: np.ndarray = (y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1, dtype=np.float64)
+    return -gains
 
 
 def sums_of_batches(values: np.ndarray, batch_size: int) -> np.ndarray:
     """The sum of each batch of so many consecutive values."""
-    return np.add.reduceat(values, np.arange(0, len(values), batch_size))
+    sums: np.ndarray = np.add.reduceat(values, np.arange(0, len(values), batch_size))
+    return sums
 
 
 def of_epoch(losses: np.ndarray, weights: np.ndarray | None, penalties: np.ndarray, batch_size: int) -> float:

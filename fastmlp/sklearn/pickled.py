@@ -17,6 +17,6 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     classes = {neural_network.MLPClassifier: MLPClassifier, neural_network.MLPRegressor: MLPRegressor}
     if type(model) not in classes:
         raise TypeError(f"model must be scikit-learn's MLPClassifier or MLPRegressor, not {describe(model)}")
-    ours = classes[type(model)](**model.get_params())
+    ours: MLPClassifier | MLPRegressor = classes[type(model)](**model.get_params())
     ours.__setstate__({**vars(ours), **vars(model)})
     return ours

@@ -79,7 +79,7 @@ class EarlyStopping(Callback):
         self._kept = {name.removeprefix(KEPT): value for name, value in state.items() if name.startswith(KEPT)}
 
 
-def early_stopping_of(value: "bool | EarlyStopping | None") -> list[EarlyStopping]:
+def early_stopping_of(value: "bool | EarlyStopping | None") -> list[Callback]:
     """The callbacks that fit's argument early_stopping asks for."""
     if isinstance(value, EarlyStopping):
         return [value]
