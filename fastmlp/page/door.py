@@ -41,5 +41,5 @@ class Door:
 
 
 def _tell_of_failure(task):
-    if not task.cancelled() and task.exception() is not None:
+    if not task.cancelled() and task.exception() is not None and "interpreter shutdown" not in str(task.exception()):
         print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)
