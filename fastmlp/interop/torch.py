@@ -65,7 +65,7 @@ def to_module(architecture: Architecture, weights: Sequence[np.ndarray], biases:
         modules["scale"] = Divide(architecture.input_scale)
     for w, b, activation, (key, _) in zip(weights, biases, architecture.activations, state_keys(architecture.activations)):
         position = int(key.partition(".")[0])
-        linear = nn.Linear(*w.shape, device="meta")
+        linear = nn.Linear(w.shape[0], w.shape[1], device="meta")
         linear.weight, linear.bias = (nn.Parameter(torch.from_numpy(array)) for array in (w.T, b))
         modules[str(position)] = linear
         if activation == "identity":
