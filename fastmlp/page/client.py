@@ -20,7 +20,8 @@ ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
 MOST_LINES = 900
 DRAWN_NEURONS = 24  # a column of circles; wider layers are blocks
 UPDATE_EVERY, UPDATE_EVERY_DRAWING = 1 / 25, 1 / 8  # seconds
-UPDATE_EVERY_LARGE = 1 / 5  # while a network trains whose lines take the browser as long as several steps take
+UPDATE_EVERY_AT_FULL_SPEED = 1 / 12  # of training, to which the browser leaves what it can of the processors
+UPDATE_EVERY_LARGE = 1 / 5  # likewise of a network whose every step takes all of them, and waits for those that draw
 UPDATE_SHARE = 10  # of the time: an update that takes long to make is followed by ten times as long without one
 MAP_SIDE, MOST_MAPS = 24, 200  # response maps over a plane of two inputs
 HASHED_EVERY = 1.0  # seconds, where hashing takes long
@@ -135,9 +136,10 @@ class Client:
             await self.acknowledged.wait()
 
     def _update_every(self, now: float) -> float:
-        if self.room.training.running and self.room.net.n_parameters > ALL_TRAVEL:
-            return UPDATE_EVERY_LARGE
-        return UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY
+        room, every = self.room, UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY
+        if not room.training.running or room.settings.steps_per_second:
+            return every
+        return max(every, UPDATE_EVERY_LARGE if room.net.n_parameters > ALL_TRAVEL else UPDATE_EVERY_AT_FULL_SPEED)
 
     def _update(self) -> bytes:
         """One frame with everything that this tab has not got yet."""

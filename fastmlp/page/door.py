@@ -40,5 +40,5 @@ class Door:
 
 
 def _tell_of_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
+    if not task.cancelled() and task.exception() is not None and "interpreter shutdown" not in str(task.exception()):
         print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)
