@@ -41,6 +41,13 @@ def interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def whole_teams():
+    """Teams of the kernels are as large as asked for, also where other programs keep the processors busy."""
+    for module in MODULES:
+        module.values[0].wait_for_whole_teams(True)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """One worker more than processors: tests of the page, of signals and of processes wait more than they compute."""

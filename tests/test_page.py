@@ -19,6 +19,7 @@ pytest.importorskip("websockets")
 from page_client import Tab, frame, request
 
 from fastmlp.page import Page, subject
+from fastmlp.page.room import Room
 
 
 def digits_net(*hidden, **options):
@@ -106,6 +107,61 @@ def test_steps_and_pauses_do_not_change_an_untouched_run(serve, digits):
         assert known["status"]["hash"] == untouched_hash(page.net, digits, 2)
 
 
+OPTIMIZERS = {
+    "momentum": fastmlp.SGD(momentum=0.9),
+    "adam": fastmlp.Adam(),
+    "adamw": fastmlp.AdamW(),
+    "rmsprop": fastmlp.RMSprop(),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_trains_as_fit_does_through_steps_pauses_and_undo(serve, digits, name):
+    page = serve(digits_net(), digits)
+    own = digits_net()
+    own.fit(*digits[:2], epochs=2, batch_size=10, optimizer=OPTIMIZERS[name], verbose=0)
+    with Tab(page) as tab:
+        tab.order("settings", optimizer=name, pause_after=2)
+        known = tab.until(lambda known: known["status"]["optimizer"] == name)
+        assert known["status"]["learning_rate"] == known["network"]["optimizers"][name] == OPTIMIZERS[name].learning_rate
+        hashes = []
+        for step in range(1, 5):
+            tab.order("step")
+            tab.until(lambda known: known["status"]["images_seen"] == 10 * step)
+            hashes.append(page.net.hash())
+        for order, step in (("undo", 3), ("undo", 2), ("redo", 3), ("step", 4), ("undo", 3)):
+            tab.order(order)
+            tab.until(lambda known: known["status"]["images_seen"] == 10 * step)
+            assert page.net.hash() == hashes[step - 1]
+        tab.order("train", running=True)
+        known = tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+        assert known["status"]["hash"] == own.hash()
+        tab.order("fresh", seed=0)  # and begins anew
+        tab.until(lambda known: known["status"]["images_seen"] == 0)
+        tab.order("train", running=True)
+        known = tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+        assert known["status"]["hash"] == own.hash()
+
+
+def test_undo_brings_back_the_optimizer_and_its_learning_rate(serve, digits):
+    with Tab(serve(digits_net(), digits)) as tab:
+        tab.order("settings", learning_rate=2.5)
+        tab.order("settings", optimizer="adam", learning_rate=0.01)
+        chosen = [("sgd", 2.5), ("adam", 0.01), ("rmsprop", 0.001)]
+
+        def until(optimizer, rate):
+            tab.until(lambda known: (known["status"]["optimizer"], known["status"]["learning_rate"]) == (optimizer, rate))
+
+        until(*chosen[1])
+        tab.order("settings", optimizer="rmsprop")
+        until(*chosen[2])
+        for order, k in (("undo", 1), ("undo", 0), ("redo", 1), ("redo", 2)):
+            tab.order(order)
+            until(*chosen[k])
+        tab.order("settings", optimizer="sgd")
+        until("sgd", 3.0)
+
+
 def test_a_last_batch_that_is_smaller_is_one_too(serve, digits):
     x, y, *test = digits
     data = x[:47], y[:47], *test
@@ -117,17 +173,23 @@ def test_a_last_batch_that_is_smaller_is_one_too(serve, digits):
         assert known["status"]["hash"] == untouched_hash(page.net, data, 4)
 
 
-def test_steps_that_take_long_run_in_a_thread_and_answers_come_meanwhile(serve, digits, monkeypatch):
-    from fastmlp.page import pacing
+def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
+    page, begun, answered = serve(digits_net(), digits), threading.Event(), threading.Event()
 
-    monkeypatch.setattr(pacing, "IN_THREAD", 0.0)
-    page = serve(digits_net(), digits)
+    def held_up(room, part, train=Room.train):
+        begun.set()
+        assert answered.wait(20)
+        return train(room, part)
+
+    monkeypatch.setattr(Room, "train", held_up)
     with Tab(page) as tab:
-        tab.order("settings", pause_after=6)
+        tab.order("settings", pause_after=2)
         tab.order("train", running=True)
-        while tab.draw(digits[0][0]) and not (tab.known and tab.known["status"]["epoch"] == 6):
-            pass
-        assert page.net.hash() == untouched_hash(page.net, digits, 6)
+        assert begun.wait(20)
+        tab.draw(digits[0][0])
+        answered.set()
+        tab.until(lambda known: known["status"]["epoch"] == 2 and not known["status"]["running"])
+        assert page.net.hash() == untouched_hash(page.net, digits, 2)
 
 
 def test_undo_and_redo_go_over_everything(serve, digits):
@@ -498,3 +560,10 @@ def wait_until(condition, seconds=20):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def test_a_loss_with_a_parameter_goes_by_its_name(serve):
+    x, y = np.zeros((20, 3), np.float32), np.zeros((20, 2), np.float32)
+    with Tab(serve(fastmlp.MLP([3, 4, 2], loss=fastmlp.Huber(2.0), seed=0), (x, y))) as tab:
+        tab.until(lambda known: "network" in known)
+        assert tab.known["network"]["loss"] == "huber"

@@ -120,6 +120,44 @@ def test_strokes_are_cleared_undone_redone_moved_and_scaled(show, digits):
     assert tab["answer"].locator("strong").text_content() == ""
 
 
+def extent(tab):
+    """(left, top, right, bottom) of the ink that was sent last, in pixels."""
+    ys, xs = np.nonzero(tab.last_input().reshape(28, 28) > 127)
+    return np.array([xs.min(), ys.min(), xs.max(), ys.max()])
+
+
+def test_a_drawing_is_moved_and_scaled_by_pointer(show, digits):
+    tab = show(digits_net(), digits)
+    tab["centre"].uncheck()
+    assert tab["move"].is_disabled()
+    tab.draw([(0.3, 0.3), (0.3, 0.6), (0.6, 0.6)])
+    drawn, first = extent(tab), tab.last_input()
+    tab["move"].click()
+    assert tab["move"].get_attribute("aria-pressed") == "true"
+    tab.draw([(0.5, 0.4), (0.6, 0.5), (0.5 + 5 / 28, 0.4 - 3 / 28)])  # drags it: 5 pixels to the right, 3 up
+    tab.until(lambda: np.array_equal(extent(tab), drawn + [5, -3, 5, -3]))
+    moved = tab.last_input()
+    left, top, right, bottom = 0.3 + 5 / 28, 0.3 - 3 / 28, 0.6 + 5 / 28, 0.6 - 3 / 28
+    corner, opposite = np.array([left, bottom]) + [-0.06, 0.06], np.array([right, top]) + [0.06, -0.06]
+    tab.draw([corner, corner + 0.02, opposite + (corner - opposite) / 2])
+    tab.until(lambda: np.ptp(extent(tab)[::2]) <= np.ptp(drawn[::2]) / 2 + 2)
+    assert extent(tab)[2] >= drawn[2] + 5  # it has stayed at the opposite corner
+    tab["stroke-undo"].click()  # each drag is one change
+    tab.until(lambda: np.array_equal(tab.last_input(), moved))
+    tab["stroke-undo"].click()
+    tab.until(lambda: np.array_equal(tab.last_input(), first))
+    tab.draw([(0.4, 0.5), (0.4, 5.0)])  # not lost outside: its middle stays on the pad
+    tab.until(lambda: extent(tab)[3] == 27)
+    tab["move"].click()
+    tab.draw([(0.1, 0.1), (0.2, 0.1)])  # draws again
+    tab.until(lambda: extent(tab)[1] < 4)
+    tab["move"].click()
+    tab["clear"].click()
+    assert tab["move"].is_disabled() and tab["move"].get_attribute("aria-pressed") == "false"
+    tab.draw()
+    tab.until(lambda: tab.last_input().any())
+
+
 def test_a_test_digit_is_a_held_out_image(show, digits):
     tab = show(digits_net(), digits)
     tab["example"].click()
@@ -141,6 +179,19 @@ def test_touch_draws_and_does_not_scroll(show, digits):
     for k in range(8):
         touch("touchMove", 0.3 + 0.05 * k, 0.8 - 0.08 * k)
     touch("touchEnd")
+    centred = tab.last_input()
+    tab["centre"].uncheck()
+    tab.until(lambda: not np.array_equal(tab.last_input(), centred))
+    before = extent(tab)
+    tab["move"].click()
+    touch("touchStart", 0.5, 0.5)
+    touch("touchMove", 0.5, 0.5 + 2 / 28)
+    touch("touchMove", 0.5, 0.5 + 4 / 28)
+    touch("touchEnd")
+    tab.until(lambda: np.abs(extent(tab) - before - [0, 4, 0, 4]).max() <= 1)
+    tab["stroke-undo"].click()
+    tab["move"].click()
+    tab["centre"].check()
     tab.until(lambda: tab.inputs() and tab.last_input().any())
     assert tab.evaluate("scrollY") == 0
     assert np.ptp(np.nonzero(tab.last_input().reshape(28, 28))[0]) > 12
@@ -477,6 +528,25 @@ def test_negative_activations_are_orange_and_large_ones_scaled_by_their_layer(sh
         assert np.abs(np.array(pixel) - expected).max() <= 1.5
 
 
+def test_an_optimizer_is_chosen_undone_and_redone(show, digits):
+    tab = show(digits_net(), digits)
+    names = tab["optimizer"].locator("option").all_text_contents()
+    assert names == ["sgd", "momentum", "adam", "adamw", "rmsprop"]
+    own = digits_net()
+    own.fit(*digits[:2], epochs=1, batch_size=10, optimizer="adam", learning_rate=0.01, verbose=0)
+    tab["optimizer"].select_option("adam")
+    tab.until(lambda: tab["learning-rate"].input_value() == "0.001")
+    assert tab["learning-rate"].get_attribute("title") == "The default of adam is 0.001"
+    for field, value in (("learning-rate", "0.01"), ("pause-after", "1")):
+        tab[field].fill(value)
+        tab[field].press("Enter")
+    tab["start"].click()
+    tab.until_hash(own.hash())
+    for button, optimizer, rate in (("undo", "adam", "0.01"), ("undo", "sgd", "3"), ("redo", "adam", "0.01")):
+        tab[button].click()
+        tab.until(lambda: (tab["optimizer"].input_value(), tab["learning-rate"].input_value()) == (optimizer, rate))
+
+
 # Tabs, connections, files
 
 
@@ -618,6 +688,8 @@ def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digit
 
 def test_a_link_carries_settings_and_hides_panels(show, digits):
     tab = show(digits_net(), digits)
+    tab["optimizer"].select_option("rmsprop")
+    tab.until(lambda: tab["learning-rate"].input_value() == "0.001")
     tab["learning-rate"].fill("0.5")
     tab["learning-rate"].press("Enter")
     tab["layers"].fill("9")
@@ -629,6 +701,7 @@ def test_a_link_carries_settings_and_hides_panels(show, digits):
     fragment = link.partition("#token=" + tab.page.token)[2]
     other = show(digits_net(), digits, fragment=fragment)
     other.until(lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5")
+    assert other["optimizer"].input_value() == "rmsprop"
     assert other["neuron"].is_hidden() and other["training"].is_visible()
     # Where somebody has worked already, the link asks first.
     other["step"].click()

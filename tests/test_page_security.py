@@ -133,6 +133,8 @@ BAD = [
     '{"type": "scale", "layer": 0, "neuron": 0}',
     '{"type": "settings", "learning_rate": -1}',
     '{"type": "settings", "learning_rate": 1e39}',
+    '{"type": "settings", "optimizer": "lbfgs"}',
+    '{"type": "settings", "optimizer": ["sgd"]}',
     '{"type": "settings", "batch_size": 0}',
     '{"type": "settings", "batch_size": 1e1}',
     '{"type": "settings", "steps_per_second": 7}',

@@ -1,28 +1,31 @@
-"""The page in the browser: `fastmlp page`, or `fastmlp.page(net, data)` in Python (extra `page`).
+"""The page in the browser: `fastmlp page`, or `fastmlp.page(net, data)` in Python (extra `page`), `fastmlp.page.widget(net,
+data)` in notebooks (extra `notebook`).
 
-server.py keeps the door, client.py is one tab, orders.py is what a tab may ask for, room.py is the network that all
-tabs share, pacing.py trains it, subject.py knows what its numbers mean, protocol.py is how all of that travels, and
-static/ is the page itself.
+host.py keeps it in a thread, server.py and notebook.py are its doors, door.py what these have in common, client.py is one
+tab, orders.py is what a tab may ask for, room.py is the network that all tabs share, twin.py trains it and pacing.py says
+when, subject.py knows what its numbers mean, protocol.py is how all of that travels, and static/ is the page itself.
 """
 
 import asyncio
-import concurrent.futures
 import contextlib
 import sys
-import threading
 import types
 import webbrowser
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from ..datasets import digits
-from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from . import subject
-from .room import Room
+from .host import Host
+from .subject import Data
+
+if TYPE_CHECKING:
+    from .notebook import Widget
 
 DEFAULT_PORT = 8642
 
 
-def start(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
+def start(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, open_browser: bool = True) -> "Page":
     """Serve a page for net and data in a thread of its own; returns the Page.
 
     net: an MLP, which the page changes as its user does; None is the network of `fastmlp train`, untrained.
@@ -33,10 +36,10 @@ def start(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
     return Page(net, None if data is None else subject.as_data(data), port, open_browser)
 
 
-def page(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
+def page(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, open_browser: bool = True) -> "Page | None":
     """Show net and data in a browser until Ctrl-C; where an event loop runs already, as in notebooks, return the Page.
 
-    The arguments are those of fastmlp.page.start.
+    net, data, port and open_browser are those of fastmlp.page.start.
     """
     shown = start(net, data, port, open_browser)
     if _in_event_loop():
@@ -45,81 +48,42 @@ def page(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
     with contextlib.suppress(KeyboardInterrupt):
         shown.wait()
     shown.close()
+    return None
 
 
-class Page:
+def widget(net: MLP | None = None, data: Any = None, height: int = 720) -> "Widget":
+    """The page as a widget for notebooks, which needs no port, and works wherever widgets do.
+
+    net, data: as for fastmlp.page.start. height: of the widget, in pixels.
+    Its frame reaches the kernel alone, which answers between cells: while one runs, the page waits.
+    Raises ImportError without the extra, and what MLP.fit raises for data that are wrong.
+    """
+    from .notebook import Widget
+
+    return Widget(net, None if data is None else subject.as_data(data), height)
+
+
+class Page(Host):
     """A page that is being served: url is its address, net its network, close() ends it."""
 
-    def __init__(self, net=None, data=None, port=DEFAULT_PORT, open_browser=False, loader=None, **options):
-        """As start; loader() returns data that take time, or None, and options are those of server.Server."""
-        from . import server
+    def __init__(self, net: MLP | None = None, data: Data | None = None, port: int = DEFAULT_PORT,
+                 open_browser: bool = False, loader: Callable[[], Any] | None = None, **options: Any) -> None:  # fmt: skip
+        """net, data, port, open_browser: as for start.
 
-        if net is None:
-            net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
-        if data is None and loader is None and (net.layer_sizes[0], net.layer_sizes[-1]) == (784, 10):
-            loader = _digits
-        started = concurrent.futures.Future()
-        serving = self._serve(server.Server, net, data, port, loader, options, started)
-        self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="fastmlp page")
-        self._thread.start()
-        self._loop, self._end, self._room, server = started.result()
-        self.url, self.port, self.token = server.url, server.port, server.token
+        loader() returns data that take time, or None; options are those of server.Server.
+        """
+        from .server import Server
+
+        super().__init__(net, data, loader, lambda room: Server(room, port, **options))
+        self.url, self.port, self.token = self.door.url, self.door.port, self.door.token
         if open_browser:
             webbrowser.open(self.url)
 
-    async def _serve(self, server_class, net, data, port, loader, options, started):
-        try:
-            room, end = Room(net, data, is_loading=data is None and loader is not None), asyncio.Event()
-            server = server_class(room, **options)
-            await server.start(port)
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
-            return started.set_exception(error)
-        started.set_result((asyncio.get_running_loop(), end, room, server))
-        loading = asyncio.create_task(_load(room, loader)) if room.is_loading else None
-        await end.wait()
-        if loading:
-            loading.cancel()
-        await server.close()
-
-    @property
-    def net(self):
-        """The network as it is now; another one once the page's user has changed its layers."""
-        return self._room.net
-
-    def refresh(self):
-        """Show what your own code has changed in net.weights and net.biases."""
-        self._loop.call_soon_threadsafe(self._room.changed)
-
-    def wait(self):
-        """Until the page is closed."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
-
-    def close(self):
-        """End the server; open tabs say so."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join()
-
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return f'<a href="{self.url}" target="_blank">fastmlp page</a>'
 
 
-async def _load(room, loader):
-    try:
-        data = await asyncio.to_thread(loader)
-        room.set_data(None if data is None else subject.as_data(data))
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
-        print(f"fastmlp page: no data: {error}", file=sys.stderr)
-        room.set_data(None)
-
-
-def _digits():
-    """The data of `fastmlp train`."""
-    return *digits(TRAINING_DIGITS, TRAINING_SEED), *digits(HELD_OUT_DIGITS, HELD_OUT_SEED)
-
-
-def _in_event_loop():
+def _in_event_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -130,7 +94,7 @@ def _in_event_loop():
 class _CallablePackage(types.ModuleType):
     """Makes `fastmlp.page(net, data)` the call of page in this package."""
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> "Page | None":
         return page(*args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""When training runs: slices short enough for a pen to feel none of it, at the speed that was asked for."""
+"""When training runs: in a thread, in slices short enough for a pen to feel none of it, at the speed that was asked for."""
 
 import asyncio
 import contextlib
@@ -7,16 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-SLICE = 0.002  # seconds of training while a pen may move
-LONG_SLICE = 0.008  # while none has moved for a second
-IN_THREAD = 0.010  # steps beyond this leave the event loop free
+from .room import Room
+from .twin import Slice
+
+SLICE = 0.002  # seconds of training while a pen draws or turns knobs
+LONG_SLICE = 0.04  # while none has done so for a second
 EXAMINED_EVERY, EXAMINED_WITHIN = 0.03, 3.0  # seconds
-EXAMINATION_SHARE, FIRST_SHARE, FIRST = 30, 8, 20  # of the time at most a 30th; for the curves' first points an 8th
+EXAMINATION_SHARE, FIRST_SHARE, FIRST = 50, 16, 20  # of the time at most a 50th; for the curves' first points a 16th
 RATE_WINDOW = 0.5
 IDLE = 0.2  # seconds between looks at whether an examination is due
 
 
-async def train(room, lock):
+async def train(room: Room, lock: asyncio.Lock) -> None:
     """Train room whenever it is running, until cancelled. lock: held while the network changes."""
     pacer = _Pacer(room)
     with ThreadPoolExecutor(1) as pool:
@@ -34,21 +36,19 @@ async def train(room, lock):
                     if room.training.running:
                         await _slice(room, steps, pool, pacer)
             await _examine(room, lock, pool, pacer)
-            await asyncio.sleep(pause)
+            if pause or not steps:
+                await asyncio.sleep(pause)  # else tabs get their updates while the next slice trains
 
 
-async def _slice(room, steps, pool, pacer):
-    rows = room.next_slice(steps)
+async def _slice(room: Room, steps: int, pool: ThreadPoolExecutor, pacer: "_Pacer") -> None:
+    part = await pacer.ahead.next(room, steps * room.settings.batch_size)
     began = time.perf_counter()
-    if pacer.step_seconds > IN_THREAD:
-        trained = await asyncio.get_running_loop().run_in_executor(pool, room.train, rows)
-    else:
-        trained = room.train(rows)
-    pacer.took(rows, time.perf_counter() - began)
-    room.take_over(trained)
+    loss = await asyncio.get_running_loop().run_in_executor(pool, room.train, part)
+    pacer.took(part.count, time.perf_counter() - began)
+    room.take_over(part, loss)
 
 
-async def _examine(room, lock, pool, pacer):
+async def _examine(room: Room, lock: asyncio.Lock, pool: ThreadPoolExecutor, pacer: "_Pacer") -> None:
     """Keep the test result up to date, at a small share of the time."""
     if not room.fits_data or room.test.version == room.version:
         return
@@ -56,40 +56,57 @@ async def _examine(room, lock, pool, pacer):
         return
     async with lock:
         began = time.perf_counter()
-        if pacer.examination_seconds > IN_THREAD:
-            test = await asyncio.get_running_loop().run_in_executor(pool, room.examine)
-        else:
-            test = room.examine()
+        test = await asyncio.get_running_loop().run_in_executor(pool, room.examine)
         pacer.examined(time.perf_counter() - began)
         if not np.isfinite(room.net.parameters).all():
             room.diverge()
         room.record(test)
 
 
+class _Ahead:
+    """The next slice, whose samples are gathered by a thread of its own while the one before it trains."""
+
+    def __init__(self) -> None:
+        self.part: Slice | None = None
+        self.gathering: asyncio.Future[object] | None = None
+
+    async def next(self, room: Room, count: int) -> Slice:
+        """The slice of the next count rows, or up to the epoch's end."""
+        if self.gathering:
+            await self.gathering
+        assert room.data is not None
+        known = self.part if self.part and self.part.holds(room.data, room.position, count) else None
+        part = known.first(count) if known else Slice(room.data, room.position, count)
+        self.part = Slice(room.data, part.end, count + count // 4)  # slices are not all as long
+        self.gathering = asyncio.ensure_future(asyncio.to_thread(getattr, self.part, "samples"))
+        return part
+
+
 class _Pacer:
     """How many steps fit into the next slice, and how fast training has been."""
 
-    def __init__(self, room):
-        self.room = room
-        self.step_seconds = self.examination_seconds = 1.0  # unknown yet: in a thread
+    def __init__(self, room: Room) -> None:
+        self.room, self.ahead = room, _Ahead()
+        self.step_seconds = self.examination_seconds = 1.0  # unknown yet
         self.next_examination = 0.0
-        self.structure = -1
+        self.structure = -1, 0
         self.rest()
 
-    def rest(self):
-        self.begun, self.steps_done, self.speed = time.monotonic(), 0, None
-        self.recent = []
+    def rest(self) -> None:
+        self.begun, self.steps_done = time.monotonic(), 0
+        self.speed: int | None = None
+        self.recent: list[tuple[float, int, float]] = []
 
-    def next(self):
+    def next(self) -> tuple[int, float]:
         """(steps of the next slice, seconds to rest after it)."""
         room, now = self.room, time.monotonic()
         if self.structure != (key := (room.structure, room.settings.batch_size)):
             self.structure, self.step_seconds = key, 1.0
-        pen = now - room.last_pen
-        length = SLICE if pen < 1 else LONG_SLICE
+        still = now - room.last_touch
+        length = SLICE if still < 1 else LONG_SLICE
         fitting = max(1, int(length / self.step_seconds))
         # While a pen moves, training leaves two thirds of the time to it.
-        rest = 2 * min(length, 4 * self.step_seconds * fitting) if pen < 0.1 else 0.0
+        rest = 2 * min(length, 4 * self.step_seconds * fitting) if still < 0.1 else 0.0
         speed = room.settings.steps_per_second
         if not speed:
             return fitting, rest
@@ -103,21 +120,20 @@ class _Pacer:
             return 0, min(0.05, max(0.0, self.begun + self.steps_done / speed - now))
         return min(due, fitting), rest
 
-    def examined(self, seconds):
+    def examined(self, seconds: float) -> None:
         # The shorter of two: one that was held up puts the next one off for no long time.
         pause = (FIRST_SHARE if len(self.room.points) < FIRST else EXAMINATION_SHARE) * min(seconds, self.examination_seconds)
         self.next_examination = time.monotonic() + min(max(EXAMINED_EVERY, pause), EXAMINED_WITHIN)
         self.examination_seconds = seconds
 
-    def took(self, rows, seconds):
-        batch = self.room.settings.batch_size
-        steps = -(-len(rows) // batch)
+    def took(self, n_rows: int, seconds: float) -> None:
+        steps = -(-n_rows // self.room.settings.batch_size)
         measured = seconds / steps
         # Slices grow at most fourfold: one lucky measurement makes no long one.
         self.step_seconds = max(measured, self.step_seconds / 4) if measured < self.step_seconds else measured
         self.steps_done += steps
         now = time.monotonic()
-        self.recent.append((now, len(rows), seconds))
+        self.recent.append((now, n_rows, seconds))
         while self.recent[0][0] < now - RATE_WINDOW and len(self.recent) > 2:
             self.recent.pop(0)
         elapsed = now - self.recent[0][0] + self.recent[0][2]

@@ -10,22 +10,22 @@ import sys
 from importlib import resources
 
 try:
-    from websockets.asyncio.server import serve
+    from websockets.asyncio.server import ServerConnection, serve
     from websockets.datastructures import Headers
     from websockets.exceptions import ConnectionClosed
-    from websockets.http11 import Response
+    from websockets.http11 import Request, Response
 except ImportError as error:
     raise ImportError('fastmlp.page needs websockets; install it with: pip install "fastmlp[page]"') from error
 
-from . import pacing, protocol
-from .client import Client
+from . import protocol
+from .door import LEFT_ALONE, Door
 from .protocol import BadMessage
+from .room import Room
 
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
 MOST_CLIENTS = 16
 HELLO_WITHIN = 5  # seconds
-LEFT_ALONE = 10  # seconds after the last tab has gone: training stops
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -43,7 +43,7 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
-def static_files():
+def static_files() -> dict[str, tuple[str, bytes]]:
     """{path: (content type, bytes)}: all that can be fetched."""
     files = {}
     for file in resources.files(__package__).joinpath("static").iterdir():
@@ -53,18 +53,19 @@ def static_files():
     return files
 
 
-class Server:
-    """Serves a room until closed."""
+class Server(Door):
+    """Serves a room at a port, or at the next free one, until closed."""
 
-    def __init__(self, room, token=None, left_alone=LEFT_ALONE):
-        self.room, self.left_alone = room, left_alone
+    def __init__(self, room: Room, port: int, token: str | None = None, left_alone: float = LEFT_ALONE) -> None:
+        super().__init__(room, left_alone)
+        self._first_port = port
         self.token = token or secrets.token_urlsafe(24)
         self.files = static_files()
-        self.lock = asyncio.Lock()
         self.connections = 0
 
-    async def start(self, port):
-        """Listen at port, or at the next free one."""
+    async def start(self) -> None:
+        """Listen."""
+        port = self._first_port
         for candidate in range(port, min(port + PORTS_TRIED, 65536)):
             try:
                 self._listening = await serve(
@@ -80,20 +81,19 @@ class Server:
         self.port = self._listening.sockets[0].getsockname()[1]
         self.hosts = {f"{name}:{self.port}" for name in (ADDRESS, "localhost")}
         self.origins = {f"http://{host}" for host in self.hosts}
-        self._training = asyncio.create_task(pacing.train(self.room, self.lock))
-        self._training.add_done_callback(_tell_of_failure)
+        self.open()
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"http://{ADDRESS}:{self.port}/#token={self.token}"
 
-    async def close(self):
+    async def close(self) -> None:
         """End all connections, in order."""
-        self._training.cancel()
+        self.shut()
         self._listening.close(code=1001, reason="the server has ended")
         await self._listening.wait_closed()
 
-    def _answer(self, connection, request):
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """The response to a request, or None where it may become a socket."""
         if request.headers.get_all("Host") not in [[host] for host in self.hosts]:
             return _response(http.HTTPStatus.FORBIDDEN, "this host is not served here")
@@ -108,13 +108,13 @@ class Server:
         kind, content = self.files[request.path]
         return _response(http.HTTPStatus.OK, content, kind)
 
-    async def _talk(self, connection):
+    async def _talk(self, connection: ServerConnection) -> None:
         if self.connections >= MOST_CLIENTS:
             return await connection.close(1013, "too many tabs")
         self.connections += 1
         try:
             await self._admit(connection)
-            await Client(connection, self.room, self.lock).run()
+            await self.serve(connection)
         except BadMessage as error:
             await connection.close(1008, str(error)[:100])
         except ConnectionClosed:
@@ -124,11 +124,8 @@ class Server:
             await connection.close(1011, "the server failed")
         finally:
             self.connections -= 1
-            if not self.room.clients:
-                asyncio.get_running_loop().call_later(self.left_alone, self._pause_if_alone)
-            self.room.notify()
 
-    async def _admit(self, connection):
+    async def _admit(self, connection: ServerConnection) -> None:
         """Read the first message, which must hold the token."""
         try:
             async with asyncio.timeout(HELLO_WITHIN):
@@ -142,18 +139,9 @@ class Server:
         if not hmac.compare_digest(token.encode(errors="replace"), self.token.encode()):
             raise BadMessage("token")
 
-    def _pause_if_alone(self):
-        if not self.room.clients:
-            self.room.pause()
 
-
-def _response(status, content, kind="text/plain; charset=utf-8"):
+def _response(status: http.HTTPStatus, content: str | bytes, kind: str = "text/plain; charset=utf-8") -> Response:
     body = content if isinstance(content, bytes) else f"{content}\n".encode()
     return Response(
         status.value, status.phrase, Headers({**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}), body
     )
-
-
-def _tell_of_failure(task):
-    if not task.cancelled() and task.exception() is not None:
-        print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)

@@ -122,9 +122,10 @@ export class Diagram {
 
   // Drawing
 
-  render() {
+  /** hasLines: whether the lines may be others than those drawn, which take the longest to draw. */
+  render(hasLines = true) {
     if (!this.places || !this.model.network) return;
-    drawLines(this);
+    if (hasLines) drawLines(this);
     drawNeurons(this);
   }
 }

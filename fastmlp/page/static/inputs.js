@@ -1,9 +1,9 @@
 // Inputs that are no image: sliders, a point on the plane over the outputs' response maps, or rows of the data.
 
-import { css, greyPicture, sharp } from "./colours.js";
+import { css, greyPicture, scaleOf, sharp } from "./colours.js";
 
 const CLASS_COLOURS = ["#4aa3ff", "#ff8a3d", "#2a9d5c", "#e36bf2", "#d29a00", "#7a8290"];
-const MAP_SIDE = 24;
+export const MAP_SIDE = 24;
 
 export class Plane {
   constructor(canvas, onInput) {
@@ -51,16 +51,13 @@ export class Plane {
     return Float64Array.from(this.point);
   }
 
-  /** The map of a neuron of layer (1: the first hidden one), as a small canvas. */
+  /** The map of a neuron of layer (1: the first hidden one): MAP_SIDE rows of numbers from -1 to 1. */
   static map(model, layer, neuron) {
     if (!model.maps) return null;
     const start = model.activationStarts[layer] - model.sizes[0] + neuron;
     const numbers = model.maps.subarray(start * MAP_SIDE ** 2, (start + 1) * MAP_SIDE ** 2);
-    const name = model.network.activations[layer - 1];
-    let scale = 1;
-    if (name !== "sigmoid" && name !== "softmax")
-      scale = numbers.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
-    return greyPicture(numbers, MAP_SIDE, MAP_SIDE, scale);
+    const scale = scaleOf(model.network.activations[layer - 1], numbers);
+    return numbers.map((value) => value / scale);
   }
 
   render(model) {
@@ -68,7 +65,7 @@ export class Plane {
     const last = model.sizes.length - 1;
     const [layer, neuron] = this.neuron ?? [last, model.sizes[last] > 1 ? 1 : 0];
     const map = Plane.map(model, layer, neuron);
-    if (map) context.drawImage(map, 0, 0, width, height);
+    if (map) context.drawImage(greyPicture(map, MAP_SIDE, MAP_SIDE, 1), 0, 0, width, height);
     const { points = [], labels = [] } = this.description;
     points.forEach((point, i) => {
       const [u, v] = this.share(point);

@@ -10,6 +10,7 @@ export function readLink() {
     const value = Number(fields.get(name));
     if (fields.has(name) && Number.isFinite(value)) settings[name] = value;
   }
+  if (fields.has("optimizer")) settings.optimizer = fields.get("optimizer");
   let network = null;
   if (fields.has("hidden")) {
     const sizes = fields.get("hidden") === "" ? [] : fields.get("hidden").split("-").map(Number);
@@ -28,7 +29,7 @@ export function makeLink(model, { token, hide, mode, theme }) {
   fields.set("hidden", network.layer_sizes.slice(1, -1).join("-"));
   fields.set("activation", network.activations.length > 1 ? network.activations[0] : network.choices[0]);
   fields.set("seed", status.seed);
-  for (const name of SETTINGS) fields.set(name, status[name]);
+  for (const name of ["optimizer", ...SETTINGS]) fields.set(name, status[name]);
   fields.set("lines", mode);
   fields.set("theme", theme);
   if (hide.length) fields.set("hide", hide.join(","));

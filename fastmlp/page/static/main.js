@@ -54,7 +54,7 @@ function takeAnswer(message) {
   answered = message.sequence;
   if (message.structure === model.structure) {
     model.takeActivations(message);
-    render();
+    render(model.knowsLines || diagram.focus !== null);
   }
   if (isStale) sendInput();
 }
@@ -63,6 +63,14 @@ function padChanged() {
   if (!pad.state.image) label = null;
   byId("stroke-undo").disabled = !pad.past.length;
   byId("stroke-redo").disabled = !pad.future.length;
+  const hasStrokes = pad.state.strokes.length > 0;
+  byId("move").disabled = !hasStrokes;
+  if (!hasStrokes && pad.isMoving) setMoving(false);
+}
+
+function setMoving(on) {
+  byId("move").setAttribute("aria-pressed", on);
+  pad.setMoving(on);
 }
 
 // The panels
@@ -128,8 +136,8 @@ function overlay() {
   if (before || pad.overlay) pad.render();
 }
 
-function render() {
-  diagram.render();
+function render(hasLines = true) {
+  diagram.render(hasLines);
   inspector.render(document.activeElement);
   overlay();
   const { kind } = model.network.inputs;
@@ -220,7 +228,7 @@ function describeNetwork() {
   );
   byId("sliders").hidden = kind !== "sliders";
   byId("row-chooser").hidden = kind !== "rows";
-  for (const id of ["pad-buttons", "centre-label", "seen-figure"]) byId(id).hidden = !isPad;
+  for (const id of ["pad-buttons", "move", "centre-label", "seen-figure"]) byId(id).hidden = !isPad;
   byId("example").hidden = !network.has_data;
   byId("example").textContent = isPad && network.layer_sizes.at(-1) === 10 ? "A test digit" : "A test sample";
   byId("row-index").max = network.n_test - 1;
@@ -308,6 +316,7 @@ function tell(text, action, act) {
 byId("clear").onclick = () => pad.clear();
 byId("stroke-undo").onclick = () => pad.undo();
 byId("stroke-redo").onclick = () => pad.redo();
+byId("move").onclick = () => setMoving(!pad.isMoving);
 byId("example").onclick = () => wire.order("example", { index: null });
 byId("row-index").onchange = ({ target }) => {
   if (

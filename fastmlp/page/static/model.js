@@ -127,6 +127,11 @@ export class Model {
     return this.network.inputs.kind === "pad" || this.network.inputs.kind === "rows" || this.sizes[0] > 24;
   }
 
+  /** Whether lines, or the curves from the inputs, follow the drawing at once; else the server sends them later. */
+  get knowsLines() {
+    return Boolean(this.parameters ?? this.first);
+  }
+
   /** The lines to draw, at most 900: {layers, starts, stops, strengths, total}. */
   lines(byProduct) {
     const first = this.isBundled ? 1 : 0;

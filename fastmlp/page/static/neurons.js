@@ -1,7 +1,7 @@
 // The neurons of the network: circles with small pictures beside them, or blocks of squares, and the outputs' names.
 
-import { brightness, css, greyPicture, scaleOf, sharp, signedPicture } from "./colours.js";
-import { Plane } from "./inputs.js";
+import { brightness, css, greyPicture, largest, scaleOf, sharp, signedPicture } from "./colours.js";
+import { MAP_SIDE, Plane } from "./inputs.js";
 
 export function drawNeurons(diagram) {
   const { context } = sharp(diagram.neurons);
@@ -52,31 +52,35 @@ function drawCircles(diagram, context, column, values, scale, winner) {
     context.strokeStyle = css(neuron === winner ? "ring" : "line");
     context.stroke();
     diagram.neurons.drawn.push({ layer: column.layer, neuron, x, y, value, colour });
-    if (!beside?.[neuron]) continue;
-    const [left, top] = column.pictureAt(neuron);
+    if (!beside) continue;
+    const [left, top] = column.pictureAt(neuron),
+      { image, side } = beside;
     context.imageSmoothingEnabled = false;
-    context.drawImage(beside[neuron], left, top, column.picture, column.picture);
+    context.drawImage(image, 0, neuron * side, side, side, left, top, column.picture, column.picture);
     context.lineWidth = 1;
     context.strokeStyle = css("line", 0.7);
     context.strokeRect(left, top, column.picture, column.picture);
   }
 }
 
-/** The small pictures beside a column: what neurons look for, or their response maps; kept until parameters change. */
+/** The small pictures beside a column, one below the other: what neurons look for, or their response maps; null before they are
+ * known. They are kept until parameters change. */
 function pictures(diagram, column) {
   const { model, thumbnails } = diagram;
   if (thumbnails.version !== model.version) Object.assign(thumbnails, { version: model.version, columns: new Map() });
   if (!thumbnails.columns.has(column.layer)) {
-    const { inputs } = model.network;
-    const found = [];
-    for (let neuron = 0; neuron < column.size; neuron++) {
-      if (inputs.kind === "plane") found.push(Plane.map(model, column.layer, neuron));
-      else {
-        const weights = model.column(0, neuron);
-        found.push(weights && signedPicture(weights, inputs.side, inputs.side));
-      }
+    const isPlane = model.network.inputs.kind === "plane",
+      side = isPlane ? MAP_SIDE : model.network.inputs.side;
+    const numbers = new Float32Array(column.size * side * side);
+    let known = true;
+    for (let neuron = 0; neuron < column.size && known; neuron++) {
+      const found = isPlane ? Plane.map(model, column.layer, neuron) : model.column(0, neuron);
+      known = Boolean(found);
+      const scale = isPlane || !known ? 1 : largest(found);
+      if (known) numbers.set(found.map((value) => value / scale), neuron * side * side);
     }
-    thumbnails.columns.set(column.layer, found);
+    const image = known && (isPlane ? greyPicture : signedPicture)(numbers, side, side * column.size, 1);
+    thumbnails.columns.set(column.layer, known ? { image, side } : null);
   }
   return thumbnails.columns.get(column.layer);
 }

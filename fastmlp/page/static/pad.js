@@ -1,7 +1,8 @@
 // The pad: strokes kept as points, so that they can be moved and scaled; or an image from the data; undone and redone.
 
-import { bounds, ink } from "./ink.js";
+import { ink } from "./ink.js";
 import { greyPicture, picture, sharp, signedPicture, css } from "./colours.js";
+import { corners, middle, scaled, shifted, taken } from "./moving.js";
 
 const PEN = 1.2 * 2; // pixels of 28: what a stroke looks like before it becomes pixels
 
@@ -16,6 +17,7 @@ export class Pad {
     this.past = [];
     this.future = [];
     this.pen = { x: 0.5, y: 0.5, down: false, shown: false };
+    this.isMoving = false; // the pointer moves and scales the drawing, and does not draw
     this.overlay = null; // weights times pixels of a neuron, shown instead of the drawing
     this.listen();
   }
@@ -92,22 +94,32 @@ export class Pad {
   }
 
   move(dx, dy) {
-    if (this.state.strokes.length)
-      this.change({ ...this.state, strokes: this.state.strokes.map((s) => s.map(([x, y]) => [x + dx, y + dy])) });
+    if (this.state.strokes.length) this.change({ ...this.state, strokes: shifted(this.state.strokes, dx, dy) });
   }
 
   scale(factor) {
-    if (!this.state.strokes.length) return;
-    const [left, top, right, bottom] = bounds(this.state.strokes);
-    const x0 = (left + right) / 2,
-      y0 = (top + bottom) / 2;
-    const strokes = this.state.strokes.map((s) => s.map(([x, y]) => [x0 + (x - x0) * factor, y0 + (y - y0) * factor]));
-    this.change({ ...this.state, strokes });
+    const { strokes } = this.state;
+    if (strokes.length) this.change({ ...this.state, strokes: scaled(strokes, middle(strokes), factor) });
+  }
+
+  /** Whether the pointer moves the drawing from now on. */
+  setMoving(on) {
+    this.isMoving = on;
+    this.canvas.classList.toggle("moving", on);
+    this.render();
+  }
+
+  /** One drag by pointer is one change; isFirst: of its moves. */
+  drag(strokes, isFirst) {
+    if (isFirst) return this.change({ ...this.state, strokes });
+    this.state = { ...this.state, strokes };
+    this.changed();
   }
 
   listen() {
     const { canvas } = this;
-    let drawing = null;
+    let drawing = null, // the pointer that does
+      drag = null; // or moves the drawing
     const place = (event) => {
       const box = canvas.getBoundingClientRect();
       return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -117,17 +129,23 @@ export class Pad {
       drawing = event.pointerId;
       canvas.setPointerCapture(drawing);
       this.pen.shown = this.pen.down = false;
-      this.begin(place(event));
+      if (!this.isMoving) return this.begin(place(event));
+      drag = { to: taken(this.state.strokes, place(event), canvas.clientWidth), isFirst: true };
     });
     const moved = (event) => {
       if (event.pointerId !== drawing) return;
+      if (drag) {
+        this.drag(drag.to(place(event)), drag.isFirst);
+        drag.isFirst = false;
+        return;
+      }
       const events = event.getCoalescedEvents?.() ?? [];
       this.extend((events.length ? events : [event]).map(place));
     };
     canvas.addEventListener("onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove", moved);
     for (const end of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(end, (event) => {
-        if (event.pointerId === drawing) drawing = null;
+        if (event.pointerId === drawing) drawing = drag = null;
       });
     }
     canvas.addEventListener("keydown", (event) => this.key(event));
@@ -191,6 +209,7 @@ export class Pad {
         context.stroke();
       }
     }
+    if (this.isMoving) this.renderBox(context, width, height);
     if (this.pen.shown) {
       context.strokeStyle = css("positive");
       context.lineWidth = 2;
@@ -211,5 +230,18 @@ export class Pad {
       this.seen.clientWidth,
       this.seen.clientHeight,
     );
+  }
+
+  renderBox(context, width, height) {
+    const around = corners(this.state.strokes).map(([x, y]) => [x * width, y * height]);
+    context.strokeStyle = context.fillStyle = "#4aa3ff";
+    context.lineWidth = 1.5;
+    context.setLineDash([5, 4]);
+    context.beginPath();
+    around.forEach(([x, y]) => context.lineTo(x, y));
+    context.closePath();
+    context.stroke();
+    context.setLineDash([]);
+    for (const [x, y] of around) context.fillRect(x - 5, y - 5, 10, 10);
   }
 }

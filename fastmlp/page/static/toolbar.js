@@ -67,10 +67,13 @@ export function followLink({ model, wire, link, tell }) {
     (asked.seed !== status.seed ||
       asked.hidden_sizes.join() !== network.layer_sizes.slice(1, -1).join() ||
       (network.activations.length > 1 && asked.activation !== network.activations[0]));
+  if (!Object.hasOwn(network.optimizers, settings.optimizer)) delete settings.optimizer;
   const other = Object.fromEntries(Object.entries(settings).filter(([name, value]) => status[name] !== value));
   if (!isOther && !Object.keys(other).length) return;
   const follow = () => {
     if (isOther && network.choices.includes(asked.activation)) wire.order("rebuild", asked);
+    // Another optimizer comes with its default rate: the link's is said with it.
+    if (other.optimizer && "learning_rate" in settings) other.learning_rate = settings.learning_rate;
     if (Object.keys(other).length) wire.order("settings", other);
   };
   if (status.undo === null && status.images_seen === 0) follow();

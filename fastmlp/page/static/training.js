@@ -11,6 +11,7 @@ export class Training {
     Object.assign(this, { model, order, curves: new Float64Array(), learnt: null });
     byId("start").onclick = () => order("train", { running: !model.status.running });
     byId("step").onclick = () => order("step");
+    byId("optimizer").onchange = ({ target }) => order("settings", { optimizer: target.value });
     byId("speed").onchange = ({ target }) => order("settings", { steps_per_second: Number(target.value) });
     this.setting("learning-rate", (value) => value >= 0 && order("settings", { learning_rate: value }));
     this.setting("batch-size", (value) => isWhole(value, 1, 65536) && order("settings", { batch_size: value }));
@@ -49,7 +50,8 @@ export class Training {
   }
 
   describe() {
-    const { choices, activations, layer_sizes: sizes } = this.model.network;
+    const { choices, optimizers, activations, layer_sizes: sizes } = this.model.network;
+    byId("optimizer").replaceChildren(...Object.keys(optimizers).map((name) => new Option(name, name)));
     byId("activation").replaceChildren(...choices.map((name) => new Option(name, name)));
     byId("activation").value = activations.length > 1 ? activations[0] : choices[0];
     byId("layers").value = sizes.slice(1, -1).join("-");
@@ -70,6 +72,9 @@ export class Training {
     start.textContent = status.running ? "Pause" : "Start";
     start.disabled = byId("step").disabled = Boolean(status.why_not);
     byId("why-not").textContent = status.diverged ? "" : status.why_not ? `Training is off: ${status.why_not}.` : "";
+    fill("optimizer", status.optimizer);
+    const { [status.optimizer]: rate } = this.model.network.optimizers;
+    byId("learning-rate").title = `The default of ${status.optimizer} is ${rate}`;
     fill("learning-rate", status.learning_rate);
     fill("batch-size", status.batch_size);
     fill("pause-after", status.pause_after);
@@ -94,7 +99,7 @@ export class Training {
 
 function fill(id, value) {
   const field = byId(id);
-  if (document.activeElement !== field && (field.value === "" || Number(field.value) !== value)) field.value = value;
+  if (document.activeElement !== field && (field.value === "" || field.value !== String(value))) field.value = value;
 }
 
 const isWhole = (value, low, end) => Number.isInteger(value) && value >= low && value < end;

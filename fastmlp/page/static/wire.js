@@ -1,5 +1,7 @@
 // The socket: frames in and out, and its states: connecting, connected, lost (tries again), ended, refused.
 
+import { openSocket } from "./socket.js";
+
 const RETRY_AFTER = [200, 500, 1000, 2000, 5000]; // milliseconds
 const ARRAYS = { u1: Uint8Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
 
@@ -33,7 +35,7 @@ export class Wire {
   }
 
   connect() {
-    const socket = new WebSocket(`ws://${location.host}/socket`);
+    const socket = openSocket();
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.order("hello", { token: this.token });

@@ -1,0 +1,148 @@
+"""The page as a widget: its frame in Chromium, a notebook around it that is as little as anywidget needs, and no network."""
+
+import base64
+import queue
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+pytest.importorskip("anywidget")
+pytest.importorskip("websockets")
+
+from page_browser import ARGUMENTS, CHROMIUM, THREE
+from page_client import frame, parse
+
+import fastmlp.page
+from fastmlp.page.notebook import Widget
+
+NOTEBOOK = "http://notebook.test/"
+MODEL = """async ([source, traits]) => {
+    const view = (await import("data:text/javascript;base64," + source)).default, receivers = new Set();
+    const model = {
+        get: (name) => traits[name],
+        send: (content, callbacks, buffers) => toKernel(content, (buffers ?? []).map((bytes) => [...bytes])),
+        on: (name, receiver) => receivers.add(receiver), off: (name, receiver) => receivers.delete(receiver),
+    };
+    window.fromKernel = (content, buffers) => {
+        const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
+        receivers.forEach((receiver) => receiver(content, views));
+    };
+    window.leave = view.render({ model, el: document.body });
+}"""
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return fastmlp.datasets.digits(300, 0) + fastmlp.datasets.digits(100, 1)
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What widgets send, in order: (content, buffers)."""
+    sent = queue.Queue()
+    monkeypatch.setattr(Widget, "send", lambda widget, content, buffers=None: sent.put((content, buffers or [])))
+    return sent
+
+
+@pytest.fixture
+def widget(sent, digits):
+    net = fastmlp.MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
+    widget = fastmlp.page.widget(net, digits)
+    yield widget
+    widget.close()
+
+
+def test_views_are_answered_as_tabs_are(widget, sent, digits):
+    image = digits[0][0]
+
+    def received(view, kind):
+        while True:
+            content, buffers = sent.get(timeout=20)
+            message = parse(buffers[0]) if buffers else content["message"]
+            if content["view"] == view and (kind in message if buffers == [] else message["type"] == kind):
+                return message
+
+    def say(view, text=None, content=None):
+        widget._handle_custom_msg({"view": view, **({"text": text} if text else {})}, [content] if content else [])
+
+    for view in ("a", "b"):
+        say(view, '{"type": "hello", "token": ""}')
+        update = received(view, "update")
+        assert update["parameters"].tobytes() == widget.net.parameters.tobytes()
+    say("b", content=memoryview(frame({"type": "input", "sequence": 1, "dtype": "u1"}, image.tobytes())))
+    expected = np.concatenate(widget.net.activations(image))
+    assert received("b", "activations")["activations"].tobytes() == expected.tobytes()
+    say("b", '{"type": "nonsense"}')
+    assert received("b", "closed")["closed"]["code"] == 1008
+    assert len(widget._host._room.clients) == 1
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        tab = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page()
+        console, requests = [], []
+        tab.on("console", lambda message: console.append(message.text))
+        tab.on("pageerror", lambda error: console.append(str(error)))
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.route(NOTEBOOK, lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+        tab.goto(NOTEBOOK)
+        tab.expose_function(
+            "toKernel", lambda content, buffers: widget._handle_custom_msg(content, [bytes(b) for b in buffers])
+        )
+        traits = {"document": widget.document, "height": widget.height}
+        tab.evaluate(MODEL, [base64.b64encode(Widget._esm.encode()).decode(), traits])
+        inside = tab.frames[1]
+
+        def until(condition):
+            for _ in range(3000):
+                while not sent.empty():
+                    content, buffers = sent.get()
+                    buffers = [base64.b64encode(buffer).decode() for buffer in buffers]
+                    tab.evaluate("([content, buffers]) => fromKernel(content, buffers)", [content, buffers])
+                if condition():
+                    return
+                tab.wait_for_timeout(10)
+            raise AssertionError(f"waited in vain; the console says {console}")
+
+        def text(element_id):
+            return inside.locator(f"#{element_id}").text_content()
+
+        until(lambda: inside.evaluate("document.body?.dataset.version"))
+        box = inside.locator("#pad").bounding_box()
+        places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in THREE]
+        tab.mouse.move(*places[0])
+        tab.mouse.down()
+        for place in places[1:]:
+            tab.mouse.move(*place)
+        tab.mouse.up()
+        until(lambda: "then" in text("answer"))
+        inside.locator("#step").click()
+        until(lambda: text("images-seen") == "10")
+        until(lambda: inside.locator("#hash").get_attribute("data-hash") == widget.net.hash())
+        assert inside.locator("#save").is_visible() and inside.locator("#link").is_hidden()
+        assert inside.evaluate("fetch('http://127.0.0.1:1/').then(() => 1, () => 0)") == 0
+        assert [line for line in console if "Content Security Policy" not in line and "Fetch API" not in line] == []
+        assert len(console) > 0  # of the one request, which the policy forbids
+        assert all(url == NOTEBOOK or url.startswith("data:") for url in requests)
+        widget._host.close()
+        until(lambda: text("connection").startswith("the server has ended"))
+
+
+def test_training_stops_when_the_last_view_has_gone(widget, sent):
+    room, door = widget._host._room, widget._host.door
+    door.left_alone = 0.05
+    widget._handle_custom_msg({"view": "a", "text": '{"type": "hello"}'}, [])
+    widget._handle_custom_msg({"view": "a", "text": '{"type": "settings", "pause_after": 1000000}'}, [])
+    widget._handle_custom_msg({"view": "a", "text": '{"type": "train", "running": true}'}, [])
+    while not room.training.running:
+        time.sleep(0.005)
+    widget._handle_custom_msg({"view": "a", "gone": True}, [])
+    while room.training.running:
+        time.sleep(0.005)
+    assert not room.clients
