@@ -27,7 +27,9 @@ FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-ma
 # gcc follows each clamp of exp through all that comes after it, and computes both ends of the range beside every value.
 PLAIN_JUMPS = ["-fno-thread-jumps"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
-HEADERS = ["simd.h", "softfma.h", "tile.h", "stream.h", "updates.h", "dropout.h", "transpose.h", "runtime.h"]
+HEADERS = [
+    "simd.h", "softfma.h", "tile.h", "stream.h", "updates.h", "dropout.h", "transpose.h", "runtime.h", "waiting.h", "team.h",
+]  # fmt: skip
 INCLUDES = [
     "branches.pxi", "arrays.pxi", "products.pxi", "elementary.pxi", "smooth.pxi", "activations.pxi", "losses.pxi",
     "updates.pxi", "norms.pxi", "network.pxi", "workspace.pxi", "autotune.pxi", "team.pxi", "functions.pxi", "engine.pxi",

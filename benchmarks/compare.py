@@ -238,7 +238,7 @@ def main():
     from benchmarks.test_kernels import peak_flops
     from fastmlp import kernels
 
-    peak = peak_flops(kernels.modules(kernels.isa)[np.dtype(np.float32)]) / 1e9
+    peak = peak_flops(kernels.chosen()[np.dtype(np.float32)]) / 1e9
     results = measure(names, works, arguments.rounds, arguments.seconds, sorted(set(arguments.threads)))
     text = report(results, names, works, peak)
     print(text)

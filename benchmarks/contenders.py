@@ -67,7 +67,7 @@ class FastMLPSameOrder(FastMLP):
         losses, correct = np.empty(self.work.rows), np.empty(self.work.rows, np.uint8)
         steps = Steps(0, self.work.rows, self.work.batch, self.order)
         self.optimizer.begin(self.net.state, self.net.parameters)
-        update = self.optimizer.update(self.net.state, steps.count, self.net.dtype)
+        update = self.optimizer.update(self.net.state, steps.n_steps, self.net.dtype)
         self.net._engine.train(Samples(self.x, self.labels), update, steps, losses, correct)
 
 

@@ -1,8 +1,8 @@
 """fastmlp.functional.sum_of_products beside NumPy's `x @ w + b`: `python -m benchmarks.functional [--dtype T] [--json FILE]`.
 
 On a grid of rows x n_in x n_out from 1x1x1 to 512x2048x2048, on one thread and on two. Each contender has a process of its
-own for each number of threads: OpenBLAS reads OPENBLAS_NUM_THREADS once, when it is loaded, and its threads spin on for some
-ten milliseconds after a product, which in one process would take a core from ours and make NumPy look good. The processes
+own for each number of threads: OpenBLAS reads OPENBLAS_NUM_THREADS once, when it is loaded, and its threads spin on for up
+to a tenth of a second after a product, which in one process would take a core from ours and make NumPy look good. The processes
 take turns, point by point and round by round, with a pause for such threads to fall asleep; a point's ratio is the median of
 its rounds' ratios, since a shared machine slows down both contenders of a round alike.
 
@@ -25,7 +25,7 @@ N_IN = (1, 10, 64, 256, 784, 2048)
 N_OUT = (1, 2, 10, 16, 64, 300, 512, 2048)
 THREADS = (1, 2)
 SLOWER, SHORT, LONGER = 1.03, 3.0, 1.0  # times; microseconds
-ROUNDS, SECONDS, PAUSE = 5, 0.004, 0.03
+ROUNDS, SECONDS, PAUSE = 5, 0.004, 0.15
 CONTENDERS = ("numpy", "fastmlp")
 
 

@@ -1,4 +1,4 @@
-"""fastmlp.sklearn beside scikit-learn's classes: `python -m benchmarks.sklearn_mlp [step | fit | row | sparse | search | scores]`.
+"""fastmlp.sklearn beside scikit-learn's: `python -m benchmarks.sklearn_mlp [step | labels | fit | row | sparse | search | scores]`.
 
 Times are the least of several runs that alternate between the two, on as many threads as they take by themselves. A step's time is
 that of a long fit less that of a short one, over the steps between. scores: test scores on scikit-learn's small data sets, five
@@ -72,6 +72,16 @@ def step():
             name = f"{'-'.join(map(str, sizes))}, batch {batch}, {dtype}"
             single = f"{each[2]:9.0f} ({each[0] / each[2]:.1f})" if dtype == "float64" else ""
             print(f"{name:38} {each[0]:6.0f} {each[1]:9.0f} {each[0] / each[1]:6.1f} {single:>16}")
+
+
+def labels():
+    """Microseconds of a step of Adam with ten labels at once: 64-100-10, batch 200."""
+    X, y = table(64, 2, 1000, "float64")
+    y = (X[:, :10] > 0).astype(int)
+    works = [partial(classifier(m, (64, 100, 10), 200, e).fit, X, y) for m in (neural_network, ours) for e in (1, 21)]
+    times = alternating(*works)
+    theirs, mine = (times[1::2] - times[::2]) / 100 * 1e6
+    print(f"{'step, us: 64-100-10, ten labels':38} {theirs:8.1f} {mine:8.1f} {theirs / mine:6.1f}")
 
 
 def fit():
@@ -158,6 +168,6 @@ def scores():
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    parts = {part.__name__: part for part in (step, fit, row, sparse, search, scores)}
+    parts = {part.__name__: part for part in (step, labels, fit, row, sparse, search, scores)}
     for name in sys.argv[1:] or parts:
         parts[name]()

@@ -4,12 +4,31 @@ A row here, a function and its gradient under the same name in reference/activat
 jit/activations.py are all that an activation takes. Users' own are in fastmlp/custom/.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
+
+from .arrays import FloatDtype, Floats
 
 HiddenActivation = Literal[
     "identity", "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "gelu_tanh"
 ]  # fmt: skip
 OutputActivation = Literal[HiddenActivation, "softmax", "exp"]
+
+
+class OwnActivation(Protocol):
+    """What a network asks of a user's own activation, see fastmlp.custom.activation."""
+
+    name: str
+    initializer: str
+
+    @property
+    def has_derivative(self) -> bool: ...
+    def __call__(self, z: Floats) -> Floats: ...
+    def derivative_at(self, z: Floats) -> Floats: ...
+    def prepare(self, dtype: FloatDtype) -> None: ...
+    def addresses(self, dtype: FloatDtype) -> tuple[int, int]: ...
+
+
+AnyActivation = str | OwnActivation
 
 
 class Activation(NamedTuple):

@@ -4,10 +4,11 @@ The order of the parameters is W0, b0, W1, b1, ...; weights are (n_in, n_out) in
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from .activations import AnyActivation
+from .arrays import FloatDtype, Floats
+from .losses import AnyLoss
 
 Task = Literal["classes", "labels", "numbers"]
 TASKS = {
@@ -21,9 +22,9 @@ class Architecture(NamedTuple):
     """What a network is, checked (see validation.py)."""
 
     layer_sizes: tuple[int, ...]  # input first
-    activations: tuple[Any, ...]  # for each layer a name, or a user's own
-    loss: str
-    dtype: np.dtype[Any]
+    activations: tuple[AnyActivation, ...]  # for each layer
+    loss: AnyLoss
+    dtype: FloatDtype
     input_scale: float = 1.0  # what inputs are divided by
     task: str = "numbers"  # one of TASKS
 
@@ -33,7 +34,7 @@ def n_parameters(layer_sizes: Sequence[int]) -> int:
     return sum((n_in + 1) * n_out for n_in, n_out in zip(layer_sizes, layer_sizes[1:]))
 
 
-def layer_views(flat: NDArray[Any], layer_sizes: Sequence[int]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def layer_views(flat: Floats, layer_sizes: Sequence[int]) -> list[tuple[Floats, Floats]]:
     """Views into the flat array: a list of (weights (n_in, n_out), bias (n_out,)), one pair a layer."""
     views, start = [], 0
     for n_in, n_out in zip(layer_sizes, layer_sizes[1:]):

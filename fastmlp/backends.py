@@ -5,9 +5,13 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .reference import Engine
 
 HOW_TO_COMPILE = (
     "install a C compiler (for example `apt install gcc`) and then reinstall fastmlp, or install a wheel, "
@@ -22,6 +26,8 @@ IN_A_CHECKOUT = (
 
 
 BackendName = Literal["reference", "compiled", "numba"]
+Environment = Callable[[], contextlib.AbstractContextManager[None]]
+EngineAndEnvironment = tuple[Callable[..., Any], Environment]
 
 
 class Backend(NamedTuple):
@@ -33,11 +39,11 @@ class Backend(NamedTuple):
     """
 
     name: str
-    engine: Callable
-    environment: Callable
+    engine: "Callable[..., Engine]"
+    environment: Environment
 
 
-def load(name=None):
+def load(name: str | None = None) -> Backend:
     """The backend called name, one of BACKENDS; None stands for FASTMLP_BACKEND, else for compiled, numba or reference,
     whichever is the first that works here.
 
@@ -59,19 +65,28 @@ def load(name=None):
     return Backend(name, *BACKENDS[name]())
 
 
-def functions(name):
+def functions(name: str) -> dict[np.dtype, ModuleType]:
     """{dtype: the module or package with fastmlp.reference's functions for its arrays} of a backend that load has found."""
-    if name == "compiled":
-        return kernels().modules(kernels().isa)
+    if name == "compiled" and (built := kernels()):
+        modules: dict[np.dtype, ModuleType] = built.chosen()
+        return modules
+    package: ModuleType
     if name == "numba":
-        from . import jit as package
+        from . import jit
+
+        package = jit
     else:
-        from . import reference as package
+        from . import reference
+
+        package = reference
     return dict.fromkeys((np.dtype(np.float32), np.dtype(np.float64)), package)
 
 
-def kernels():
-    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error."""
+def kernels() -> ModuleType | None:
+    """The package of compiled kernels, or None where it was not built; any other trouble with it is an error.
+
+    The kernels themselves are loaded when they are first used.
+    """
     try:
         from . import kernels
     except ModuleNotFoundError:
@@ -79,23 +94,19 @@ def kernels():
     return kernels
 
 
-def numba_is_installed():
+def numba_is_installed() -> bool:
     """Whether Numba is there, found out without importing it."""
     return importlib.util.find_spec("numba") is not None
 
 
-def _is_checkout():
+def _is_checkout() -> bool:
     """Whether this fastmlp lies beside the sources that it would be built from."""
     return os.path.exists(os.path.join(os.path.dirname(__file__), os.pardir, "setup.py"))
 
 
-def warn_if_slow():
+def warn_if_slow() -> None:
     """Say so if nobody chose a backend and yet it will not be the compiled one."""
-    try:
-        slow = not os.environ.get("FASTMLP_BACKEND") and kernels() is None
-    except ValueError:  # FASTMLP_ISA asks for what is not there: the first network says so, where it can be caught
-        return
-    if slow:
+    if not os.environ.get("FASTMLP_BACKEND") and kernels() is None:
         remedy = IN_A_CHECKOUT if _is_checkout() else HOW_TO_COMPILE
         what, name = ("slow NumPy reference", "reference")
         if numba_is_installed():
@@ -108,13 +119,13 @@ def warn_if_slow():
         )
 
 
-def _reference():
+def _reference() -> EngineAndEnvironment:
     from .reference import Engine, check_environment
 
     return Engine, _checked(check_environment)
 
 
-def _numba():
+def _numba() -> EngineAndEnvironment:
     from . import jit
 
     if not jit.HAS_FMA:
@@ -125,21 +136,21 @@ def _numba():
     return jit.Engine, _checked(jit.check_environment)
 
 
-def _compiled():
+def _compiled() -> EngineAndEnvironment:
     built = kernels()
     if built is None:
         raise ImportError(f"the backend 'compiled' was not built in this installation of fastmlp: {HOW_TO_COMPILE}")
-    return built.Engine, built.DefaultEnvironment
+    return built.Engine, built.chosen()[np.dtype(np.float32)].DefaultEnvironment
 
 
-def _checked(check):
+def _checked(check: Callable[[], None]) -> Environment:
     """The environment of a backend that checks at entry, and leaves all as it is."""
 
     class Checked:
-        def __enter__(self):
+        def __enter__(self) -> None:
             check()
 
-        def __exit__(self, *error):
+        def __exit__(self, *error: object) -> None:
             pass
 
     return Checked

@@ -1,7 +1,6 @@
 """What this installation is made of."""
 
-import importlib.metadata
-import platform
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +9,15 @@ from .threads import default_threads
 from .version import __version__
 
 
-def config():
+def config() -> dict[str, Any]:
     """A dict: version, python, numpy, numba, backend, threads, and of the kernels compiler, openmp, isas_built, isa.
 
     threads is what a network uses unless told otherwise. Without compiled kernels their four values are None; numba is
     Numba's version where its backend runs, else None.
     """
+    import importlib.metadata  # takes as long as the rest of fastmlp's import
+    import platform
+
     kernels = backends.kernels()
     built = kernels.config() if kernels else dict.fromkeys(("compiler", "openmp", "isas_built", "isa"))
     backend = backends.load().name
@@ -30,7 +32,7 @@ def config():
     }
 
 
-def show_config():
+def show_config() -> None:
     """Print what config() returns, one line each."""
     facts = config()
     without_kernels = facts["compiler"] is None

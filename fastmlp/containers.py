@@ -18,7 +18,7 @@ def numbers(name: str, value: Any) -> np.ndarray:
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked entries, which are no numbers: drop their rows, or give {name}.filled(...)")
     is_of_pandas = hasattr(value, "to_numpy") and hasattr(value, "isna")
-    array = _of_pandas(name, value) if is_of_pandas else _of_anything(name, value)
+    array: np.ndarray = _of_pandas(name, value) if is_of_pandas else _of_anything(name, value)
     if array.dtype.name == "bfloat16":  # JAX's; NumPy's own types do not have it
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
@@ -26,7 +26,7 @@ def numbers(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def _of_anything(name, value):
+def _of_anything(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -37,7 +37,7 @@ def _of_anything(name, value):
         return _of_tensor(name, value, error)
 
 
-def _of_tensor(name, tensor, error):
+def _of_tensor(name: str, tensor: Any, error: Exception) -> np.ndarray:
     """A tensor of PyTorch that NumPy does not take as it is: it requires a gradient, or has a type that NumPy lacks."""
     tensor = tensor.detach()
     if str(tensor.dtype) == "torch.bfloat16":
@@ -50,7 +50,7 @@ def _of_tensor(name, tensor, error):
         ) from None
 
 
-def _of_pandas(name, table):
+def _of_pandas(name: str, table: Any) -> np.ndarray:
     """A DataFrame, a Series or an Index, also of columns of several types, or of types that know missing values."""
     array = np.asarray(table)
     if array.dtype.kind != "O":
@@ -69,4 +69,5 @@ def _of_pandas(name, table):
                 f"{where} has a missing value in row {int(np.argmax(missing))}.\nFill it, such as by fillna, or drop it by dropna"
             )
     whole = all(column.dtype.kind in "biu" for _, column in columns)
-    return table.to_numpy(dtype=np.int64) if whole else table.to_numpy(dtype=np.float64, na_value=np.nan)
+    converted = table.to_numpy(dtype=np.int64) if whole else table.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(converted)

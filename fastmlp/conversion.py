@@ -24,6 +24,10 @@ def from_layers(weights: Iterable[Any], biases: Iterable[Any], activation: Any =
         (Python's numbers are), else float32.
 
     Raises ValueError with the shapes as they were read in both ways where the layers do not fit together.
+
+    >>> net = from_layers([[[1.0, 0], [0, 1], [1, 1]]], [[0.0, 10]], output_activation="identity")
+    >>> net.layer_sizes, net.forward([1, 2, 3])
+    ((3, 2), array([ 4., 15.]))
     """
     w, b = arranged(weights, biases)
     return _network(w, b, activation, output_activation, loss, options)

@@ -21,19 +21,22 @@ unknown names and memory that overlaps, ImportError for a backend that this inst
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import backends, validation
-from .activations import ACTIVATIONS, HiddenActivation, OutputActivation
-from .backends import BackendName
+from .activations import ACTIVATIONS, AnyActivation, HiddenActivation, OutputActivation
+from .arrays import FloatDtype, Floats
+from .backends import BackendName, Environment
+from .containers import describe, numbers
 from .custom.activation import CustomActivation
 from .losses import LOSSES, WITH_DERIVATIVE, Huber, LossName, Quantile, name_of
-from .optimizers import RULES
 from .threads import default_threads
+from .update_rules import RULES
 
 __all__ = [
     "activate", "activation_gradient", "dense_backward", "dense_forward", "ordered_sum", "output_gradient", "row_losses",
@@ -56,12 +59,16 @@ def sum_of_products(
 
     The terms run in ascending k, in chunks of 256: within a chunk s = fma(a[i, k], b[k, j], s) from +0, with one rounding,
     then total = total + s. So an element's bits depend on its own row and column alone.
+
+    >>> sum_of_products([[1.0, 0, -1]], [[1.0, 2], [3, 4], [5, 6]], [0.5, -0.5])
+    array([[-3.5, -4.5]])
     """
     way = _way(backend, n_threads)
     if type(a) is np.ndarray:  # most calls go straight through: the checks below take longer than small products
         kernels = way.quick.get(a.dtype)
         if kernels is not None and kernels.takes_product(a, b, seed, out):
-            return kernels.sum_of_products(a, b, seed, out, way.n_threads)
+            product: NDArray[Any] = kernels.sum_of_products(a, b, seed, out, way.n_threads)
+            return product
     with way.environment():
         (a, b, seed), T = _arrays(a=a, b=b, seed=seed)
         _check_product("a", a, "b", b, "seed", seed if seed.ndim else None)
@@ -81,6 +88,9 @@ def dense_forward(
     """One layer's outputs a = f(x W + b), the sums as sum_of_products takes them.
 
     x: (rows, n_in). weights: (n_in, n_out). bias: (n_out,). activation: f, as for activate. Returns (rows, n_out).
+
+    >>> dense_forward([[1.0, 0, -1]], [[1.0, 2], [3, 4], [5, 6]], [0.5, 4.5], "relu")
+    array([[0. , 0.5]])
     """
     way = _way(backend, n_threads)
     if type(x) is np.ndarray and type(activation) is str and activation in ACTIVATIONS:
@@ -112,6 +122,14 @@ def dense_backward(
 
     x: (rows, n_in). weights: (n_in, n_out). grad_z: dL/dz, (rows, n_out); divided by what L is a mean over, see
     output_gradient. out: three arrays to write into, each of which may be None.
+
+    >>> grad_w, grad_b, grad_x = dense_backward([[1.0, 0, -1]], [[1.0, 2], [3, 4], [5, 6]], [[1.0, 2]])
+    >>> grad_w
+    array([[ 1.,  2.],
+           [ 0.,  0.],
+           [-1., -2.]])
+    >>> grad_b, grad_x
+    (array([1., 2.]), array([[ 5., 11., 17.]]))
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -126,7 +144,8 @@ def dense_backward(
             results = function(x, weights, grad_z, input_gradient, tuple(map(_direct, given)), way.n_threads)
         else:
             results = function(x, weights, grad_z, input_gradient)
-        return tuple(result if array is None else _written(array, result) for array, result in zip(given, results))
+        grad_w, grad_b, grad_x = (r if array is None else _written(array, r) for array, r in zip(given, results))
+        return grad_w, grad_b, grad_x
 
 
 def activate(
@@ -144,6 +163,9 @@ def activate(
     z: any shape; (rows, n) for softmax. Returns an array of its shape.
 
     exp, tanh and their kin are fastmlp's own, at most 1 ulp from the truth in float32 and 2 in float64.
+
+    >>> activate("sigmoid", [-1.0, 0, 1])
+    array([0.26894142, 0.5       , 0.73105858])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -160,6 +182,9 @@ def softmax(
     """p_ij = exp(z_ij - m_i) / s_i for each row i of z (rows, n), with m_i its maximum and s_i the sum of its powers, in order.
 
     Returns (rows, n). The same as activate("softmax", z).
+
+    >>> softmax([[1.0, 2, 3]])
+    array([[0.09003057, 0.24472847, 0.66524096]])
     """
     return activate("softmax", z, out=out, backend=backend, n_threads=n_threads)
 
@@ -183,6 +208,10 @@ def activation_gradient(
     z: of a's shape; needed only for activations of your own, and others whose row says keeps_z.
 
     Returns an array of a's shape. Raises ValueError for an activation without a derivative.
+
+    >>> a = activate("tanh", [-1.0, 0, 2])
+    >>> activation_gradient("tanh", a, [1.0, 1, 1])
+    array([0.41997434, 1.        , 0.07065082])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -190,14 +219,13 @@ def activation_gradient(
         if z is not None:
             given["z"] = z
         arrays, T = _alike(**given)
-        given = dict(zip(given, arrays))
         _check_activation(activation, T, derivative=True)
         if isinstance(activation, str) and not ACTIVATIONS[activation].hidden:
             raise ValueError(
                 f"activation {activation!r} has no derivative of its own: output_gradient takes it with its loss"
             )
         a, grad_a, z = *arrays[:2], _z_of(activation, arrays[2:])
-        return _run(way, T, "activation_gradient", (activation, a, grad_a, z), a.shape, out, **given)
+        return _run(way, T, "activation_gradient", (activation, a, grad_a, z), a.shape, out, T, **dict(zip(given, arrays)))
 
 
 def row_losses(
@@ -217,13 +245,17 @@ def row_losses(
     logarithm take it of z, the others take a. y: the targets, (rows, n), for classes one-hot rows.
 
     Returns (rows,) in float64, whatever T is. A batch's loss is ordered_sum(losses) / rows.
+
+    >>> z = [[2.0, 0, -1]]
+    >>> row_losses("cross_entropy", z, softmax(z), [[1.0, 0, 0]])
+    array([0.16984602])
     """
     way = _way(backend, n_threads)
     with way.environment():
         (z, a, y), T = _alike(z=z, a=a, y=y)
-        loss = validation.network_loss(loss, T)
+        arguments = validation.network_loss(loss, T), z, a, y
         _check_outputs("z", z)
-        return _run(way, T, "row_losses", (loss, z, a, y), (len(z),), out, np.dtype(np.float64), z=z, a=a, y=y)
+        return _run(way, T, "row_losses", arguments, (len(z),), out, np.dtype(np.float64), z=z, a=a, y=y)
 
 
 def output_gradient(
@@ -244,11 +276,13 @@ def output_gradient(
     poisson after exp it is (a - y) / divisor and all; for the others it goes through the activation's derivative, e f'(z).
 
     loss: as for row_losses. activation: the output layer's, one that goes with this loss; the losses that go through its
-    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >=
-    1. divisor: a number above 0; None
-    is the number of rows, which makes L their mean.
+    derivative also go with one of your own, which needs z. a, y, z: outputs, targets and sums, (rows, n) with n >= 1.
+    divisor: a number above 0; None is the number of rows, which makes L their mean.
 
     Returns (rows, n).
+
+    >>> output_gradient("cross_entropy", "softmax", softmax([[2.0, 0, -1]]), [[1.0, 0, 0]])
+    array([[-0.15620527,  0.1141952 ,  0.04201007]])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -256,20 +290,19 @@ def output_gradient(
         if z is not None:
             given["z"] = z
         arrays, T = _alike(**given)
-        given = dict(zip(given, arrays))
-        loss = validation.network_loss(loss, T)
-        suited = LOSSES[name_of(loss)].output_activations
+        checked = validation.network_loss(loss, T)
+        suited = LOSSES[name_of(checked)].output_activations
         _check_activation(activation, T, derivative=True)
         own = not isinstance(activation, str) and suited == WITH_DERIVATIVE
         if not own and activation not in suited:
-            raise ValueError(f"activation {activation!r} does not go with loss {loss!r}: that needs {' or '.join(suited)}")
+            raise ValueError(f"activation {activation!r} does not go with loss {checked!r}: that needs {' or '.join(suited)}")
         _check_outputs("a", arrays[0])
         a, y, z = *arrays[:2], _z_of(activation, arrays[2:])
         divisor = len(a) if divisor is None else _number("divisor", divisor)
         if not divisor > 0 and len(a):
             raise ValueError(f"divisor must be a number above 0, not {divisor}")
-        arguments = loss, activation, a, y, z, divisor
-        return _run(way, T, "output_gradient", arguments, a.shape, out, **given)
+        arguments = checked, activation, a, y, z, divisor
+        return _run(way, T, "output_gradient", arguments, a.shape, out, T, **dict(zip(given, arrays)))
 
 
 def ordered_sum(
@@ -279,6 +312,9 @@ def ordered_sum(
 
     values: at least one axis. Returns an array without the last one, or a number. `values.sum(axis=-1)` in NumPy adds in an
     order that depends on the layout and the machine.
+
+    >>> ordered_sum([[1.0, 2, 3], [4, 5, 6]])
+    array([ 6., 15.])
     """
     way = _way(backend, n_threads)
     with way.environment():
@@ -310,13 +346,18 @@ def update(
             a = learning_rate sqrt(1 - b2^t) / (1 - b1^t) and e = epsilon sqrt(1 - b2^t), with k1 = 1 - b1 and k2 = 1 - b2.
 
         No two of these arrays may share memory. Returns nothing; one thread does it.
+
+        >>> w, g, v = np.array([1.0, 2]), np.array([0.5, -0.5]), np.zeros(2)
+        >>> update("momentum", w, g, [v], [0.9, 1.0, 0.1])
+        >>> w, v
+        (array([0.95, 2.05]), array([ 0.5, -0.5]))
     """
     way = _way(backend, None)
     with way.environment():
         row = RULES[validation.choice("rule", rule, RULES)]
         if not isinstance(parameters, np.ndarray) or parameters.dtype not in way.functions:
             expected = "parameters must be an array of dtype float32 or float64"
-            raise TypeError(f"{expected}, not {validation.describe(parameters)}")
+            raise TypeError(f"{expected}, not {describe(parameters)}")
         validation.writable("parameters", parameters, parameters.shape, parameters.dtype)
         (_, gradients), T = _alike(parameters=parameters, gradients=gradients)
         state = _sequence("state", state, row.state, "arrays of this rule")
@@ -336,7 +377,7 @@ def update(
                 array[...] = computed
 
 
-update.__doc__ = update.__doc__.replace(
+update.__doc__ = update.__doc__ and update.__doc__.replace(
     "{rules}",
     "\n".join(
         f"        {row.name}: {row.formula}\n            numbers {', '.join(row.numbers)}; "
@@ -353,6 +394,11 @@ def sgd_update(
 
     parameters: an array of any shape, float32 or float64, changed in place. gradients: of its shape, elsewhere in memory.
     learning_rate: a finite number >= 0. The same as update("sgd", parameters, gradients, (), (learning_rate,)).
+
+    >>> w = np.array([1.0, 2])
+    >>> sgd_update(w, np.array([0.5, -0.5]), 0.1)
+    >>> w
+    array([0.95, 2.05])
     """
     if isinstance(parameters, np.ndarray) and parameters.dtype in _REALS:
         learning_rate = validation.learning_rate(learning_rate, parameters.dtype)
@@ -367,28 +413,29 @@ def sgd_update(
 
 
 class _Way(NamedTuple):
-    functions: dict  # the backend's, by dtype
-    environment: Callable
+    functions: dict[np.dtype, ModuleType]  # the backend's, by dtype
+    environment: Environment
     n_threads: int
-    quick: dict  # the functions again, if they are those of the kernels, which take out and n_threads
+    quick: dict[np.dtype, ModuleType]  # the functions again, if they are those of the kernels, which take out and n_threads
 
 
 @functools.lru_cache(maxsize=64, typed=True)
-def _chosen(backend, n_threads):
+def _chosen(backend: str | None, n_threads: int | None) -> _Way:
     threads = default_threads() if n_threads is None else validation.integer("n_threads", n_threads, 1, 2**31)
     chosen = backends.load(backend)
     functions = backends.functions(chosen.name)
     return _Way(functions, chosen.environment, threads, functions if chosen.name == "compiled" else {})
 
 
-def _way(backend, n_threads):
+def _way(backend: str | None, n_threads: int | None) -> _Way:
     try:
         return _chosen(backend, n_threads)
     except TypeError:  # also for what cannot be looked up
         return _chosen.__wrapped__(backend, n_threads)
 
 
-def _run(way, T, name, arguments, shape, out, dtype=None, **inputs):
+def _run(way: _Way, T: FloatDtype, name: str, arguments: tuple[Any, ...], shape: tuple[int, ...],
+         out: np.ndarray | None, dtype: FloatDtype | None = None, **inputs: np.ndarray) -> np.ndarray:  # fmt: skip
     """The result of a backend's function of arguments in T, of this shape, in out where given; inputs: its arrays by name."""
     dtype = dtype or T
     if out is not None:
@@ -405,12 +452,12 @@ def _run(way, T, name, arguments, shape, out, dtype=None, **inputs):
     return np.array(function(*arguments), dtype)[()]  # what the reference returns may be one of its arguments
 
 
-def _direct(out):
+def _direct(out: np.ndarray | None) -> np.ndarray | None:
     """The array if a backend can work in it."""
     return out if out is not None and out.flags.c_contiguous and out.flags.aligned else None
 
 
-def _written(out, result):
+def _written(out: np.ndarray, result: np.ndarray) -> np.ndarray:
     if result is not out and out is not None:
         out[...] = result
     return out
@@ -421,7 +468,7 @@ def _written(out, result):
 _REALS = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
 
 
-def _arrays(**values):
+def _arrays(**values: Any) -> tuple[list[Floats], FloatDtype]:
     """(arrays, T): the values as arrays of one dtype, that of those which are float32 or float64 already."""
     T = None
     for value in values.values():
@@ -429,7 +476,7 @@ def _arrays(**values):
             break
         T = value.dtype
     else:
-        return list(values.values()), T  # most need no conversion
+        return list(values.values()), value.dtype  # most need no conversion
     first, T = None, np.dtype(np.float64)
     for name, value in values.items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
@@ -441,15 +488,15 @@ def _arrays(**values):
     return [_converted(name, value, T) for name, value in values.items()], T
 
 
-def _converted(name, value, T):
-    array = validation.numbers(name, value)
+def _converted(name: str, value: Any, T: FloatDtype) -> Floats:
+    array = numbers(name, value)
     if array.dtype == T:
         return array if array.dtype.isnative else array.astype(T)
     with np.errstate(over="ignore"):
         return array.astype(T)
 
 
-def _alike(**values):
+def _alike(**values: Any) -> tuple[list[Floats], FloatDtype]:
     """As _arrays, and all of the first one's shape."""
     arrays, T = _arrays(**values)
     for name, array in zip(values, arrays):
@@ -458,7 +505,7 @@ def _alike(**values):
     return arrays, T
 
 
-def _check_shape(name, array, shape, **beside):
+def _check_shape(name: str, array: np.ndarray, shape: tuple[int | str, ...], **beside: np.ndarray) -> None:
     """Raise ValueError unless an array has this shape, in which names stand for any number; beside: what it follows from."""
     if array.shape == shape:
         return
@@ -468,35 +515,35 @@ def _check_shape(name, array, shape, **beside):
         raise ValueError(f"{name} must have shape {expected}{' with ' * bool(others)}{others}, not {array.shape}")
 
 
-def _check_matrix(name, array):
+def _check_matrix(name: str, array: np.ndarray) -> None:
     if array.ndim != 2:
         raise ValueError(f"{name} must have two axes, not shape {array.shape}")
 
 
-def _check_product(a_name, a, b_name, b, seed_name, seed):
+def _check_product(a_name: str, a: Floats, b_name: str, b: Floats, seed_name: str, seed: Floats | None) -> None:
     _check_matrix(a_name, a)
     _check_shape(b_name, b, (a.shape[1], "n_out"), **{a_name: a})
     if seed is not None:
         _check_shape(seed_name, seed, b.shape[1:], **{b_name: b})
 
 
-def _check_outputs(name, array):
+def _check_outputs(name: str, array: Floats) -> None:
     _check_matrix(name, array)
     if not array.shape[1]:
         raise ValueError(f"{name} must have at least one column, not shape {array.shape}")
 
 
-def _check_activation(activation, T, derivative=False):
+def _check_activation(activation: object, T: FloatDtype, derivative: bool = False) -> None:
     if type(activation) is str and activation in ACTIVATIONS:
         return
-    validation.one_activation("activation", activation, ACTIVATIONS)
-    if not isinstance(activation, str):
-        if derivative and not activation.has_derivative:
-            raise ValueError(f"activation {activation} has no derivative: define it with @{activation}.derivative")
-        activation.prepare(T)
+    checked = validation.one_activation("activation", activation, ACTIVATIONS)
+    if not isinstance(checked, str):
+        if derivative and not checked.has_derivative:
+            raise ValueError(f"activation {checked} has no derivative: define it with @{checked}.derivative")
+        checked.prepare(T)
 
 
-def _z_of(activation, arrays):
+def _z_of(activation: AnyActivation, arrays: Sequence[Floats]) -> Floats | None:
     """z, of a list that holds it or nothing; None where the derivative does not need it."""
     if isinstance(activation, str) and not ACTIVATIONS[activation].keeps_z:
         return None
@@ -505,32 +552,34 @@ def _z_of(activation, arrays):
     return arrays[0]
 
 
-def _number(name, value):
+def _number(name: str, value: Any) -> float:
     if type(value) is float:
         return value
-    array = validation.numbers(name, value)
+    array = numbers(name, value)
     if array.ndim:
-        raise TypeError(f"{name} must be a number, not {validation.describe(value)}")
+        raise TypeError(f"{name} must be a number, not {describe(value)}")
     return float(array)
 
 
-def _sequence(name, values, names, what):
+def _sequence(name: str, values: Any, names: Sequence[str], what: str) -> list[Any]:
     """values as a list, one for each of the names."""
     try:
-        values = list(values)
+        found = list(values)
     except TypeError:
-        raise TypeError(f"{name} must be a sequence of {what}, not {validation.describe(values)}") from None
-    if len(values) != len(names):
-        raise ValueError(f"{name} must be {len(names)} {what}{': ' * bool(names)}{', '.join(names)}, not {len(values)}")
-    return values
+        raise TypeError(f"{name} must be a sequence of {what}, not {describe(values)}") from None
+    if len(found) != len(names):
+        raise ValueError(f"{name} must be {len(names)} {what}{': ' * bool(names)}{', '.join(names)}, not {len(found)}")
+    return found
 
 
-def _three_outputs(out, shapes, T, input_gradient, **inputs):
+def _three_outputs(
+    out: object, shapes: Sequence[tuple[int, ...]], T: FloatDtype, input_gradient: bool, **inputs: np.ndarray
+) -> tuple[Any, ...]:
     """The arrays that dense_backward's results are to be written into, or None for each."""
     if out is None:
         return None, None, None
     if not isinstance(out, (tuple, list)) or len(out) != 3:
-        raise TypeError(f"out must be three arrays, for grad_w, grad_b and grad_x, not {validation.describe(out)}")
+        raise TypeError(f"out must be three arrays, for grad_w, grad_b and grad_x, not {describe(out)}")
     names = [f"out[{i}]" for i in range(3)]
     if not input_gradient and out[2] is not None:
         raise ValueError("out[2] must be None without input_gradient")

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, AnyActivation
 from .architecture import layer_views
+from .arrays import Floats
 from .containers import describe, numbers
 from .random_streams import WEIGHTS, stream
 from .reference import log
@@ -23,6 +25,9 @@ SHRUNK = 0.8796256610342398  # the standard deviation of what is left: sqrt(1 - 
 
 Draws = np.random.RandomState
 Filling = Callable[[np.ndarray, Draws], None]
+OwnFunction = Callable[[tuple[int, int], Draws], ArrayLike]
+Initializer = str | OwnFunction | tuple[np.ndarray, np.ndarray]  # of a layer: a name, a function, or weights and bias
+Init = str | OwnFunction | Sequence[str | OwnFunction | ArrayLike | tuple[ArrayLike, ArrayLike]]  # what users may say
 
 
 def _uniform(limit: Callable[[int, int], float]) -> Filling:
@@ -109,7 +114,7 @@ DEFAULT = (
 )
 
 
-def initializers_of(value: Any, layer_sizes: Sequence[int]) -> tuple[Any, ...]:
+def initializers_of(value: object, layer_sizes: Sequence[int]) -> tuple[Initializer, ...]:
     """For each layer a name, a function, or a pair of arrays (weights, bias): of MLP's argument init."""
     n_layers = len(layer_sizes) - 1
     if isinstance(value, str) or callable(value):
@@ -127,12 +132,13 @@ def names_read(value: Any, layer_sizes: Sequence[int]) -> tuple[str, ...] | None
     return tuple(value) if is_known and all(name in (DEFAULT, *INITIALIZERS) for name in value) else None
 
 
-def _initializer(layer: int, value: Any, n_in: int, n_out: int) -> Any:
+def _initializer(layer: int, value: Any, n_in: int, n_out: int) -> Initializer:
     name = f"init of layer {layer + 1}"
     if isinstance(value, str):
         return choice(name, value, [DEFAULT, *INITIALIZERS])
     if callable(value):
-        return value
+        function: OwnFunction = value
+        return function
     is_pair = isinstance(value, (tuple, list)) and len(value) == 2 and np.ndim(value[0]) == 2
     weights, bias = value if is_pair else (value, np.zeros(n_out))
     return _array(name, weights, (n_in, n_out)), _array(f"bias in {name}", bias, (n_out,))
@@ -147,8 +153,8 @@ def _array(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def initialize(parameters: np.ndarray, layer_sizes: Sequence[int], activations: Sequence[Any], seed: int,
-               chosen: Sequence[Any]) -> None:  # fmt: skip
+def initialize(parameters: Floats, layer_sizes: Sequence[int], activations: Sequence[AnyActivation], seed: int,
+               chosen: Sequence[Initializer]) -> None:  # fmt: skip
     """Fill the flat array as initializers_of has it."""
     for layer, ((weights, bias), activation, own) in enumerate(
         zip(layer_views(parameters, layer_sizes), activations, chosen)
@@ -161,5 +167,6 @@ def initialize(parameters: np.ndarray, layer_sizes: Sequence[int], activations: 
             given = own(weights.shape, Draws((seed, WEIGHTS, layer)))  # apart from the stream that all draws share
             weights[...] = _array(f"what init gives for layer {layer + 1}", given, weights.shape)
         else:
-            name = ACTIVATIONS.get(activation, activation).initializer if own == DEFAULT else own
+            row = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+            name = row.initializer if own == DEFAULT else own
             INITIALIZERS[name](weights, draws)

@@ -34,6 +34,10 @@ class Huber:
     """Half the square of what is off by up to delta, and beyond it what goes on straight: less moved by outliers.
 
     delta: a number above 0, in the targets' unit (Huber 1964).
+
+    >>> net = fastmlp.MLP([3, 8, 1], "relu", loss=fastmlp.Huber(delta=0.5), seed=0)
+    >>> net.loss
+    Huber(delta=0.5)
     """
 
     delta: float = 1.0
@@ -45,12 +49,17 @@ class Quantile:
     """What the q-quantile of the targets makes smallest: q times what is too low, 1 - q times what is too high.
 
     q: a number between 0 and 1 (Koenker and Bassett 1978).
+
+    >>> z = a = [[1.0], [3.0]]
+    >>> fastmlp.functional.row_losses(fastmlp.Quantile(q=0.75), z, a, [[2.0], [2.0]])
+    array([0.75, 0.25])
     """
 
     q: float = 0.5
     name = "quantile"
 
 
+AnyLoss = str | Huber | Quantile
 WITH_PARAMETER = {loss.name: loss for loss in (Huber, Quantile)}
 WITH_DERIVATIVE = tuple(row.name for row in ACTIVATIONS.values() if row.hidden)
 
@@ -71,12 +80,12 @@ LOSSES = {
 }  # fmt: skip
 
 
-def name_of(loss: str | Huber | Quantile) -> str:
+def name_of(loss: AnyLoss) -> str:
     """The name of a loss, which is that or an object of a class above."""
     return loss if isinstance(loss, str) else loss.name
 
 
-def parameter_of(loss: str | Huber | Quantile) -> float:
+def parameter_of(loss: AnyLoss) -> float:
     """The parameter of a loss, its default where it is a name; 0 for losses without one."""
     if name_of(loss) not in WITH_PARAMETER:
         return 0.0

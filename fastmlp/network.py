@@ -8,19 +8,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import backends, notebook, persistence, validation
-from .activations import HiddenActivation, OutputActivation
-from .architecture import Task, layer_views, n_parameters
+from .activations import AnyActivation, HiddenActivation, OutputActivation
+from .architecture import Architecture, Task, layer_views, n_parameters
+from .arrays import FloatDtype, Floats
 from .backends import BackendName
-from .containers import numbers
+from .containers import describe, numbers
 from .custom.activation import CustomActivation
-from .initializers import DEFAULT, initialize, initializers_of, names_read
-from .losses import Huber, LossName, Quantile
+from .initializers import DEFAULT, Init, Initializer, initialize, initializers_of, names_read
+from .losses import AnyLoss, Huber, LossName, Quantile
 from .optimizers import Optimizer, OptimizerName, optimizer_of
 from .recipe import Recipe
 from .reference import Dropout, Samples, Update
@@ -34,7 +35,7 @@ from .training.history import History
 from .training.interrupts import deferred_interrupt
 from .training.metrics import Evaluation, evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
-from .training.sources import Arrays
+from .training.sources import Arrays, Source
 from .training.state import PROCESS, TrainingState, busy
 from .validation import WeightMean
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     import torch
 
 _tuple = tuple.__new__
+Weighting = tuple[Any, Any, WeightMean, float]  # sample_weight, class_weight, weight_mean, label_smoothing
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -59,11 +61,19 @@ def _in_default_environment(method: Method) -> Method:
 
 
 class Gradients(NamedTuple):
-    """d(mean loss)/d(parameters): the flat array, and each layer's weights and biases as views of it."""
+    """d(mean loss)/d(parameters): the flat array, and each layer's weights and biases as views of it.
+
+    Of MLP.gradients, in the network's dtype: parameters (n_parameters,), weights[l] (n_in, n_out), biases[l] (n_out,).
+    """
 
     parameters: NDArray[Any]
     weights: list[NDArray[Any]]
     biases: list[NDArray[Any]]
+
+
+def _attribute(path: str, doc: str) -> Any:
+    """A property without the time of a call."""
+    return property(attrgetter(path), doc=doc)
 
 
 class MLP:
@@ -99,22 +109,20 @@ class MLP:
 
     Raises ValueError or TypeError, naming the argument, and ImportError for a backend that was not built, or
     for an activation of your own without Numba.
+
+    >>> net = MLP([4, 3, 2], "relu", loss="cross_entropy", seed=0)
+    >>> [w.shape for w in net.weights], net.n_parameters, net.task
+    ([(4, 3), (3, 2)], 23, 'classes')
+    >>> net.forward([1, 2, 3, 4]).shape, net.forward([[1, 2, 3, 4]]).shape
+    ((2,), (1, 2))
     """
 
-    def __init__(
-        self,
-        layer_sizes: Sequence[int],
-        activation: HiddenActivation | CustomActivation | Sequence[HiddenActivation | CustomActivation] = "sigmoid",
-        output_activation: OutputActivation | CustomActivation | None = None,
-        loss: LossName | Huber | Quantile = "squared_error",
-        dtype: DTypeLike = "float32",
-        seed: int | None = None,
-        backend: BackendName | None = None,
-        n_threads: int | None = None,
-        input_scale: float = 1.0,
-        task: Task | None = None,
-        init: Any = DEFAULT,
-    ) -> None:
+    def __init__(self, layer_sizes: Sequence[int],
+                 activation: HiddenActivation | CustomActivation | Sequence[HiddenActivation | CustomActivation] = "sigmoid",
+                 output_activation: OutputActivation | CustomActivation | None = None,
+                 loss: LossName | Huber | Quantile = "squared_error", dtype: DTypeLike = "float32",
+                 seed: int | None = None, backend: BackendName | None = None, n_threads: int | None = None,
+                 input_scale: float = 1.0, task: Task | None = None, init: Init = DEFAULT) -> None:  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
         chosen = initializers_of(init, architecture.layer_sizes)
@@ -122,12 +130,14 @@ class MLP:
         self._initialize(chosen, seed)
 
     @_in_default_environment
-    def _initialize(self, chosen, seed):
+    def _initialize(self, chosen: tuple[Initializer, ...], seed: int) -> None:
         """Fill the parameters. Names are kept, for reset."""
         initialize(self._parameters, self.layer_sizes, self.layer_activations, seed, chosen)
-        self._init = chosen if all(isinstance(one, str) for one in chosen) else None
+        names = tuple(one for one in chosen if isinstance(one, str))
+        self._init = names if len(names) == len(chosen) else None
 
-    def _assemble(self, architecture, seed, backend, n_threads, init=None):
+    def _assemble(self, architecture: Architecture, seed: int, backend: str | None, n_threads: int | None,
+                  init: tuple[str, ...] | None = None) -> None:  # fmt: skip
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
         if n_threads is None:
@@ -139,9 +149,9 @@ class MLP:
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
-        self._parameters = _aligned_zeros(n_parameters(sizes), dtype)
+        self._parameters: Floats = _aligned_zeros(n_parameters(sizes), dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
-        self._last_update = None, None
+
         self.state = TrainingState()
         self._breakdown_told = False
         own = [activation for activation in activations if not isinstance(activation, str)]
@@ -154,32 +164,35 @@ class MLP:
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._plain_update(None)
         self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
 
-    layer_sizes = property(attrgetter("_architecture.layer_sizes"), doc="The sizes of the layers, input first.")
-    layer_activations = property(
-        attrgetter("_architecture.activations"), doc="The activation of each layer: its name, or your own."
+    layer_sizes: Final[tuple[int, ...]] = _attribute("_architecture.layer_sizes", "The sizes of the layers, input first.")
+    layer_activations: Final[tuple[AnyActivation, ...]] = _attribute(
+        "_architecture.activations", "The activation of each layer: its name, or your own."
     )
-    loss = property(attrgetter("_architecture.loss"), doc="The name of the loss, or a Huber or Quantile.")
-    dtype = property(attrgetter("_architecture.dtype"), doc="float32 or float64, as a NumPy dtype.")
-    input_scale = property(attrgetter("_architecture.input_scale"), doc="What inputs are divided by.")
-    seed = property(attrgetter("_seed"), doc="What the initial weights and the shuffles are drawn from.")
-    backend = property(attrgetter("_backend"), doc="The name of the implementation that computes.")
-    n_threads = property(attrgetter("_n_threads"), doc="How many threads the backend may use.")
-    epochs_trained = property(attrgetter("state.epoch"), doc="Epochs completed by fit, over all its calls.")
-    task = property(attrgetter("_architecture.task"), doc="What predict gives: classes, labels or numbers.")
-    history = property(attrgetter("state.history"), doc="The History of all fits.")
+    loss: Final[AnyLoss] = _attribute("_architecture.loss", "The name of the loss, or a Huber or Quantile.")
+    dtype: Final[FloatDtype] = _attribute("_architecture.dtype", "float32 or float64, as a NumPy dtype.")
+    input_scale: Final[float] = _attribute("_architecture.input_scale", "What inputs are divided by.")
+    seed: Final[int] = _attribute("_seed", "What the initial weights and the shuffles are drawn from.")
+    backend: Final[BackendName] = _attribute("_backend", "The name of the implementation that computes.")
+    n_threads: Final[int] = _attribute("_n_threads", "How many threads the backend may use.")
+    epochs_trained: Final[int] = _attribute("state.epoch", "Epochs completed by fit, over all its calls.")
+    task: Final[str] = _attribute("_architecture.task", "What predict gives: classes, labels or numbers.")
+    history: Final[History] = _attribute("state.history", "The History of all fits.")
 
     @property
     def recipe(self) -> Recipe:
         """How the network came to be, as its Recipe, which trains it again to see whether it comes out the same."""
         return Recipe(self.state.fits, self._fresh, self.hash(), self.epochs_trained)
 
-    parameters = property(attrgetter("_parameters"), doc="The flat array of all parameters: W0, b0, W1, b1, ...")
-    weights = property(attrgetter("_weights"), doc="Each layer's W, (n_in, n_out): live views of parameters.")
-    biases = property(attrgetter("_biases"), doc="Each layer's b, (n_out,): live views of parameters.")
-    n_parameters = property(attrgetter("_parameters.size"), doc="The number of weights and biases.")
+    parameters: Final[NDArray[Any]] = _attribute("_parameters", "The flat array of all parameters: W0, b0, W1, b1, ...")
+    weights: Final[tuple[NDArray[Any], ...]] = _attribute(
+        "_weights", "Each layer's W, (n_in, n_out): live views of parameters."
+    )
+    biases: Final[tuple[NDArray[Any], ...]] = _attribute("_biases", "Each layer's b, (n_out,): live views of parameters.")
+    n_parameters: Final[int] = _attribute("_parameters.size", "The number of weights and biases.")
 
     @property
     def stop_training(self) -> bool:
@@ -198,7 +211,7 @@ class MLP:
             f"{self.n_parameters} parameters, backend={self.backend!r})"
         )
 
-    def _fresh(self, backend, n_threads):
+    def _fresh(self, backend: BackendName | None, n_threads: int | None) -> "MLP":
         """A network as this one was before any training."""
         if self._init is None:
             raise ValueError("how this network's weights began is not known: they were given as arrays or functions")
@@ -207,7 +220,7 @@ class MLP:
         net._initialize(self._init, self._seed)
         return net
 
-    def reset(self, seed: int | None = None, init: Any = None) -> None:
+    def reset(self, seed: int | None = None, init: Init | None = None) -> None:
         """Draw the weights anew, and forget all training: as a network that was just made.
 
         fit goes on from the weights that it finds, where scikit-learn's begins anew unless it has warm_start: this is for that.
@@ -217,7 +230,7 @@ class MLP:
         """
         if init is None and self._init is None:
             raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
-        chosen = self._init if init is None else initializers_of(init, self.layer_sizes)
+        chosen = self._init or () if init is None else initializers_of(init, self.layer_sizes)
         seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
         if self.state.trainer is PROCESS.token:
             raise busy()
@@ -303,6 +316,7 @@ class MLP:
         Raises RuntimeError if the network is being trained by another thread.
         """
         state, token = self.state, PROCESS.token
+        targets: Any = y
         if state.trainer is token:
             raise busy()
         try:
@@ -310,7 +324,7 @@ class MLP:
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
             if (
                 state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
-                and self._engine.takes_samples(x, y) and y.ndim == self._straight
+                and self._engine.takes_samples(x, y) and targets.ndim == self._straight
             ):  # fmt: skip
                 rate, update = self._last_update
                 if type(learning_rate) is not float or learning_rate != rate:
@@ -337,14 +351,15 @@ class MLP:
         finally:
             state.trainer = None
 
-    def _uninterrupted_step(self, samples, update):
+    def _uninterrupted_step(self, samples: Samples, update: Update) -> float | None:
         with deferred_interrupt():
             loss = self._engine.train(samples, update)
             self.state.step += loss is not None
             return loss
 
     @_in_default_environment
-    def _checked_step(self, x, y, learning_rate, optimizer, weighting):
+    def _checked_step(self, x: ArrayLike, y: ArrayLike, learning_rate: float | None,
+                      optimizer: OptimizerName | Optimizer | None, weighting: Weighting) -> float:  # fmt: skip
         self._require_derivatives()
         samples, state = self._weighted(self._samples(x, y, finite="xy"), *weighting), self.state
         if not state.step:
@@ -357,25 +372,27 @@ class MLP:
                 optimizer.begin(state, self._parameters)
                 update = optimizer.update(state, 1, self.dtype)
             loss = self._engine.train(samples, update)
+            assert loss is not None  # x was looked at
             state.step += 1
             if loss - loss != 0:
                 self._warn_of_breakdown(learning_rate)
             return loss
 
-    def _warn_of_breakdown(self, learning_rate):
+    def _warn_of_breakdown(self, learning_rate: float | None) -> None:
         """Say that a step's loss was not finite, once for a network."""
         if not self._breakdown_told:
             self._breakdown_told = True
             loop.breakdown(f"step {self.state.step}", learning_rate)
 
     @_in_default_environment
-    def _plain_update(self, learning_rate):
+    def _plain_update(self, learning_rate: float | None) -> Update:
         """The Update of plain gradient descent, kept for the next call with this learning rate."""
         rate = validation.learning_rate(0.1 if learning_rate is None else learning_rate, self.dtype)
-        self._last_update = rate, Update("sgd", np.array([[rate]], self.dtype))
-        return self._last_update[1]
+        update = Update("sgd", np.array([[rate]], self.dtype))
+        self._last_update: tuple[float, Update] = rate, update
+        return update
 
-    def _undone_by_errors(self):
+    def _undone_by_errors(self) -> contextlib.AbstractContextManager[None]:
         return self.state.undone_by_errors(self._parameters) if self._may_fail else contextlib.nullcontext()
 
     @_in_default_environment
@@ -538,7 +555,7 @@ class MLP:
                 begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
                 if run.stopped or run.done and not begun:
                     return state.history.since(run.first_recorded)
-                recorders = []
+                recorders: list[Callback] = []
                 if len(state.fits) < records.MOST or found:
                     given = None if validation_data is None else held_out
                     record = records.begun(
@@ -553,7 +570,7 @@ class MLP:
                 if checkpoint is not None:
                     states = found.states if found else []
                     writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
-                told = callbacks + for_verbosity(verbose) + recorders + [writer] * bool(writer)
+                told = callbacks + for_verbosity(verbose) + recorders + ([writer] if writer else [])
                 for callback in told:
                     callback.set_model(self)
                     callback.set_params(params)
@@ -567,11 +584,12 @@ class MLP:
             state.trainer = None
 
     def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
-                    learning_rate: Any = None, optimizer: str | Optimizer | None = None, shuffle: bool = True) -> Self:  # fmt: skip
+                    learning_rate: Any = None, optimizer: OptimizerName | Optimizer | None = None,
+                    shuffle: bool = True) -> Self:  # fmt: skip
         """One pass over x and y, as fit(x, y, epochs=1, verbose=0) makes it; returns the network, as in scikit-learn.
 
         classes: all classes that may ever come, integers that the network has outputs for; they are checked, and not needed.
-        The rest is as for fit.
+        sample_weight, batch_size, learning_rate, optimizer and shuffle are as for fit.
         """
         if classes is not None:
             validation.class_numbers("classes", classes, self._architecture)
@@ -615,7 +633,7 @@ class MLP:
         """
         persistence.save(path, self._saved({}, {}))
 
-    def _saved(self, more, arrays):
+    def _saved(self, more: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> persistence.Saved:
         return persistence.Saved(
             self._architecture, self.seed, self._parameters, self.state, {"init": self._init, **more}, arrays
         )
@@ -636,6 +654,7 @@ class MLP:
 
         activations: a list of your own activations, in which the network finds those that it was saved with by their
         names; without one of them a ValueError says what to pass.
+        backend, n_threads: as for MLP.
         input_scale: for files of format 1 alone, which do not say it; None is 255 where there are 784 inputs, else 1, with a
             warning.
         layer_sizes: for safetensors files of others, which hold weights alone, as (n_in, n_out) or (n_out, n_in) and biases under
@@ -658,7 +677,7 @@ class MLP:
         net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
 
-    def _fill(self, weights, biases):
+    def _fill(self, weights: Iterable[np.ndarray], biases: Iterable[np.ndarray]) -> None:
         """Take over the values of each layer."""
         with np.errstate(over="ignore"):
             for own, values in zip((*self._weights, *self._biases), (*weights, *biases)):
@@ -674,7 +693,7 @@ class MLP:
         return torch.state_dict(self._architecture, self._weights, self._biases)
 
     def load_state_dict(self, state_dict: "Mapping[str, torch.Tensor]") -> None:
-        """Take the parameters from a state dict of a PyTorch module, layer by layer in its order, under whatever names.
+        """Take the parameters from state_dict, that of a PyTorch module, layer by layer in its order, under whatever names.
 
         A layer without bias gets zeros. Raises ValueError, and changes nothing, where number or shapes of the layers differ.
         """
@@ -763,7 +782,7 @@ class MLP:
 
         onnx.write(path, self._architecture, self._parameters, labels)
 
-    def _require_derivatives(self):
+    def _require_derivatives(self) -> None:
         if self._without_derivative:
             name = self._without_derivative[0]
             raise ValueError(
@@ -771,7 +790,9 @@ class MLP:
                 f"@{name}.derivative and make the network again"
             )
 
-    def _samples(self, x, y, prefix="", finite="", engine=None):
+    def _samples(
+        self, x: Any, y: Any, prefix: str = "", finite: str = "", engine: validation.FindsNonFinite | None = None
+    ) -> Samples:
         """The Samples of x and y, checked and converted, and out of the way of updates to the parameters.
 
         finite: which of them must be, such as "xy". engine: what finds that out, if not the network's.
@@ -784,7 +805,9 @@ class MLP:
                 validation.finite(name, array, engine or self._engine)
         return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
 
-    def _source(self, x, y, batch_size, shuffle, steps_per_epoch, weighting):
+    def _source(
+        self, x: Any, y: Any, batch_size: int, shuffle: bool, steps_per_epoch: int | None, weighting: Weighting
+    ) -> Source | None:
         """The source of fit's x and y where they are read as training goes; None where they are arrays in memory."""
         batches = sources.batches_of(x, y)
         if batches is None and not (isinstance(x, np.memmap) and x.size > self.layer_sizes[0]):
@@ -796,15 +819,15 @@ class MLP:
             raise ValueError('class_weight="balanced" needs arrays in memory: give one weight for each class')
         if batches is None:
             if sample_weight is not None:
-                sample_weight = validation.numbers("sample_weight", sample_weight)
-            y = validation.numbers("y", y) if not isinstance(y, np.ndarray) else y
+                sample_weight = numbers("sample_weight", sample_weight)
+            y = numbers("y", y) if not isinstance(y, np.ndarray) else y
             for name, array in (("y", y), ("sample_weight", sample_weight)):
                 if array is not None and (array.ndim == 0 or len(array) != len(x)):
                     raise ValueError(
                         f"{name} must have one entry for each of the {len(x)} rows of x, not shape {array.shape}"
                     )
 
-            def block(start, stop):
+            def block(start: int, stop: int) -> Samples:
                 weights = None if sample_weight is None else sample_weight[start:stop]
                 return self._read(x[start:stop], y[start:stop], weights, weighting, f"rows {start} to {stop}: ")
 
@@ -814,7 +837,7 @@ class MLP:
         if steps_per_epoch is not None:
             steps_per_epoch = validation.integer("steps_per_epoch", steps_per_epoch, 1)
 
-        def batch(given, number):
+        def batch(given: Any, number: int) -> Samples:
             samples = self._read(*sources.parts_of(given, number), weighting, f"batch {number}: ")
             # A copy: the source may fill the same array again while this one is trained on.
             return samples._replace(x=samples.x.copy(), y=samples.y.copy())
@@ -822,7 +845,7 @@ class MLP:
         return sources.Batches(batches, batch, steps_per_epoch)
 
     @_in_default_environment
-    def _read(self, x, y, sample_weight, weighting, prefix):
+    def _read(self, x: Any, y: Any, sample_weight: Any, weighting: Weighting, prefix: str) -> Samples:
         """The Samples of what a source gives, in the thread that reads it; prefix: which these are, for errors."""
         samples = self._samples(x, y, prefix, finite="xy", engine=sources.Reader)
         samples = self._weighted(samples, sample_weight, *weighting[1:])
@@ -830,24 +853,26 @@ class MLP:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
         return samples
 
-    def _validation_samples(self, data):
+    def _validation_samples(self, data: Any) -> Samples:
         """The Samples of fit's validation_data."""
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {validation.describe(data)}")
-        samples = self._samples(*data[:2], prefix="validation_data ", finite="xy")
-        return self._weighted(samples, data[2] if len(data) == 3 else None)
+            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {describe(data)}")
+        x, y, *weights = data
+        samples = self._samples(x, y, prefix="validation_data ", finite="xy")
+        return self._weighted(samples, weights[0] if weights else None)
 
-    def _split(self, samples, sample_weight, share):
+    def _split(self, samples: Samples, sample_weight: Any, share: float) -> tuple[Samples, Any, Samples]:
         """(Samples to train on, their sample_weight, Samples to evaluate): the last share of rows are those."""
         n = validation.rows_to_train_on("validation_split", share, len(samples.x))
         held_out = self._weighted(samples, sample_weight)
         held_out = held_out._replace(
-            x=samples.x[n:], y=samples.y[n:], weights=None if sample_weight is None else held_out.weights[n:]
+            x=samples.x[n:], y=samples.y[n:], weights=None if held_out.weights is None else held_out.weights[n:]
         )
         rest = None if sample_weight is None else numbers("sample_weight", sample_weight)[:n]
         return Samples(samples.x[:n], samples.y[:n]), rest, held_out
 
-    def _weighted(self, samples, sample_weight, class_weight=None, weight_mean="weights", label_smoothing=0.0):
+    def _weighted(self, samples: Samples, sample_weight: Any, class_weight: Any = None,
+                  weight_mean: WeightMean = "weights", label_smoothing: float = 0.0) -> Samples:  # fmt: skip
         """The Samples with the weights of their rows, and what else their losses depend on, checked."""
         return samples._replace(
             weights=validation.row_weights(sample_weight, class_weight, samples.y, self._architecture),
@@ -858,21 +883,21 @@ class MLP:
     def _repr_html_(self) -> str:
         return notebook.network_html(self)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
             "parameters": self._parameters, "state": self.state, "init": self._init,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))
 
 
-def _aligned_zeros(size, dtype):
+def _aligned_zeros(size: int, dtype: FloatDtype) -> Floats:
     """Zeros that begin on a cache line, where vector loads and stores do not straddle two."""
     raw = np.zeros(size * dtype.itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64

@@ -5,12 +5,16 @@ Pictures that need it are in fastmlp.plots, whose axes show themselves too.
 
 import html
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Columns = Mapping[str, list[float | None]]  # of a History
 
 POSITIVE, NEGATIVE = "#0b6fc2", "#d95f02"
 WIDTH, HEIGHT = 360, 120
 
 
-def network_html(net):
+def network_html(net: Any) -> str:
     """A table of a network's layers."""
     rows = [
         f"<tr><td>{layer}</td><td>{weights.shape[0]} → {weights.shape[1]}</td><td>{html.escape(str(activation))}</td>"
@@ -25,9 +29,10 @@ def network_html(net):
     )
 
 
-def history_html(history):
+def history_html(history: Columns) -> str:
     """The loss from epoch to epoch, and the accuracy where there is one, as curves with their last values."""
-    if not history.epochs:
+    n_epochs = len(history.get("loss", []))
+    if not n_epochs:
         return "<b>fastmlp.History</b> no epoch completed"
     curves, words = [], []
     for name, colour in (("loss", NEGATIVE), ("accuracy", POSITIVE)):
@@ -38,7 +43,7 @@ def history_html(history):
                 highest = 1.0 if name == "accuracy" else max(_measured(history, "loss") + _measured(history, "val_loss"))
                 curves.append(_curve(values, highest, colour, dashes))
                 words.append(f'<span style="color:{colour}">{key} {known[-1]:.4f}</span>')
-    epochs = f"{history.epochs} epoch{'s' if history.epochs > 1 else ''} in {sum(history.seconds):.2f} s"
+    epochs = f"{n_epochs} epoch{'s' if n_epochs > 1 else ''} in {sum(_measured(history, 'seconds')):.2f} s"
     return (
         f"<b>fastmlp.History</b> {epochs}: {', '.join(words)}<br>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="curves">'
@@ -46,11 +51,11 @@ def history_html(history):
     )
 
 
-def _measured(history, name):
+def _measured(history: Columns, name: str) -> list[float]:
     return [value for value in history.get(name, []) if value is not None]
 
 
-def _curve(values, highest, colour, dashes):
+def _curve(values: Sequence[float], highest: float, colour: str, dashes: str) -> str:
     points = []
     for i, value in enumerate(values):
         if math.isfinite(value):
@@ -58,7 +63,7 @@ def _curve(values, highest, colour, dashes):
             y = HEIGHT - (HEIGHT - 2) * value / highest if highest and math.isfinite(highest) else HEIGHT
             points.append(f"{x:.1f},{y:.1f}")
     if len(points) == 1:
-        x, y = points[0].split(",")
-        return f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
+        cx, cy = points[0].split(",")
+        return f'<circle cx="{cx}" cy="{cy}" r="3" fill="{colour}"/>'
     style = f'fill="none" stroke="{colour}" stroke-width="1.5" stroke-dasharray="{dashes}"'
     return f'<polyline points="{" ".join(points)}" {style}/>'

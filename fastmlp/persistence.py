@@ -18,14 +18,19 @@ import re
 import secrets
 import warnings
 import zipfile
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from . import validation
 from .activations import ACTIVATIONS
 from .architecture import TASKS, Architecture, n_parameters
-from .losses import WITH_PARAMETER
+from .arrays import Floats
+from .containers import describe
+from .custom import CustomActivation
+from .losses import WITH_PARAMETER, Huber, Quantile
 from .training import stored
 from .training.state import TrainingState
 
@@ -61,17 +66,21 @@ class Saved(NamedTuple):
 
     architecture: Architecture
     seed: int
-    parameters: np.ndarray
+    parameters: Floats
     state: TrainingState
     more: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
 
-def save(path, saved):
+Header = dict[str, Any]
+Read = tuple[Header, Architecture, dict[str, np.ndarray]]
+
+
+def save(path: str | PathLike[str], saved: Saved) -> None:
     """Write what is Saved of a network to path; see MLP.save."""
     architecture, seed, parameters, state, more, arrays = saved
     own = {OF_STATE + name: array for name, array in state.arrays.items()}
-    contents = {"parameters": parameters, **own, **arrays}
+    contents: dict[str, Any] = {"parameters": parameters, **own, **arrays}
     # Copies, so that numbers and checksums agree even while another thread trains the network.
     contents = {name: array.astype(array.dtype.newbyteorder("<")) for name, array in contents.items()}
     sums = {name: _checksum(array) for name, array in contents.items()}
@@ -109,7 +118,7 @@ class MissingActivation(ValueError):
     """A network needs an activation that is not fastmlp's and was not passed."""
 
 
-def load(path, activations=(), input_scale=None):
+def load(path: str | PathLike[str], activations: object = (), input_scale: float | None = None) -> Saved:
     """What is Saved at path; see MLP.load."""
     path = _path(path)
     own = validation.custom_activations("activations", activations)
@@ -133,7 +142,7 @@ def load(path, activations=(), input_scale=None):
     return Saved(architecture, header["seed"], parameters, state, more, contents)
 
 
-def _state(header, arrays, parameters):
+def _state(header: Header, arrays: dict[str, np.ndarray], parameters: Floats) -> TrainingState:
     """The TrainingState of a file, whose arrays are taken out of these."""
     if header["version"] < 3:
         return TrainingState(epoch=header["epochs_trained"])
@@ -141,7 +150,7 @@ def _state(header, arrays, parameters):
     return stored.from_dict(header["training"], own, parameters)
 
 
-def _with_scale(path, version, architecture, input_scale):
+def _with_scale(path: str, version: int, architecture: Architecture, input_scale: float | None) -> Architecture:
     """The architecture with the scale of its inputs, which a file of version 1 does not hold."""
     if version > 1:
         if input_scale not in (None, architecture.input_scale):
@@ -160,7 +169,7 @@ def _with_scale(path, version, architecture, input_scale):
     return architecture._replace(input_scale=validation.scale_of_inputs(input_scale, architecture.dtype))
 
 
-def _read(file, own):
+def _read(file: BinaryIO, own: Mapping[str, CustomActivation]) -> Read:
     """(header, architecture, {name: array}), from a file that may hold anything; own: {name: the user's activation}."""
     size = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
@@ -192,7 +201,7 @@ def _read(file, own):
     return header, architecture, _checked(architecture, sums, arrays)
 
 
-def _read_tensors(path, own):
+def _read_tensors(path: str, own: Mapping[str, CustomActivation]) -> Read:
     """The same, from a safetensors file."""
     from .interop import safetensors
 
@@ -211,7 +220,7 @@ def _read_tensors(path, own):
     return header, architecture, _checked(architecture, sums, arrays)
 
 
-def _checked(architecture, sums, arrays):
+def _checked(architecture: Architecture, sums: Mapping[str, str], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays, if they are as many numbers, with the checksums, as the header says."""
     n_found = arrays["parameters"].size
     if n_found != n_parameters(architecture.layer_sizes):
@@ -222,15 +231,15 @@ def _checked(architecture, sums, arrays):
     return arrays
 
 
-def _is_safetensors(path):
+def _is_safetensors(path: str | PathLike[str]) -> bool:
     return _path(path).endswith(SAFETENSORS)
 
 
-def _checksum(array):
+def _checksum(array: np.ndarray) -> str:
     return hashlib.sha256(array.astype(array.dtype.newbyteorder("<"), copy=False).data).hexdigest()
 
 
-def _array(member, dtypes):
+def _array(member: bytes, dtypes: Sequence[np.dtype]) -> np.ndarray:
     """The one-dimensional array, of one of these dtypes, in the bytes of an npy file."""
     start = NPY_START.match(member)
     if not start or int.from_bytes(start["length"], "little") != len(start["text"]):
@@ -242,7 +251,7 @@ def _array(member, dtypes):
     raise ValueError(f"an array of {start['size'].decode()} elements {start['dtype']!r} has {length} bytes")
 
 
-def _parsed(text):
+def _parsed(text: str | bytes) -> Header:
     try:
         header = json.loads(text)
     except RecursionError:
@@ -258,17 +267,17 @@ def _parsed(text):
     if header["version"] < 3:
         validation.integer("epochs_trained", header["epochs_trained"], 0)
     elif not isinstance(header["arrays"], dict):
-        raise ValueError(f"arrays is {validation.describe(header['arrays'])}")
+        raise ValueError(f"arrays is {describe(header['arrays'])}")
     if header["version"] == 1 and not any(header["is_classifier"] is value for value in (None, True, False)):
         raise ValueError(f"is_classifier is {header['is_classifier']!r}")
     return header
 
 
-def _architecture(header, own):
+def _architecture(header: Header, own: Mapping[str, CustomActivation]) -> Architecture:
     activations = header["activations"]
     dtype = validation.choice("dtype", header["dtype"], ("float32", "float64"))
     if not isinstance(activations, list) or not activations:
-        raise ValueError(f"activations is {validation.describe(activations)}")
+        raise ValueError(f"activations is {describe(activations)}")
     for name in activations:
         if isinstance(name, str) and name.isidentifier() and name not in ACTIVATIONS and name not in own:
             raise MissingActivation(name)
@@ -282,24 +291,24 @@ def _architecture(header, own):
     )
 
 
-def _described(loss):
+def _described(loss: Huber | Quantile) -> dict[str, Any]:
     """A loss with a parameter, for the header: {"name": "huber", "delta": 1.0}."""
     return {"name": loss.name, **vars(loss)}
 
 
-def _loss(header):
+def _loss(header: Any) -> Any:
     """A name, or the loss that _described describes; what is neither is left for validation to refuse."""
     if not isinstance(header, dict) or header.get("name") not in tuple(WITH_PARAMETER):
         return header
     loss = WITH_PARAMETER[header["name"]]()
     parameters = {name: value for name, value in header.items() if name != "name"}
     if parameters.keys() != vars(loss).keys():
-        raise ValueError(f"loss is {validation.describe(header)}")
+        raise ValueError(f"loss is {describe(header)}")
     return type(loss)(**parameters)
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """A new file to write, which takes path's place in one stroke once it is written and on the disk."""
     target = _target(path)
     beside = f"{_beside(target)}{secrets.token_hex(8)}.tmp"
@@ -318,20 +327,20 @@ def replacing(path):
     _sync_folder(os.path.dirname(target))
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def write_text(path: str | PathLike[str], text: str) -> None:
     """Write a file of text as a whole, see replacing."""
     with replacing(path) as file:
         file.write(text.encode())
 
 
-def remove_leftovers(path):
+def remove_leftovers(path: str | PathLike[str]) -> None:
     """Remove what saves to path that were killed have left beside it. Raises as save does where none could be written."""
     for leftover in glob.glob(f"{glob.escape(_beside(_target(path)))}*.tmp"):
         with contextlib.suppress(OSError):
             os.remove(leftover)
 
 
-def _target(path):
+def _target(path: str | PathLike[str]) -> str:
     """The file that is written for path: a symbolic link stays, and what it names is replaced."""
     path = _path(path)
     target = os.path.realpath(path)
@@ -342,12 +351,12 @@ def _target(path):
     return target
 
 
-def _beside(target):
+def _beside(target: str) -> str:
     """How the names of files begin that are to take target's place."""
     return os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:200]}-fastmlp-")
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: str) -> None:
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -359,8 +368,8 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def _path(path):
+def _path(path: str | PathLike[str]) -> str:
     try:
         return os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"path must be a string or a path, not {validation.describe(path)}") from None
+        raise TypeError(f"path must be a string or a path, not {describe(path)}") from None

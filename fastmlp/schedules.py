@@ -6,11 +6,13 @@ epochs have. A function of t that returns a rate is a schedule, too.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from .arrays import Doubles, Integers
 from .monitor import check_waiting, improved
 from .reference import exp, log
 from .validation import choice, integer, number
@@ -20,7 +22,7 @@ COS_SERIES = [(-1) ** n / math.factorial(2 * n) for n in range(8, 0, -1)]  # 1/1
 SIN_SERIES = [(-1) ** n / math.factorial(2 * n + 1) for n in range(8, 0, -1)]  # 1/17!, ..., -1/3!
 
 
-def half_cosine(u):
+def half_cosine(u: Doubles) -> Doubles:
     """(1 + cos(pi u)) / 2 for u in [0, 1], as cos^2(pi u / 2): exactly 1, 1/2 and 0 at 0, 1/2 and 1."""
     late = u > 0.5
     v = np.where(late, 1.0 - u, u) * PI_2
@@ -29,8 +31,8 @@ def half_cosine(u):
     return np.where(late, sin * sin, np.where(u == 0.5, 0.5, cos * cos))
 
 
-def power(base, exponents):
-    """base to whole powers (an int64 array): squared and multiplied from the lowest bit on."""
+def power(base: float, exponents: Integers) -> Doubles:
+    """base to the whole powers in exponents (an int64 array): squared and multiplied from the lowest bit on."""
     result, square, left = np.ones(len(exponents)), float(base), np.array(exponents)
     while left.any():
         result = np.where(left & 1 == 1, result * square, result)
@@ -38,7 +40,7 @@ def power(base, exponents):
     return result
 
 
-def _horner(coefficients, x):
+def _horner(coefficients: Sequence[float], x: Doubles) -> Doubles:
     total = np.full_like(x, coefficients[0])
     for coefficient in coefficients[1:]:
         total = total * x + coefficient
@@ -47,10 +49,10 @@ def _horner(coefficients, x):
 
 @dataclass(frozen=True)
 class Schedule:
-    """What schedules have in common: rate times factors(t, steps of an epoch).
+    """What schedules have in common: rate, a number >= 0, times factors(t, steps of an epoch).
 
-    Of a schedule's arguments numbers lie between bounds, integers are at least so much, per is "step" or "epoch", and a length is
-    given in steps or in epochs.
+    Of a schedule's other arguments numbers lie between bounds, integers are at least so much, and per is "step" or "epoch".
+    Raises ValueError or TypeError, naming the argument.
     """
 
     rate: float
@@ -66,23 +68,43 @@ class Schedule:
             integer(name, getattr(self, name), least)
         if hasattr(self, "per"):
             choice("per", self.per, ("step", "epoch"))
-        if hasattr(self, "steps"):
-            if (self.steps is None) == (self.epochs is None):
-                raise ValueError(f"{type(self).__name__} needs steps or epochs, one of the two")
-            name = "steps" if self.epochs is None else "epochs"
-            integer(name, getattr(self, name), 1)
 
-    def rates(self, t, steps_per_epoch):
-        """The learning rates of the steps with these numbers (an int64 array), float64."""
+    def rates(self, t: Integers, steps_per_epoch: int) -> Doubles:
+        """The learning rates of the steps with the numbers t (int64, from 0), where an epoch has steps_per_epoch: float64."""
         return self.rate * self.factors(t, steps_per_epoch)
 
-    def _length(self, steps_per_epoch):
-        return self.steps if self.steps is not None else self.epochs * steps_per_epoch
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
+        """What rate is multiplied by in the steps with the numbers t, where an epoch has steps_per_epoch: float64 (len(t),)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OfLength(Schedule):
+    """A Schedule of rate with a length, in steps or in epochs, one of the two."""
+
+    steps: int | None = None
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError(f"{type(self).__name__} needs steps or epochs, one of the two")
+        name = "steps" if self.epochs is None else "epochs"
+        integer(name, getattr(self, name), 1)
+
+    def _length(self, steps_per_epoch: int) -> int:
+        return (self.steps or 0) + (self.epochs or 0) * steps_per_epoch
 
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """rate * gamma^(t // every): a cut after every so many steps (or epochs, `per="epoch"`)."""
+    """rate * gamma^(t // every): a cut after every so many steps (or epochs, `per="epoch"`).
+
+    every: an integer >= 1. gamma: a number >= 0.
+
+    >>> Step(0.1, every=2, gamma=0.5).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1  , 0.1  , 0.05 , 0.05 , 0.025])
+    """
 
     every: int
     gamma: float = 0.1
@@ -91,15 +113,21 @@ class Step(Schedule):
     NUMBERS = (("gamma", 0, math.inf),)
     INTEGERS = (("every", 1),)
 
-    def factors(self, t, steps_per_epoch):
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
         return power(self.gamma, _per(self.per, t, steps_per_epoch) // self.every)
 
 
 @dataclass(frozen=True)
 class MultiStep(Schedule):
-    """rate * gamma^(how many of the milestones have been reached)."""
+    """rate * gamma^(how many of the milestones have been reached).
 
-    milestones: tuple
+    milestones: integers >= 1 that increase, in steps, or in epochs with per="epoch". gamma: a number >= 0.
+
+    >>> MultiStep(0.1, milestones=[1, 3], gamma=0.5).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1  , 0.05 , 0.05 , 0.025, 0.025])
+    """
+
+    milestones: tuple[int, ...]
     gamma: float = 0.1
     per: str = "step"
 
@@ -111,30 +139,39 @@ class MultiStep(Schedule):
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must increase, but are {self.milestones}")
 
-    def factors(self, t, steps_per_epoch):
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
         return power(self.gamma, np.searchsorted(self.milestones, _per(self.per, t, steps_per_epoch), side="right"))
 
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """rate * gamma^t (per step, or per epoch)."""
+    """rate * gamma^t, gamma from 0 to 1; t counts steps, or epochs with per="epoch".
+
+    >>> Exponential(0.1, gamma=0.5, per="epoch").rates(np.arange(5), steps_per_epoch=2)
+    array([0.1  , 0.1  , 0.05 , 0.05 , 0.025])
+    """
 
     gamma: float
     per: str = "step"
 
     NUMBERS = (("gamma", 0, 1),)
 
-    def factors(self, t, steps_per_epoch):
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
         return power(self.gamma, _per(self.per, t, steps_per_epoch))
 
 
 @dataclass(frozen=True)
-class Cosine(Schedule):
+class Cosine(OfLength):
     """From rate down to low * rate along half a cosine, after a linear warm-up of so many steps; then low, or, with restarts,
-    again from rate, each period so many times as long as the last (Loshchilov and Hutter, "SGDR", ICLR 2017)."""
+    again from rate, each period so many times as long as the last (Loshchilov and Hutter, "SGDR", ICLR 2017).
 
-    steps: int | None = None
-    epochs: int | None = None
+    steps, epochs: the length, one of the two. low: a share of rate, from 0 to 1. warmup: steps, before those. restarts: how many
+    periods follow the first. stretch: an integer >= 1 that each is longer by.
+
+    >>> Cosine(0.1, steps=2, restarts=1).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1 , 0.05, 0.1 , 0.05, 0.  ])
+    """
+
     low: float = 0.0
     warmup: int = 0
     restarts: int = 0
@@ -143,7 +180,7 @@ class Cosine(Schedule):
     NUMBERS = (("low", 0, 1),)
     INTEGERS = (("warmup", 0), ("restarts", 0), ("stretch", 1))
 
-    def factors(self, t, steps_per_epoch):
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
         length, since = self._length(steps_per_epoch), t - self.warmup
         period, begin = np.full(len(t), length), np.zeros(len(t), np.int64)
         for _ in range(self.restarts):
@@ -155,11 +192,15 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
-class Polynomial(Schedule):
-    """rate * (low + (1 - low) (1 - t/n)^power), a whole power, after a linear warm-up; low * rate from n on."""
+class Polynomial(OfLength):
+    """rate * (low + (1 - low) (1 - t/n)^power), a whole power, after a linear warm-up; low * rate from n on.
 
-    steps: int | None = None
-    epochs: int | None = None
+    steps, epochs: n, one of the two. power: an integer >= 1. low: a share of rate, from 0 to 1. warmup: steps, before those.
+
+    >>> Polynomial(0.1, steps=4, power=2).rates(np.arange(5), steps_per_epoch=1)
+    array([0.1    , 0.05625, 0.025  , 0.00625, 0.     ])
+    """
+
     power: int = 1
     low: float = 0.0
     warmup: int = 0
@@ -167,33 +208,41 @@ class Polynomial(Schedule):
     NUMBERS = (("low", 0, 1),)
     INTEGERS = (("power", 1), ("warmup", 0))
 
-    def factors(self, t, steps_per_epoch):
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
         u = (t - self.warmup) / self._length(steps_per_epoch)
-        left, result = 1.0 - np.where(u > 1.0, 1.0, np.where(u < 0.0, 0.0, u)), 1.0
+        left, result = 1.0 - np.where(u > 1.0, 1.0, np.where(u < 0.0, 0.0, u)), np.ones(len(t))
         for _ in range(self.power):
             result = result * left
         return _warmed_up(self.low + (1.0 - self.low) * result, t, self.warmup)
 
 
-def Linear(rate, steps=None, epochs=None, low=0.0, warmup=0):
-    """Polynomial of the first power: a straight line from rate down to low * rate."""
+def Linear(rate: float, steps: int | None = None, epochs: int | None = None, low: float = 0.0, warmup: int = 0) -> Polynomial:
+    """Polynomial of the first power: a straight line from rate down to low * rate in so many steps or epochs, after warmup steps.
+
+    >>> Linear(0.1, steps=4, warmup=2).rates(np.arange(7), steps_per_epoch=1)
+    array([0.05 , 0.1  , 0.1  , 0.075, 0.05 , 0.025, 0.   ])
+    """
     return Polynomial(rate, steps, epochs, 1, low, warmup)
 
 
 @dataclass(frozen=True)
-class OneCycle(Schedule):
+class OneCycle(OfLength):
     """Up from start * rate to rate along half a cosine, for a share `rising` of the steps, then down to end * rate (Smith and
-    Topin, "Super-convergence", 2018)."""
+    Topin, "Super-convergence", 2018).
 
-    steps: int | None = None
-    epochs: int | None = None
+    steps, epochs: the length, one of the two. start, end, rising: from 0 to 1.
+
+    >>> OneCycle(0.1, steps=5, start=0.5, end=0, rising=0.6).rates(np.arange(5), steps_per_epoch=1)
+    array([0.05 , 0.075, 0.1  , 0.05 , 0.   ])
+    """
+
     start: float = 0.04
     end: float = 4e-6
     rising: float = 0.3
 
     NUMBERS = (("start", 0, 1), ("end", 0, 1), ("rising", 0, 1))
 
-    def factors(self, t, steps_per_epoch):
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
         length = self._length(steps_per_epoch)
         up = max(self.rising * length - 1, 1.0)
         down = max(length - 1 - up, 1.0)
@@ -205,15 +254,19 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """rate / (1 + t)^power, per step or per epoch."""
+    """rate / (1 + t)^power, a power >= 0; t counts steps, or epochs with per="epoch".
+
+    >>> InverseScaling(0.1, power=1).rates(np.arange(4), steps_per_epoch=1)
+    array([0.1       , 0.05      , 0.03333333, 0.025     ])
+    """
 
     power: float = 0.5
     per: str = "step"
 
     NUMBERS = (("power", 0, math.inf),)
 
-    def factors(self, t, steps_per_epoch):
-        n = 1.0 + _per(self.per, t, steps_per_epoch)
+    def factors(self, t: Integers, steps_per_epoch: int) -> Doubles:
+        n = 1.0 + _per(self.per, t, steps_per_epoch).astype(np.float64)
         if self.power in (0.5, 1):
             return 1.0 / (np.sqrt(n) if self.power == 0.5 else n)
         return exp(-float(self.power) * log(n))
@@ -223,9 +276,9 @@ class InverseScaling(Schedule):
 class ReduceOnPlateau(Schedule):
     """rate times factor for each time that an epoch's measure had not improved for a number of epochs; at least min_rate.
 
-    monitor: what is watched, a name that the history has, such as "val_loss" or "loss". patience: how many epochs without
-    improvement. min_delta: by more than this it must improve. mode: "min", "max", or "auto", as for fastmlp.EarlyStopping.
-    cooldown: how many epochs after a cut are not counted.
+    monitor: what is watched, a name that the history has, such as "val_loss" or "loss". factor: a number from 0 to 1.
+    patience: how many epochs without improvement. min_delta: by more than this it must improve. mode: "min", "max", or "auto", as
+    for fastmlp.EarlyStopping. cooldown: how many epochs after a cut are not counted.
 
     Where it stands is part of the training state, and goes on in the next fit; steps of train_step leave it as it is.
     """
@@ -245,13 +298,13 @@ class ReduceOnPlateau(Schedule):
         super().__post_init__()
         check_waiting(self.monitor, self.mode, self.patience, self.min_delta)
 
-    def reduced(self, t, powers):
-        """The learning rates of the steps with these numbers, by the running products of the training state."""
+    def reduced(self, t: Integers, powers: Mapping[str, float]) -> Doubles:
+        """The learning rates of the steps with the numbers t, by powers, the running products of the training state."""
         rate = self.rate * powers.get(PLATEAU, 1.0)
         return np.full(len(t), min(float(self.rate), max(rate, float(self.min_rate))))
 
-    def after_epoch(self, powers, measured):
-        """Take note of what an epoch measured."""
+    def after_epoch(self, powers: dict[str, float], measured: Mapping[str, float]) -> None:
+        """Take note in powers of what an epoch measured, {name: number}."""
         value, best = measured[self.monitor], powers.get(PLATEAU + " best")
         wait, cooling = powers.get(PLATEAU + " wait", 0.0), powers.get(PLATEAU + " cooldown", 0.0)
         if improved(value, best, self.monitor, self.mode, self.min_delta):
@@ -271,9 +324,9 @@ class ReduceOnPlateau(Schedule):
 PLATEAU = "plateau"  # the product of factors among the running products of the training state, and what stands beside it
 
 
-def _warmed_up(factors, t, warmup):
+def _warmed_up(factors: Doubles, t: Integers, warmup: int) -> Doubles:
     return np.where(t < warmup, (t + 1) / max(warmup, 1), factors)
 
 
-def _per(per, t, steps_per_epoch):
+def _per(per: str, t: Integers, steps_per_epoch: int) -> Integers:
     return t // steps_per_epoch if per == "epoch" else t

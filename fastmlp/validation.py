@@ -10,22 +10,24 @@ import operator
 import struct
 import types
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeGuard, get_args
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, AnyActivation
 from .architecture import TASKS, Architecture
+from .arrays import Doubles, FloatDtype, Floats
 from .containers import describe, numbers
 from .custom import CustomActivation
-from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, Huber, Quantile, name_of
+from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, AnyLoss, Huber, Quantile, name_of
 from .reference import classes
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
 
 
-def integer(name, value, low, high=None):
+def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     """value as an int in [low, high)."""
     expected = f"{name} must be an integer of at least {low}" + (f" and below {high}" if high is not None else "")
     try:
@@ -39,7 +41,7 @@ def integer(name, value, low, high=None):
     return number
 
 
-def learning_rate(value, dtype):
+def learning_rate(value: Any, dtype: FloatDtype) -> float:
     """value as a float that is finite and not negative, also once it is rounded to the network's dtype."""
     expected = "learning_rate must be a finite number of at least 0"
     rate = real(value, expected)
@@ -52,7 +54,7 @@ def learning_rate(value, dtype):
     return rate + 0.0  # -0 is 0
 
 
-def number(name, value, low, high=math.inf, low_is_in=True):
+def number(name: str, value: Any, low: float, high: float = math.inf, low_is_in: bool = True) -> float:
     """value as a finite float in [low, high], or above low."""
     expected = f"{name} must be a number {'from' if low_is_in else 'above'} {low:g}"
     expected += "" if high == math.inf else f" to {high:g}"
@@ -67,7 +69,7 @@ def number(name, value, low, high=math.inf, low_is_in=True):
     return result
 
 
-def dropout_rates(input_dropout, dropout, n_hidden):
+def dropout_rates(input_dropout: Any, dropout: Any, n_hidden: int) -> list[float]:
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
     rates = (
         list(dropout)
@@ -91,7 +93,7 @@ def dropout_rates(input_dropout, dropout, n_hidden):
     return checked
 
 
-def choice(name, value, options):
+def choice(name: str, value: object, options: Collection[str]) -> str:
     """value if it is one of the options, which are strings."""
     if type(value) is str and value in options:
         return value
@@ -104,7 +106,8 @@ def choice(name, value, options):
     return value
 
 
-def architecture(sizes, activation, output_activation, loss, dtype, input_scale=1.0, task=None):
+def architecture(sizes: object, activation: object, output_activation: object, loss: object, dtype: Any,
+                 input_scale: Any = 1.0, task: object = None) -> Architecture:  # fmt: skip
     """The Architecture of these arguments of MLP."""
     sizes, dtype = layer_sizes(sizes), network_dtype(dtype)
     loss = network_loss(loss, dtype)
@@ -113,7 +116,7 @@ def architecture(sizes, activation, output_activation, loss, dtype, input_scale=
     return Architecture(sizes, activations, loss, dtype, scale_of_inputs(input_scale, dtype), task)
 
 
-def network_loss(value, dtype):
+def network_loss(value: object, dtype: FloatDtype) -> AnyLoss:
     """The loss: its name, or an object where it has a parameter, which is checked as the dtype rounds it."""
     if not isinstance(value, (Huber, Quantile)):
         name = choice("loss", value, LOSSES)
@@ -131,7 +134,7 @@ def network_loss(value, dtype):
     return type(value)(parameter)
 
 
-def real(value, expected):
+def real(value: Any, expected: str) -> float:
     """value as a float; expected: the beginning of the error message where it is no real number."""
     if isinstance(value, (str, bytes, bool, np.bool_)):
         raise TypeError(f"{expected}, not {describe(value)}")
@@ -143,7 +146,7 @@ def real(value, expected):
         raise ValueError(f"{expected}, not {describe(value)}") from None
 
 
-def layer_sizes(value):
+def layer_sizes(value: object) -> tuple[int, ...]:
     """Sizes as a tuple of ints, input first."""
     expected = f"layer_sizes must be two or more integers of at least 1, input first, not {describe(value)}"
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
@@ -154,10 +157,10 @@ def layer_sizes(value):
     return sizes
 
 
-def network_dtype(value):
+def network_dtype(value: Any) -> FloatDtype:
     """float32 or float64, as a dtype in the machine's byte order."""
     try:
-        dtype = np.dtype(value)
+        dtype: FloatDtype = np.dtype(value)
     except TypeError:
         raise TypeError(f"dtype must be float32 or float64, not {describe(value)}") from None
     if value is None or dtype not in (np.float32, np.float64):
@@ -165,20 +168,20 @@ def network_dtype(value):
     return dtype
 
 
-def task_of(value, loss, output_activation, n_out):
+def task_of(value: object, loss: str, output_activation: AnyActivation, n_out: int) -> str:
     """What the network answers, one of TASKS: value, or unless given what the loss and the output activation are for."""
     if value is None:
         if output_activation not in ("softmax", "sigmoid"):
             return "numbers"
         several = output_activation == "sigmoid" and LOSSES[loss].compares_probabilities and n_out > 1
         return "labels" if several else "classes"
-    choice("task", value, TASKS)
-    if value == "labels" and output_activation == "softmax":
+    task = choice("task", value, TASKS)
+    if task == "labels" and output_activation == "softmax":
         raise ValueError("task 'labels' needs outputs that do not share a sum of 1, as those of softmax do: use sigmoid")
-    return value
+    return task
 
 
-def scale_of_inputs(value, dtype):
+def scale_of_inputs(value: Any, dtype: FloatDtype) -> float:
     """value as a float above 0 that is finite also once it is rounded to the network's dtype."""
     expected = f"input_scale must be a finite number above 0, such as 255 for grey levels, not {describe(value)}"
     if isinstance(value, (str, bytes, bool)):
@@ -196,7 +199,9 @@ def scale_of_inputs(value, dtype):
     return scale
 
 
-def layer_activations(activation, output_activation, loss, sizes):
+def layer_activations(
+    activation: object, output_activation: object, loss: str, sizes: Sequence[int]
+) -> tuple[AnyActivation, ...]:
     """The activation of every layer, from one or one a hidden layer, and the output's (None: the loss's own).
 
     Each is a name, or a user's own activation.
@@ -219,7 +224,7 @@ def layer_activations(activation, output_activation, loss, sizes):
         one_activation("activation", one, hidden_options)
 
     suited = LOSSES[loss].output_activations
-    output = suited[0]
+    output: AnyActivation = suited[0]
     if output_activation is not None:
         output = one_activation("output_activation", output_activation, ACTIVATIONS)
     own = not isinstance(output, str)
@@ -236,7 +241,7 @@ def layer_activations(activation, output_activation, loss, sizes):
     return (*chosen, output)
 
 
-def one_activation(name, value, options):
+def one_activation(name: str, value: object, options: Collection[str]) -> AnyActivation:
     """value if it is a user's own activation or one of the options, which are names."""
     if isinstance(value, CustomActivation):
         return value
@@ -246,16 +251,16 @@ def one_activation(name, value, options):
     return choice(name, value, options)
 
 
-def _undecorated(value):
+def _undecorated(value: object) -> str:
     return ": decorate it with @fastmlp.activation" if isinstance(value, types.FunctionType) else ""
 
 
-def custom_activations(name, value):
+def custom_activations(name: str, value: object) -> dict[str, CustomActivation]:
     """{name: activation} of users' own activations, no two of which may share a name."""
     expected = f"{name} must be a list of activations of your own, made by fastmlp.activation"
     if not isinstance(value, Sequence):
         raise TypeError(f"{expected}, not {describe(value)}")
-    by_name = {}
+    by_name: dict[str, CustomActivation] = {}
     for one in value:
         if not isinstance(one, CustomActivation):
             raise TypeError(f"{expected}, not of {describe(one)}{_undecorated(one)}")
@@ -264,7 +269,7 @@ def custom_activations(name, value):
     return by_name
 
 
-def inputs(name, value, n_in, dtype):
+def inputs(name: str, value: Any, n_in: int, dtype: FloatDtype) -> tuple[np.ndarray, bool]:
     """(x, single): x (rows, n_in) in dtype or uint8, and whether it was one sample without an axis of rows.
 
     A sample is (n_in,), or of any shape with n_in elements, such as (28, 28) where n_in is 784; where n_in is 1 it is a number,
@@ -287,19 +292,19 @@ def inputs(name, value, n_in, dtype):
     return _rows_in_line(_converted(x, dtype, bytes_pass=True).reshape(rows, n_in)), single
 
 
-def _of_colours(name, shape, n_in):
+def _of_colours(name: str, shape: tuple[int, ...], n_in: int) -> str:
     """What to write where pictures have three or four values a pixel and the network has inputs for one."""
     colours = len(shape) > 2 and shape[-1] in (3, 4) and n_in in (math.prod(shape[:-1]), math.prod(shape[1:-1]))
     return f": of colours take one number a pixel, such as {name}[..., :3].mean(axis=-1)" if colours else ""
 
 
-def ready(value, ndim, dtype):
+def ready(value: object, ndim: int, dtype: DTypeLike) -> TypeGuard[np.ndarray]:
     """Whether value is an array as the backends take it; most are, and need no conversion."""
     return (type(value) is np.ndarray and value.ndim == ndim and value.dtype == dtype
             and value.flags.num & IN_LINE == IN_LINE)  # fmt: skip
 
 
-def batch(name, value, n_in, dtype):
+def batch(name: str, value: Any, n_in: int, dtype: FloatDtype) -> tuple[np.ndarray, bool]:
     """(x, single) of at least one row, as training takes them; see inputs."""
     x, single = inputs(name, value, n_in, dtype)
     if not len(x):
@@ -307,7 +312,7 @@ def batch(name, value, n_in, dtype):
     return x, single
 
 
-def targets(name, value, x_name, rows, architecture, single=False):
+def targets(name: str, value: Any, x_name: str, rows: int, architecture: Architecture, single: bool = False) -> np.ndarray:
     """Targets for x: labels as int64 (rows,), other targets as (rows, n_out) in the network's dtype.
 
     single: whether value is the target of one sample, without an axis of rows.
@@ -345,7 +350,7 @@ def targets(name, value, x_name, rows, architecture, single=False):
     return y
 
 
-def label_smoothing(value, architecture):
+def label_smoothing(value: Any, architecture: Architecture) -> float:
     """value as a float from 0 to 1, which must be 0 for losses that compare no probabilities."""
     expected = "label_smoothing must be a number from 0 to 1"
     smoothing = real(value, expected)
@@ -358,7 +363,7 @@ def label_smoothing(value, architecture):
     return smoothing
 
 
-def row_weights(sample_weight, class_weight, y, architecture):
+def row_weights(sample_weight: Any, class_weight: Any, y: np.ndarray, architecture: Architecture) -> Floats | None:
     """The weights of rows in the network's dtype, of sample_weight times class_weight for converted targets y; or None."""
     if sample_weight is None and class_weight is None:
         return None
@@ -375,7 +380,7 @@ def row_weights(sample_weight, class_weight, y, architecture):
     return rounded
 
 
-def rows_to_train_on(name, share, rows):
+def rows_to_train_on(name: str, share: Any, rows: int) -> int:
     """How many of these rows are left where the last share of them, from 0 to below 1, is held out; at least one is of each."""
     expected = f"{name} must be a number from 0 to below 1"
     left = real(share, expected)
@@ -387,7 +392,7 @@ def rows_to_train_on(name, share, rows):
     return n
 
 
-def steps_of(value, rows, batch_size):
+def steps_of(value: Any, rows: int, batch_size: int) -> int | None:
     """steps_per_epoch, at most those that take all rows; or None."""
     if value is None:
         return None
@@ -397,7 +402,7 @@ def steps_of(value, rows, batch_size):
     return steps
 
 
-def class_numbers(name, value, architecture):
+def class_numbers(name: str, value: Any, architecture: Architecture) -> None:
     """Check classes, integers that the network has outputs for."""
     if architecture.task != "classes":
         raise ValueError(f"{name} is for networks that tell classes apart, and this network's task is {architecture.task!r}")
@@ -409,12 +414,12 @@ def class_numbers(name, value, architecture):
 WeightMean = Literal["weights", "rows"]
 
 
-def mean_over_rows(weight_mean):
+def mean_over_rows(weight_mean: object) -> bool:
     """Whether weighted means divide by the number of rows: weight_mean is "rows", or "weights" for the sum of weights."""
     return choice("weight_mean", weight_mean, get_args(WeightMean)) == "rows"
 
 
-def _class_weights(class_weight, y, architecture):
+def _class_weights(class_weight: Any, y: np.ndarray, architecture: Architecture) -> Doubles:
     """The weight of each row's class, float64."""
     n_classes = max(architecture.layer_sizes[-1], 2)
     if architecture.task != "classes" or y.ndim == 2 and not ((y == 0) | (y == 1)).all():
@@ -435,7 +440,7 @@ def _class_weights(class_weight, y, architecture):
     return table.astype(np.float64)[labels]
 
 
-def _nonnegative(name, value, shape, what):
+def _nonnegative(name: str, value: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     """value as an array of this shape of finite numbers of at least 0."""
     array = numbers(name, value)
     if array.shape != shape:
@@ -447,7 +452,13 @@ def _nonnegative(name, value, shape, what):
     return array
 
 
-def finite(name, array, engine):
+class FindsNonFinite(Protocol):
+    """An engine, or what finds numbers that are not finite without one."""
+
+    def all_finite(self, array: np.ndarray) -> bool: ...
+
+
+def finite(name: str, array: np.ndarray, engine: FindsNonFinite) -> None:
     """Raise ValueError if there is a NaN or an infinity in a converted array (rows, columns); the engine finds out."""
     if array.dtype.kind == "f" and not engine.all_finite(array):
         row = next(i for i, values in enumerate(array) if not np.isfinite(values).all())
@@ -461,7 +472,7 @@ LARGE = 1000.0  # mean square of inputs from which a warning says so: grey level
 LOOKED_AT = 1000  # rows that are looked at for it
 
 
-def warn_of_large_inputs(x, input_scale):
+def warn_of_large_inputs(x: np.ndarray, input_scale: float) -> None:
     """Warn where inputs to train on are far from unit size, which initial weights and learning rates are made for."""
     some = x[:: max(1, len(x) // LOOKED_AT)].astype(np.float64) / input_scale
     with np.errstate(all="ignore"):
@@ -475,7 +486,7 @@ def warn_of_large_inputs(x, input_scale):
         )
 
 
-def writable(name, value, shape, dtype):
+def writable(name: str, value: object, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     """Check an array that is written into: its shape, its dtype, and whether it may be."""
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{name} must be an array of shape {shape} and dtype {dtype}, not {describe(value)}")
@@ -487,14 +498,14 @@ def writable(name, value, shape, dtype):
         raise ValueError(f"{name} must be writable, but it is read-only")
 
 
-def apart(name, array, **others):
+def apart(name: str, array: np.ndarray, **others: np.ndarray) -> None:
     """Raise ValueError if an array that is written into shares memory with one of the others."""
     for other, value in others.items():
         if np.shares_memory(array, value):
             raise ValueError(f"{name} must not share memory with {other}")
 
 
-def output(out, shape, dtype, x, parameters):
+def output(out: np.ndarray, shape: tuple[int, ...], dtype: FloatDtype, x: object, parameters: Floats) -> None:
     """Check the array that results are to be written into."""
     writable("out", out, shape, dtype)
     if not (out.flags.c_contiguous and out.flags.aligned):
@@ -505,14 +516,14 @@ def output(out, shape, dtype, x, parameters):
         raise ValueError("out must not share memory with the network's parameters")
 
 
-def _converted(array, dtype, bytes_pass=False):
+def _converted(array: np.ndarray, dtype: FloatDtype, bytes_pass: bool = False) -> np.ndarray:
     if bytes_pass and array.dtype == np.uint8:
         return array
     with np.errstate(over="ignore"):  # what overflows becomes infinite, and training refuses that
         return array if array.dtype == dtype else array.astype(dtype, order="C")
 
 
-def _rows_in_line(array):
+def _rows_in_line(array: np.ndarray) -> np.ndarray:
     """The array, or a C copy of it where its rows are not contiguous, ascending and aligned."""
     itemsize = array.dtype.itemsize
     row_step, step = array.strides
@@ -520,7 +531,7 @@ def _rows_in_line(array):
     return array if in_line else np.array(array, order="C")
 
 
-def _labels(name, y, n_classes):
+def _labels(name: str, y: np.ndarray, n_classes: int) -> NDArray[np.int64]:
     if ready(y, 1, np.int64) and (not len(y) or y.view(np.uint64).max() < n_classes):
         return y  # a negative label is a large one without its sign
     bad = (y < 0) | (y >= n_classes)
@@ -531,7 +542,7 @@ def _labels(name, y, n_classes):
     return np.require(y, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def _check_zeros_and_ones(name, y, task):
+def _check_zeros_and_ones(name: str, y: Floats, task: str) -> None:
     astray = (y != 0) & (y != 1)
     if astray.any():
         row, column = (int(i) for i in np.argwhere(astray)[0])
@@ -541,7 +552,7 @@ def _check_zeros_and_ones(name, y, task):
         )
 
 
-def _check_one_class(name, y):
+def _check_one_class(name: str, y: Floats) -> None:
     totals = y.sum(axis=1, dtype=np.float64)
     astray = ~(np.abs(totals - 1) <= 1e-3)
     if astray.any():
@@ -552,12 +563,12 @@ def _check_one_class(name, y):
         )
 
 
-def _from_signs(y):
+def _from_signs(y: np.ndarray) -> str:
     """What to write where targets are -1 and 1, as some books have them; else nothing."""
     return "For targets of -1 and 1 write (y + 1) / 2, or y > 0" if ((y == -1) | (y == 1)).all() else ""
 
 
-def _check_probabilities(name, y, output_activation):
+def _check_probabilities(name: str, y: Floats, output_activation: AnyActivation) -> None:
     in_range = (y >= 0) & (y <= 1)
     if not in_range.all():
         row, column = (int(i) for i in np.argwhere(~in_range)[0])

@@ -1,8 +1,13 @@
 """What several test files use: backends and kernels, arrays and how they lie, programs in processes of their own."""
 
+import os
+
+# Threads that have nothing to do sleep: where they spin, as libgomp's do by default, they take the processor of another worker of
+# pytest-xdist. Read when the library is loaded, so before anything else.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import ctypes
 import ctypes.util
-import os
 import platform
 import signal
 import subprocess
@@ -36,10 +41,46 @@ def interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def whole_teams():
+    """Teams of the kernels are as large as asked for, also where other programs keep the processors busy."""
+    for module in MODULES:
+        module.values[0].wait_for_whole_teams(True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One worker more than processors: tests of the page, of signals and of processes wait more than they compute."""
+    return (os.cpu_count() or 1) + 1
+
+
+LONGEST = ["jit", "parity", "page_browser", "invariance", "checkpoints", "training", "processes"]
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest first: none of them is then what the other workers wait for in the end; and Numba, of which
+    test_jit compiles nearly all, has it compiled when others need it."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
+
 def run_program(program, folder=None, **environment):
     """A Python program in a process of its own: its exit status, and what it wrote."""
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
                           capture_output=True, timeout=120, cwd=folder)  # fmt: skip
+
+
+def for_each(cases, check):
+    """check(case) for all of them, and one failure that says which of them fail, and how the first does."""
+    failures = []
+    for case in cases:
+        try:
+            check(case)
+        except (AssertionError, pytest.fail.Exception) as error:
+            failures.append((case, error))
+    if failures:
+        names = "\n".join(str(case) for case, _ in failures)
+        raise AssertionError(f"{len(failures)} of {len(cases)} fail:\n{names}") from failures[0][1]
 
 
 # Arrays.

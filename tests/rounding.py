@@ -1,4 +1,5 @@
-"""How far apart the outputs of one network may be in two libraries that sum in any order: a bound, derived, not measured.
+"""How far apart the outputs of one network may be in two libraries that sum in any order: a bound, derived, not measured; and how
+far apart arrays are.
 
 A sum of n products and a bias, in whatever order, fused or not, is off by at most g (|x| |W| + |b|) with g = m u / (1 - m u), of
 m = n + 2 roundings (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3). An activation multiplies what comes in by
@@ -40,3 +41,8 @@ def assert_close(net, x, outputs):
     far = np.abs(ours - np.asarray(outputs, np.float64).reshape(ours.shape)) > limit
     assert not far.any(), (ours[far], np.asarray(outputs)[far], limit[far])
     assert limit.max() < 1e6 * np.finfo(net.dtype).eps * (1 + np.abs(ours).max())  # so that it says something
+
+
+def units_apart(a, b):
+    """How far arrays are from each other, in units of the last place of the largest number of each."""
+    return max(np.abs(x - y).max() / (np.finfo(x.dtype).eps * np.abs(x).max()) for x, y in zip(a, b))

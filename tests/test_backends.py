@@ -34,18 +34,23 @@ def without_kernels(monkeypatch):
 @pytest.fixture
 def with_kernels(monkeypatch):
     """Kernels that are the reference under another name."""
-    stand_in = types.SimpleNamespace(Engine=reference.Engine, DefaultEnvironment=contextlib.nullcontext,
+    module = types.SimpleNamespace(DefaultEnvironment=contextlib.nullcontext)
+    stand_in = types.SimpleNamespace(Engine=reference.Engine, chosen=lambda: {np.dtype(np.float32): module},
                                      config=lambda: dict(FACTS))  # fmt: skip
     monkeypatch.setattr(backends, "kernels", lambda: stand_in)
     monkeypatch.delenv("FASTMLP_BACKEND", raising=False)
     return stand_in
 
 
+def test_it_is_imported_without_docstrings():
+    subprocess.run([sys.executable, "-OO", "-c", "import fastmlp"], check=True)
+
+
 def test_the_argument_comes_before_the_environment(with_kernels, monkeypatch):
     assert backends.load().name == "compiled"
     monkeypatch.setenv("FASTMLP_BACKEND", "reference")
     assert backends.load().name == "reference"
-    assert backends.load("compiled") == ("compiled", with_kernels.Engine, with_kernels.DefaultEnvironment)
+    assert backends.load("compiled") == ("compiled", with_kernels.Engine, contextlib.nullcontext)
     assert MLP([2, 2]).backend == "reference" and MLP([2, 2], backend="compiled").backend == "compiled"
 
 

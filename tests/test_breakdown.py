@@ -50,6 +50,13 @@ def test_a_first_epoch_that_breaks_down_leaves_the_network_as_it_was(backend):
         assert net.hash() == before and history.epochs == net.epochs_trained == net.state.step == 0 and history.ended
 
 
+@pytest.mark.filterwarnings("ignore:x is far from unit size")
+def test_inputs_that_overflow_once_they_are_divided_break_training_down(backend):
+    net = MLP([6, 3], input_scale=1e-30, seed=1, backend=backend)  # x is finite: x / input_scale is not
+    with pytest.warns(RuntimeWarning, match="broke down in step 1"):
+        assert np.isnan(net.train_step(X * 1e10, X[:, :3], 0.1)) and net.state.step == 1
+
+
 def test_a_step_that_breaks_down_says_so_once(backend):
     net = network(backend)
     net.train_step(X, X[:, :3], 1e30)

@@ -141,7 +141,7 @@ LARGE = [(70, 40, 600), (2, 1300, 801), (40, 700, 150), (1, 1030, 1999), (2100, 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_on_every_number_of_threads(dtype):
     """Teams of the kernels, on sizes that are worth one, give the bytes of one thread."""
-    module = kernels().modules(kernels().isa)[np.dtype(dtype)]
+    module = kernels().chosen()[np.dtype(dtype)]
     module.branches_taken()
     for name, arrays, others in cases(dtype, LARGE):
         if others.get("activation") is bend and not numba_is_installed():
@@ -415,7 +415,7 @@ def test_a_team_runs_where_it_pays():
             seen.add(threading.get_ident())
             return z
 
-    module = kernels().modules(kernels().isa)[np.dtype(np.float32)]
+    module = kernels().chosen()[np.dtype(np.float32)]
     for rows, teams in ((10, 1), (2000, 2)):
         seen.clear()
         module.dense_forward(np.ones((rows, 100), np.float32), np.ones((100, 10), np.float32), np.ones(10, np.float32),

@@ -11,7 +11,7 @@ import pytest
 from conftest import needs_kernels
 
 import fastmlp
-from fastmlp import ACTIVATIONS, MLP, reference
+from fastmlp import ACTIVATIONS, MLP, Huber, Quantile, reference
 from fastmlp.losses import LOSSES
 
 
@@ -231,13 +231,29 @@ def test_gradients_against_finite_differences(backend, hidden, output, loss):
     assert value == net.evaluate(x, y).loss
     assert gradients.weights[1].shape == (4, 3) and np.shares_memory(gradients.weights[1], gradients.parameters)
     assert gradients.biases[0].shape == (4,) and np.shares_memory(gradients.biases[0], gradients.parameters)
-    step = 1e-6
+    assert_derivatives(net, gradients, lambda: net.evaluate(x, y).loss)
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, Huber(0.3), Quantile(0.8)], ids=str)
+def test_weighted_gradients_against_finite_differences(backend, loss):
+    net = MLP([3, 4, 3], "silu", loss=loss, dtype="float64", seed=3, backend=backend, task="numbers")
+    random = np.random.RandomState(6)
+    x, y, weights = random.random_sample((5, 3)), random.random_sample((5, 3)), np.array([0, 0.5, 1, 2, 3])
+    if loss == "cross_entropy":
+        y /= y.sum(axis=1, keepdims=True)
+    value, gradients = net.gradients(x, y, weights)
+    assert value == net.evaluate(x, y, weights).loss
+    assert_derivatives(net, gradients, lambda: net.evaluate(x, y, weights).loss)
+
+
+def assert_derivatives(net, gradients, loss, step=1e-6):
+    """Each third gradient is how much the loss changes with its parameter."""
     for i in range(0, net.n_parameters, 3):
         kept = net.parameters[i]
         net.parameters[i] = kept + step
-        above = net.evaluate(x, y).loss
+        above = loss()
         net.parameters[i] = kept - step
-        below = net.evaluate(x, y).loss
+        below = loss()
         net.parameters[i] = kept
         assert gradients.parameters[i] == pytest.approx((above - below) / (2 * step), rel=1e-5, abs=1e-8)
 

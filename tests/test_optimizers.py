@@ -173,44 +173,5 @@ def test_wrong_options(make, error, words):
         make()
 
 
-# Against PyTorch: 20 steps on given gradients; bounds in units of the last place of |w0| + the path, see the design's evidence:
-# within 25 for all, with room for other versions of PyTorch.
-
-PEERS = [
-    (SGD(learning_rate=0.01), "SGD", dict(lr=0.01)),
-    (SGD(learning_rate=0.01, momentum=0.9), "SGD", dict(lr=0.01, momentum=0.9)),
-    (SGD(learning_rate=0.01, momentum=0.9, nesterov=True), "SGD", dict(lr=0.01, momentum=0.9, nesterov=True)),
-    (SGD(learning_rate=0.01, momentum=0.9, dampening=0.1, l2=0.1), "SGD",
-     dict(lr=0.01, momentum=0.9, dampening=0.1, weight_decay=0.1)),
-    (Adam(learning_rate=0.01), "Adam", dict(lr=0.01)),
-    (Adam(learning_rate=0.01, l2=0.1), "Adam", dict(lr=0.01, weight_decay=0.1)),
-    (AdamW(learning_rate=0.01, weight_decay=0.1), "AdamW", dict(lr=0.01, weight_decay=0.1)),
-    (RMSprop(learning_rate=0.01, rho=0.9), "RMSprop", dict(lr=0.01, alpha=0.9)),
-    (RMSprop(learning_rate=0.01, rho=0.9, momentum=0.5), "RMSprop", dict(lr=0.01, alpha=0.9, momentum=0.5)),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype, unit", [("float32", 2.0**-24), ("float64", 2.0**-53)])
-@pytest.mark.parametrize("optimizer, theirs, options", PEERS, ids=[f"{i}-{peer[1]}" for i, peer in enumerate(PEERS)])
-def test_twenty_steps_are_pytorchs(optimizer, theirs, options, dtype, unit):
-    torch = pytest.importorskip("torch")
-    draw = np.random.RandomState(5)
-    w = draw.standard_normal(2000).astype(dtype)
-    start, path, state = w.copy(), np.zeros(2000), TrainingState()
-    parameter = torch.nn.Parameter(torch.from_numpy(w.copy()))
-    peer = getattr(torch.optim, theirs)([parameter], **options)
-    optimizer.begin(state, w)
-    for _ in range(20):
-        g = (draw.standard_normal(2000) * 10.0 ** draw.uniform(-7, 1, 2000)).astype(dtype)
-        g[draw.random_sample(2000) < 0.05] = 0
-        before, update = w.copy(), optimizer.update(state, 1, np.dtype(dtype))
-        reference.update(update.rule, w, g, update.state, update.numbers[0], update.lines)
-        path += np.abs(w.astype(float) - before)
-        parameter.grad = torch.from_numpy(g)
-        peer.step()
-    difference = np.abs(parameter.detach().numpy().astype(float) - w) / (np.abs(start) + path)
-    assert difference.max() / unit < 40
-
-
 def test_public_names():
     assert fastmlp.Adam is Adam and set(fastmlp.optimizers.OPTIMIZERS.values()) == {SGD, Adam, AdamW, RMSprop}

@@ -560,3 +560,10 @@ def wait_until(condition, seconds=20):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def test_a_loss_with_a_parameter_goes_by_its_name(serve):
+    x, y = np.zeros((20, 3), np.float32), np.zeros((20, 2), np.float32)
+    with Tab(serve(fastmlp.MLP([3, 4, 2], loss=fastmlp.Huber(2.0), seed=0), (x, y))) as tab:
+        tab.until(lambda known: "network" in known)
+        assert tab.known["network"]["loss"] == "huber"

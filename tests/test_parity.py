@@ -4,12 +4,12 @@ The ordinary run takes each row of the registry once on each instruction set, wi
 `pytest -m slow` takes the whole product.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 import numpy as np
 import pytest
-from conftest import LAYOUTS, ROW_LAYOUTS, assert_same_bits, rng_of, values
+from conftest import LAYOUTS, ROW_LAYOUTS, assert_same_bits, for_each, rng_of, values
 from registry import registry, tiles_of
 
 from fastmlp import reference
@@ -36,7 +36,18 @@ def probabilities(rng, shape, dtype):
 
 
 def inputs(row, dtype, kind):
-    """The arguments of a row: {name: array or plain value}."""
+    """The arguments of a row: {name: array or plain value}, with arrays of their own."""
+    return {name: own(value) for name, value in drawn(plain(row), dtype, kind).items()}
+
+
+def own(value):
+    if isinstance(value, np.ndarray):
+        return value.copy("K")
+    return tuple(map(own, value)) if type(value) is tuple else value
+
+
+@lru_cache(maxsize=16)  # the next that asks is most often the same row's next number of threads or layout
+def drawn(row, dtype, kind):
     rng, shape = rng_of(row.kernel, row.shape, dtype, kind), dict(row.shape)
 
     def draw(*size):
@@ -204,9 +215,13 @@ def run_engine(method, implementation, n_threads, sizes, activations, loss, para
     return [parameters, losses, correct, np.array(means), of_steps, *update.state]
 
 
+def plain(row):
+    """A row without what neither its arguments nor the reference's results depend on."""
+    return row._replace(branch=None, threads=1)
+
+
 def expected(row, dtype, kind):
-    """The reference's results, which depend on neither the branch nor the threads of a row."""
-    return results_of_the_reference(row._replace(branch=None, threads=1), dtype, kind)
+    return results_of_the_reference(plain(row), dtype, kind)
 
 
 @cache
@@ -255,32 +270,44 @@ def check(row, isa, dtype, threads, layout, kind):
 EVERYWHERE = list(product(ISAS, DTYPES))
 
 
-def unique_rows():
+def by_kernel():
+    """One case for each kernel, which walks its rows: one for each row would cost more than most rows."""
     for isa, dtype in EVERYWHERE:
-        for i, row in enumerate(dict.fromkeys(registry(isa, dtype))):
-            yield pytest.param(isa, dtype, row, id=f"{isa}-{dtype}-{i}-{row}".replace(" ", "_"))
+        rows = dict.fromkeys(registry(isa, dtype))
+        for kernel in dict.fromkeys(row.kernel for row in rows):
+            some = [row for row in rows if row.kernel == kernel]
+            yield pytest.param(isa, dtype, some, id=f"{isa}-{dtype}-{kernel}")
 
 
-@pytest.mark.parametrize("isa, dtype, row", list(unique_rows()))
-def test_sample(isa, dtype, row):
-    kinds = kinds_of(row, dtype)
-    engine = row.kernel.startswith("Engine")
-    if engine or row.kernel in ("sum_of_products", "dense_update"):  # one kind, and the same on every instruction set
-        kinds = (kinds[rng_of(row, dtype).randint(len(kinds))],)
-    layouts = list(ROW_LAYOUTS if engine else LAYOUTS)
-    draw = rng_of(row, dtype, isa)
-    for kind, threads in product(kinds, THREADS if engine else (1,)):
-        for layout in ("as given", layouts[draw.randint(1, len(layouts))]):
-            check(row, isa, dtype, threads, layout, kind)
+BY_KERNEL = list(by_kernel())
+
+
+@pytest.mark.parametrize("isa, dtype, rows", BY_KERNEL)
+def test_sample(isa, dtype, rows):
+    def sample(row):
+        kinds = kinds_of(row, dtype)
+        engine = row.kernel.startswith("Engine")
+        if engine or row.kernel in ("sum_of_products", "dense_update"):  # one kind, and the same on every instruction set
+            kinds = (kinds[rng_of(row, dtype).randint(len(kinds))],)
+        layouts = list(ROW_LAYOUTS if engine else LAYOUTS)
+        draw = rng_of(row, dtype, isa)
+        for kind, threads in product(kinds, THREADS if engine else (1,)):
+            for layout in ("as given", layouts[draw.randint(1, len(layouts))]):
+                check(row, isa, dtype, threads, layout, kind)
+
+    for_each(rows, sample)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("isa, dtype, row", list(unique_rows()))
-def test_product(isa, dtype, row):
-    engine = row.kernel.startswith("Engine")
-    for kind in kinds_of(row, dtype):
-        for threads, layout in product(THREADS if engine else (1,), ROW_LAYOUTS if engine else LAYOUTS):
-            check(row, isa, dtype, threads, layout, kind)
+@pytest.mark.parametrize("isa, dtype, rows", BY_KERNEL)
+def test_product(isa, dtype, rows):
+    def whole(row):
+        engine = row.kernel.startswith("Engine")
+        for kind in kinds_of(row, dtype):
+            for threads, layout in product(THREADS if engine else (1,), ROW_LAYOUTS if engine else LAYOUTS):
+                check(row, isa, dtype, threads, layout, kind)
+
+    for_each(rows, whole)
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)

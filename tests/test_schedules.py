@@ -1,6 +1,7 @@
-"""Schedules: their values at the ends and on the way, and PyTorch's where that is installed."""
+"""Schedules: their values at the ends and on the way, and those of PyTorch and Keras where they are installed."""
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from fastmlp.schedules import (
     MultiStep,
     OneCycle,
     Polynomial,
+    ReduceOnPlateau,
     Step,
     half_cosine,
     power,
@@ -72,13 +74,30 @@ def test_wrong_arguments(make, words):
         make()
 
 
+# Beside PyTorch's and Keras's. Those of PyTorch go from one step's rate to the next, and so err a little more in each of 60.
+
+
+def in_order(*schedules, at):
+    """Schedules of PyTorch, the second from a step on."""
+    return lambda s, o: s.SequentialLR(o, [make(s, o) for make in schedules], [at])
+
+
+def warmup(s, o):
+    return s.LinearLR(o, 1 / 7, 1.0, 6)
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in:UserWarning")  # PyTorch's own
 @pytest.mark.parametrize("ours, theirs", [
     (Step(0.1, 7, 0.3), lambda s, o: s.StepLR(o, 7, 0.3)),
     (MultiStep(0.1, [5, 20]), lambda s, o: s.MultiStepLR(o, [5, 20])),
     (Exponential(0.1, 0.93), lambda s, o: s.ExponentialLR(o, 0.93)),
     (Cosine(0.1, steps=60), lambda s, o: s.CosineAnnealingLR(o, 60)),
+    (Cosine(0.1, steps=60, low=0.2), lambda s, o: s.CosineAnnealingLR(o, 60, 0.02)),
     (Cosine(0.1, steps=8, restarts=9, stretch=2), lambda s, o: s.CosineAnnealingWarmRestarts(o, 8, 2)),
+    (Cosine(0.1, steps=60, warmup=7), in_order(warmup, lambda s, o: s.CosineAnnealingLR(o, 60), at=7)),
     (Polynomial(0.1, steps=50, power=3), lambda s, o: s.PolynomialLR(o, 50, 3)),
+    (Linear(0.1, steps=50, low=0.25), lambda s, o: s.LinearLR(o, 1.0, 0.25, 50)),
+    (Linear(0.1, steps=50, warmup=7), in_order(warmup, lambda s, o: s.LinearLR(o, 1.0, 0.0, 50), at=7)),
     (OneCycle(0.1, steps=60), lambda s, o: s.OneCycleLR(o, 0.1, total_steps=60, pct_start=0.3, div_factor=25,
                                                         final_div_factor=1e4, cycle_momentum=False)),
 ])  # fmt: skip
@@ -93,3 +112,43 @@ def test_pytorch_s(ours, theirs):
         schedule.step()
     difference = np.abs(rates(ours) - expected)
     assert difference.max() < 1e-14 * 0.1 * len(T) and not math.isnan(difference.max())
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_pytorch_s_on_a_plateau(mode, seed):
+    """Which counts the epochs it waits for one lower."""
+    torch = pytest.importorskip("torch")
+    ours = ReduceOnPlateau(0.4, "said", factor=0.5, patience=2, min_delta=0.1, mode=mode, cooldown=seed % 3, min_rate=0.01)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode, 0.5, patience=1, threshold=0.1, threshold_mode="abs", cooldown=seed % 3, min_lr=0.01
+    )
+    powers, cuts = {}, set()
+    for value in np.random.RandomState(seed).random_sample(60):
+        ours.after_epoch(powers, {"said": value})
+        theirs.step(value)
+        assert ours.reduced([0], powers).tolist() == [optimizer.param_groups[0]["lr"]]
+        cuts.add(optimizer.param_groups[0]["lr"])
+    assert len(cuts) > 3
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras's own
+@pytest.mark.parametrize("ours, theirs", [
+    (Step(0.1, 7, 0.3), lambda s: s.ExponentialDecay(0.1, 7, 0.3, staircase=True)),
+    (MultiStep(0.1, [5, 20]), lambda s: s.PiecewiseConstantDecay([4, 19], [0.1, 0.01, 0.001])),  # which its boundaries belong to
+    (Exponential(0.1, 0.93), lambda s: s.ExponentialDecay(0.1, 1, 0.93)),
+    (Cosine(0.1, steps=50), lambda s: s.CosineDecay(0.1, 50)),
+    (Cosine(0.1, steps=50, low=0.2), lambda s: s.CosineDecay(0.1, 50, alpha=0.2)),
+    (Cosine(0.1, steps=8, restarts=9, stretch=2, low=0.1), lambda s: s.CosineDecayRestarts(0.1, 8, 2.0, alpha=0.1)),
+    (Polynomial(0.1, steps=50, power=3, low=0.1), lambda s: s.PolynomialDecay(0.1, 50, 0.01, 3)),
+    (Linear(0.1, steps=50), lambda s: s.PolynomialDecay(0.1, 50, 0.0)),
+    (InverseScaling(0.1, power=1), lambda s: s.InverseTimeDecay(0.1, 1, 1.0)),
+])  # fmt: skip
+def test_keras_s(ours, theirs):
+    """Keras computes them in float32: gamma^t is off by t u, and the cosine, of numbers up to pi, by as much as them."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    schedule = theirs(keras.optimizers.schedules)
+    expected = [float(keras.ops.convert_to_numpy(schedule(t))) for t in T.tolist()]
+    np.testing.assert_allclose(rates(ours), expected, rtol=0, atol=0.1 * 8 * 2.0**-24)

@@ -411,14 +411,6 @@ def run(program):
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 
-def test_examples_in_docstrings():
-    import doctest
-
-    from fastmlp.sklearn import estimators
-
-    assert doctest.testmod(estimators).attempted == 4 and doctest.testmod(estimators).failed == 0
-
-
 def test_fastmlp_does_not_import_scikit_learn():
     assert run("import sys, fastmlp; assert not {'sklearn', 'scipy', 'fastmlp.sklearn'} & set(sys.modules)").returncode == 0
 

@@ -24,7 +24,7 @@ T = np.dtype(np.float32)
 def functions(request):
     """A backend's functions for float32."""
     package = importlib.import_module(f"fastmlp.{request.param}")
-    return package.modules(package.isa)[T] if request.param == "kernels" else package
+    return package.chosen()[T] if request.param == "kernels" else package
 
 
 def engine(functions, activation="relu", output="identity", loss="squared_error"):

@@ -4,6 +4,7 @@ import io
 import signal
 import sys
 import threading
+from functools import cache
 
 import numpy as np
 import pytest
@@ -111,30 +112,32 @@ def test_a_fit_on_inputs_that_are_not_finite_changes_nothing(backend, sizes, row
     net = MLP(sizes, "relu", task="classes", seed=1, backend=backend, n_threads=threads)
     rng = np.random.RandomState(0)
     x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
-    net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+    net.fit(x[:50], y[:50], epochs=1, batch_size=7, optimizer="adam", verbose=0)
     before, x[rows // 2, 5] = (net.hash(), net.state.step, net.history.epochs), bad
     with pytest.raises(ValueError, match=f"x must be finite, but row {rows // 2}, column 5 is {bad}"):
         net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
     assert (net.hash(), net.state.step, net.history.epochs) == before
-    x[rows // 2, 5] = 0.5
-    net.fit(x, y, epochs=1, batch_size=7, optimizer="adam", verbose=0)
+    net.fit(x[:25], y[:25], epochs=1, batch_size=7, optimizer="adam", verbose=0)
 
 
 @pytest.mark.parametrize("sizes, rows, threads", [((6, 5, 4), 50, 1), ((6, 300, 4), 3000, 2)])
 @pytest.mark.parametrize("when", [0, 2])
 def test_sums_that_overflow_are_trained_with(backend, sizes, rows, threads, when):
     """A sigmoid makes 1 of an infinite sum: the steps from there on are those of the reference."""
-    rng, hashes = np.random.RandomState(0), []
+    assert overflowing(backend, sizes, rows, threads, when) == overflowing("reference", sizes, rows, threads, when)
+
+
+@cache
+def overflowing(backend, sizes, rows, threads, when):
+    rng = np.random.RandomState(0)
     x, y = rng.random_sample((rows, 6)).astype(np.float32), rng.randint(0, 4, rows)
     x[: 7 * when] = 0
-    for name in (backend, "reference"):
-        net = MLP(sizes, task="classes", seed=1, backend=name, n_threads=threads)
-        net.weights[0][:, 1] = 3e38
-        optimizer = Adam(learning_rate=InverseScaling(0.01), l2=0.01)
-        history = net.fit(x, y, epochs=1, batch_size=7, optimizer=optimizer, shuffle=False, dropout=0.2, verbose=0)
-        hashes.append((net.hash(), history.loss, history.penalty))
-    assert hashes[0] == hashes[1] or np.isnan(net.parameters).any()
+    net = MLP(sizes, task="classes", seed=1, backend=backend, n_threads=threads)
+    net.weights[0][:, 1] = 3e38
+    optimizer = Adam(learning_rate=InverseScaling(0.01), l2=0.01)
+    history = net.fit(x, y, epochs=1, batch_size=7, optimizer=optimizer, shuffle=False, dropout=0.2, verbose=0)
     assert np.isfinite(net.parameters).all()
+    return net.hash(), history.loss, history.penalty
 
 
 @pytest.mark.parametrize("weight", [np.nan, 3e38])

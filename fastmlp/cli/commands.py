@@ -8,13 +8,22 @@ import os
 import shutil
 import sys
 import time
+from argparse import Namespace
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from .. import datasets
 from ..config import config, show_config
 from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from ..reference import classes
+from ..training.metrics import Evaluation
 from . import terminal
+
+Digits = tuple[np.ndarray, np.ndarray]  # images and their labels
 
 INPUTS, CLASSES = 784, 10  # of networks that read digits
 BAR_WIDTH = 40
@@ -24,7 +33,7 @@ PUBLIC_HASH = "5c1fd5c5dcc08fc685134c734ffdc0650e761cb332e4c3f56bae06e644ab2511"
 """What `fastmlp train` prints on every machine; it changes only with a rule of the arithmetic, named in that commit."""
 
 
-def train(arguments):
+def train(arguments: Namespace) -> None:
     """Train a network, test it on data it has not seen, and save it."""
     folder = os.path.dirname(os.path.abspath(arguments.out))
     if not os.path.isdir(folder):  # better said before the training than after it
@@ -76,7 +85,7 @@ def train(arguments):
     print(f"saved to  {arguments.out}")
 
 
-def _learning_rate(layers, activation, loss):
+def _learning_rate(layers: Sequence[int], activation: str, loss: str) -> float:
     """A rate at which such a network learns in batches of 10."""
     if loss != "squared_error":
         return 0.1
@@ -86,7 +95,7 @@ def _learning_rate(layers, activation, loss):
     return 1.0 if widest == 0 else 3.0 if widest <= 100 else 0.5
 
 
-def verify(arguments):
+def verify(arguments: Namespace) -> int:
     """Train what `fastmlp train` trains, and say whether every bit is the public one: exit status 0 or 1."""
     x, y, _ = _training_data("digits")
     net = MLP([784, 16, 16, 10], loss="squared_error", output_activation="sigmoid", seed=0, input_scale=datasets.WHITE,
@@ -104,7 +113,7 @@ def verify(arguments):
     return 0 if same else 1
 
 
-def reproduce(arguments):
+def reproduce(arguments: Namespace) -> int:
     """Train a saved network again by its recipe, and say whether it comes out the same: exit status 0 or 1."""
     recipe = MLP.load(arguments.model).recipe
     x, y, held_out = _training_data(arguments.data)
@@ -117,7 +126,7 @@ def reproduce(arguments):
     return 0 if result else 1
 
 
-def evaluate(arguments):
+def evaluate(arguments: Namespace) -> None:
     """Test a saved network, and count what it takes for what."""
     net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)
     if net.layer_sizes[0] != INPUTS or net.layer_sizes[-1] < CLASSES or net.task != "classes":
@@ -139,7 +148,7 @@ def evaluate(arguments):
         print(f"{label:4}" + "".join(f"{count or '.':>{width}}" for count in row))
 
 
-def predict(arguments):
+def predict(arguments: Namespace) -> None:
     """Read pictures of digits."""
     from ..datasets.pictures import read_digit
 
@@ -159,7 +168,7 @@ def predict(arguments):
         print(f"answer: {answer}\n" if answer >= 0 else "no answer: an output is not a number\n")
 
 
-def export(arguments):
+def export(arguments: Namespace) -> None:
     """Write a network in a format of others."""
     net = MLP.load(arguments.model)
     getattr(net, f"to_{arguments.to}")(arguments.out)
@@ -168,7 +177,7 @@ def export(arguments):
     print(f"{_title(net)}, written to {arguments.out}")
 
 
-def show(arguments):
+def show(arguments: Namespace) -> None:
     """Show a network's layers, and the weights of each first-layer neuron as a picture."""
     net = MLP.load(arguments.model)
     image = datasets.digits(1)[0][0] if arguments.plot and net.layer_sizes[0] == 784 else None
@@ -188,24 +197,24 @@ def show(arguments):
     shown = net.layer_sizes[1] if arguments.all else SHOWN_NEURONS
     legend = "blue for, red against" if colour else f"for {terminal.POSITIVE!r}, against {terminal.NEGATIVE!r}"
     print(f"\nwhat each neuron of the first layer looks for: {legend}\n")
-    pictures = [
+    drawn = [
         [f"{f'neuron {i}':{side}}"] + terminal.picture(weights.reshape(side, side).tolist(), colour)
         for i, weights in enumerate(net.weights[0].T[:shown])
     ]
     width = shutil.get_terminal_size().columns
-    print("\n".join(terminal.beside(pictures, width, side)))
+    print("\n".join(terminal.beside(drawn, width, side)))
     if net.layer_sizes[1] > shown:
         print(f"and {net.layer_sizes[1] - shown} more: --all shows them")
 
 
-def info(arguments):
+def info(arguments: Namespace) -> None:
     """Show what this installation is made of."""
     if arguments.json:
         return _print_json(config())
     show_config()
 
 
-def page(arguments):
+def page(arguments: Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from ..page import Page
 
@@ -228,22 +237,22 @@ def page(arguments):
         shown.close()
 
 
-def _training_data(source):
+def _training_data(source: str) -> tuple[np.ndarray, np.ndarray, Digits]:
     """(images, labels, (held-out images, held-out labels))."""
     if source == "digits":
         _tell(f"drawing {TRAINING_DIGITS} digits to train on and {HELD_OUT_DIGITS} to test with")
         return *datasets.digits(TRAINING_DIGITS, TRAINING_SEED), _held_out_data(source)
     x, y, *held_out = _mnist(source)
-    return x, y, tuple(held_out)
+    return x, y, (held_out[0], held_out[1])
 
 
-def _held_out_data(source):
+def _held_out_data(source: str) -> Digits:
     if source == "digits":
         return datasets.digits(HELD_OUT_DIGITS, HELD_OUT_SEED)
     return _mnist(source)[2:]
 
 
-def _mnist(source):
+def _mnist(source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     if source != "mnist":
         return datasets.load_mnist(source)
     try:
@@ -256,7 +265,7 @@ def _mnist(source):
         ) from error
 
 
-def _confusion(labels, answers, n_classes):
+def _confusion(labels: np.ndarray, answers: np.ndarray, n_classes: int) -> list[list[int]]:
     """counts[i][j]: how many rows of class i were taken for class j; those without a class, for none."""
     n_classes = max(n_classes, int(labels.max(initial=0)) + 1, int(answers.max(initial=0)) + 1)
     counts = [[0] * n_classes for _ in range(n_classes)]
@@ -266,15 +275,16 @@ def _confusion(labels, answers, n_classes):
     return counts
 
 
-def _plots(arguments):
+def _plots(arguments: Namespace) -> ModuleType | None:
     """fastmlp.plots where pictures are asked for, or its ImportError before the work begins."""
-    if arguments.plot:
-        from .. import plots
+    if not arguments.plot:
+        return None
+    from .. import plots
 
-        return plots
+    return plots
 
 
-def _plotted(arguments, function, *args, **kwargs):
+def _plotted(arguments: Namespace, function: str, *args: Any, **kwargs: Any) -> dict[str, list[str]]:
     """{"pictures": paths}, written and told of, where pictures are asked for, else {}."""
     plots = _plots(arguments)
     if plots is None:
@@ -284,11 +294,11 @@ def _plotted(arguments, function, *args, **kwargs):
     return {"pictures": [str(path) for path in paths]}
 
 
-def _title(net):
+def _title(net: MLP) -> str:
     return f"{'-'.join(map(str, net.layer_sizes))} {net.layer_activations[0]} network, {net.n_parameters} parameters"
 
 
-def _facts(net):
+def _facts(net: MLP) -> dict[str, Any]:
     return {
         "layer_sizes": list(net.layer_sizes),
         "activations": list(net.layer_activations),
@@ -303,24 +313,24 @@ def _facts(net):
     }
 
 
-def _scores(result):
+def _scores(result: Evaluation) -> dict[str, float | None]:
     return {"loss": result.loss, "accuracy": result.accuracy, "n_correct": result.n_correct, "n": result.n}
 
 
-def _print_scores(result):
-    print(f"accuracy  {result.n_correct} / {result.n} held-out digits = {100 * result.accuracy:.2f}%")
+def _print_scores(result: Evaluation) -> None:
+    print(f"accuracy  {result.n_correct} / {result.n} held-out digits = {100 * (result.accuracy or 0.0):.2f}%")
     print(f"loss      {result.loss:.6f}")
 
 
-def _tell(progress):
+def _tell(progress: str) -> None:
     print(progress, file=sys.stderr, flush=True)
 
 
-def _print_json(document):
+def _print_json(document: object) -> None:
     print(json.dumps(_without_nan(document), indent=2, allow_nan=False))
 
 
-def _without_nan(value):
+def _without_nan(value: object) -> object:
     """The document with null for every number that JSON does not know."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}

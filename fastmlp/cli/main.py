@@ -9,6 +9,9 @@ import math
 import os
 import sys
 import warnings
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TextIO
 
 from ..version import __version__
 
@@ -16,12 +19,12 @@ FAILURES = (OSError, ValueError, TypeError, ImportError, RuntimeError, MemoryErr
 DATA_HELP = "digits (drawn by fastmlp itself), mnist (downloaded once), or a directory with MNIST's four IDX files"
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: the process's own); returns the exit status."""
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as leaving:  # argparse leaves so after --help and after errors
-        return leaving.code
+        return int(leaving.code or 0)
     from . import commands
 
     try:
@@ -40,29 +43,30 @@ def main(argv=None):
     return status or 0
 
 
-def _failed(message, status):
+def _failed(message: str, status: int) -> int:
     print(f"fastmlp: {message}", file=sys.stderr)
     return status
 
 
-def _warn(message, *_):
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+          line: str | None = None) -> None:  # fmt: skip
     print(f"fastmlp: warning: {_in_one_line(message)}", file=sys.stderr)
 
 
-def _in_one_line(error):
+def _in_one_line(error: object) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(ArgumentParser):
     """Reports a usage error in one line, without the usage before it."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"fastmlp: error: {message} (see {self.prog} --help)\n")
 
 
-def _parser():
+def _parser() -> _Parser:
     parser = _Parser(prog="fastmlp", description="Train and run multilayer perceptrons that read digits.")
     parser.add_argument("--version", action="version", version=f"fastmlp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -83,7 +87,7 @@ def _parser():
     return parser
 
 
-def _train_arguments(command):
+def _train_arguments(command: ArgumentParser) -> None:
     add = command.add_argument
     add("--data", default="digits", metavar="DATA", help=f"{DATA_HELP}; default: digits")
     add("--layers", type=_layers, default=[784, 16, 16, 10], metavar="SIZES",
@@ -105,7 +109,7 @@ def _train_arguments(command):
     _add_plot(command)
 
 
-def _evaluate_arguments(command):
+def _evaluate_arguments(command: ArgumentParser) -> None:
     _add_model(command)
     command.add_argument(
         "--data", default="digits", metavar="DATA", help=f"whose held-out part to use: {DATA_HELP}; default: digits"
@@ -113,7 +117,7 @@ def _evaluate_arguments(command):
     _add_backend(command)
 
 
-def _predict_arguments(command):
+def _predict_arguments(command: ArgumentParser) -> None:
     _add_model(command)
     command.add_argument(
         "images", nargs="+", metavar="IMAGE", help="a picture of one digit, dark on light or light on dark, of any size"
@@ -121,11 +125,11 @@ def _predict_arguments(command):
     _add_backend(command)
 
 
-def _verify_arguments(command):
+def _verify_arguments(command: ArgumentParser) -> None:
     _add_backend(command)
 
 
-def _reproduce_arguments(command):
+def _reproduce_arguments(command: ArgumentParser) -> None:
     _add_model(command)
     command.add_argument(
         "--data", default="digits", metavar="DATA", help=f"that it was trained on: {DATA_HELP}; default: digits"
@@ -133,29 +137,29 @@ def _reproduce_arguments(command):
     _add_backend(command)
 
 
-def _show_arguments(command):
+def _show_arguments(command: ArgumentParser) -> None:
     _add_model(command)
     _add_plot(command)
     command.add_argument("--all", action="store_true", help="draw every neuron of the first layer, not only the first 16")
 
 
-def _export_arguments(command):
+def _export_arguments(command: ArgumentParser) -> None:
     _add_model(command)
     add = command.add_argument
     add("--to", choices=("onnx", "c", "javascript"), required=True, help="the format; onnx needs the extra of that name")
     add("--out", required=True, metavar="FILE", help="the file to write, such as net.onnx, net.h or net.mjs")
 
 
-def _add_model(command):
+def _add_model(command: ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="a file that train or MLP.save wrote")
 
 
-def _add_backend(command):
+def _add_backend(command: ArgumentParser) -> None:
     command.add_argument("--threads", type=_whole(1), metavar="N", help="never changes a result; default: all cores")
     command.add_argument("--backend", choices=("compiled", "numba", "reference"), help="same bits; default: the fastest")
 
 
-def _page_arguments(command):
+def _page_arguments(command: ArgumentParser) -> None:
     add = command.add_argument
     add("model", nargs="?", metavar="MODEL", help="a file that train or MLP.save wrote; default: a fresh 784-16-16-10")
     add("--data", default="digits", metavar="DATA", help=f"to train on: {DATA_HELP}; default: digits")
@@ -164,11 +168,11 @@ def _page_arguments(command):
     _add_backend(command)
 
 
-def _add_plot(command):
+def _add_plot(command: ArgumentParser) -> None:
     command.add_argument("--plot", metavar="DIR", help="write pictures to this directory; needs matplotlib")
 
 
-def _layers(text):
+def _layers(text: str) -> list[int]:
     try:
         sizes = [int(size) for size in text.split("-")]
     except ValueError:
@@ -178,8 +182,8 @@ def _layers(text):
     return sizes
 
 
-def _whole(least, end=2**31):
-    def parse(text):
+def _whole(least: int, end: int = 2**31) -> Callable[[str], int]:
+    def parse(text: str) -> int:
         number = int(text) if text.isdecimal() else -1
         if not least <= number < end:
             raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {end - 1}, not {text!r}")
@@ -188,7 +192,7 @@ def _whole(least, end=2**31):
     return parse
 
 
-def _rate(text):
+def _rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:

@@ -8,13 +8,18 @@ import importlib.util
 import inspect
 import threading
 import types
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..activations import ACTIVATIONS
+from ..arrays import Doubles, FloatDtype
 from ..reference import check_environment
-from .specialise import refuse, specialise
+from .specialise import Copy, Real, refuse, specialise
+
+Function = TypeVar("Function", bound=Callable[[Any], Any])
 
 STEP = 2.0**-17  # of the finite differences, for |z| <= 1
 
@@ -39,43 +44,45 @@ class CustomActivation:
 
     initializer = "he_uniform"
 
-    def __init__(self, function):
-        _require_function("fastmlp.activation", function)
-        self.name, self.function, self._derivative = function.__name__, function, None
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = _function("fastmlp.activation", function)
+        self._derivative: types.FunctionType | None = None
+        self.name = function.__name__
         self.__name__, self.__qualname__, self.__module__ = self.name, function.__qualname__, function.__module__
         self.__doc__ = function.__doc__
         if self.name in ACTIVATIONS:
             raise ValueError(f"{self.name} is the name of one of fastmlp's own activations: call yours otherwise")
-        refuse(f"activation {self.name}", function)
+        refuse(f"activation {self.name}", self.function)
         self._lock = threading.RLock()
-        self._copies, self._compiled = {}, {}  # by role and type
+        self._copies: dict[tuple[str, Real], Copy] = {}
+        self._compiled: dict[tuple[str, Real], Any] = {}
 
-    def derivative(self, function):
+    def derivative(self, function: Function) -> Function:
         """Decorator: function(z) is the derivative with respect to z. It must be given before a network uses this."""
-        _require_function(f"{self.name}.derivative", function)
+        given = _function(f"{self.name}.derivative", function)
         if self._derivative is not None:
             raise ValueError(f"activation {self.name} has a derivative already: {self._derivative.__name__}")
-        refuse(f"the derivative of {self.name}", function)
-        self._derivative = function
+        refuse(f"the derivative of {self.name}", given)
+        self._derivative = given
         return function
 
     @property
-    def has_derivative(self):
+    def has_derivative(self) -> bool:
         """Whether networks that are made now with this activation can be trained."""
         return self._derivative is not None
 
-    def __call__(self, z):
+    def __call__(self, z: ArrayLike) -> Any:
         """The function's values for an array, an array of its shape; a number for a number.
 
         Raises RuntimeError in a thread that flushes subnormal numbers to zero or does not round to nearest.
         """
         return self._each("value", z)
 
-    def derivative_at(self, z):
+    def derivative_at(self, z: ArrayLike) -> Any:
         """The derivative's values, as __call__ gives the function's."""
         return self._each("derivative", z)
 
-    def check(self, z=None):
+    def check(self, z: ArrayLike | None = None) -> DerivativeCheck:
         """The DerivativeCheck where the derivative is worst, in float64 against central differences.
 
         z: the numbers to check at; None takes 401 from -10 to 10 and small ones of both signs. At a kink, such as relu's
@@ -96,19 +103,19 @@ class CustomActivation:
         side = nearest[worst], worst
         return DerivativeCheck(float(z[worst]), float(given[worst]), float(differences[side]), float(off[side]))
 
-    def _differences(self, z):
+    def _differences(self, z: Doubles) -> Doubles:
         """(central, left, right) differences of the function at z."""
         step = STEP * np.maximum(1.0, np.abs(z))
         left, right = z - step, z + step
         a_left, a, a_right = self(left), self(z), self(right)
         return np.array([(a_right - a_left) / (right - left), (a - a_left) / (z - left), (a_right - a) / (right - z)])
 
-    def prepare(self, dtype):
+    def prepare(self, dtype: FloatDtype) -> None:
         """Copy and try the function, and the derivative if there is one, for a dtype, so that errors come now."""
         for role in ("value", "derivative") if self.has_derivative else ("value",):
             self._copy(role, dtype.type)
 
-    def addresses(self, dtype):
+    def addresses(self, dtype: FloatDtype) -> tuple[int, int]:
         """The C functions (forward, gradient) of this dtype, compiled on first use; gradient is 0 without a derivative.
 
         Raises ImportError without Numba, and ValueError or TypeError, naming the function, for what does not compile.
@@ -123,32 +130,33 @@ class CustomActivation:
         forward = self._address("value", compiling.forward, dtype.type)
         return forward, self._address("derivative", compiling.gradient, dtype.type) if self.has_derivative else 0
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<activation {self.name}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def __reduce__(self):
+    def __reduce__(self) -> str:
         return self.__qualname__  # pickled and copied as functions are: by the name in its module
 
-    def _what(self, role):
+    def _what(self, role: str) -> str:
         return f"activation {self.name}" if role == "value" else f"the derivative of {self.name}"
 
-    def _address(self, role, compiled, T):
+    def _address(self, role: str, compiled: Callable[[str, Copy], Any], T: Real) -> int:
         with self._lock:
             if (role, T) not in self._compiled:
                 self._compiled[role, T] = compiled(self._what(role), self._copy(role, T))
-            return self._compiled[role, T].address
+            address: int = self._compiled[role, T].address
+            return address
 
-    def _copy(self, role, T):
+    def _copy(self, role: str, T: Real) -> Copy:
         """The function for T, which gives numbers of type T or raises an error that names it; tried when it is made."""
         check_environment()  # a copy made in another one would keep what it rounded otherwise
         with self._lock:
-            if role == "derivative" and not self.has_derivative:
+            function = self.function if role == "value" else self._derivative
+            if function is None:
                 raise ValueError(f"activation {self.name} has no derivative: define it with @{self.name}.derivative")
             if (role, T) not in self._copies:
-                function = self.function if role == "value" else self._derivative
                 copy = specialise(self._what(role), function, T, _as_written)
                 with np.errstate(all="ignore"):
                     for z in _trial(T):
@@ -156,7 +164,7 @@ class CustomActivation:
                 self._copies[role, T] = copy
             return self._copies[role, T]
 
-    def _each(self, role, z):
+    def _each(self, role: str, z: ArrayLike) -> Any:
         z = np.asarray(z)
         z = z if z.dtype == np.float32 else z.astype(np.float64, copy=False)
         function = self._copy(role, z.dtype.type).func
@@ -164,7 +172,7 @@ class CustomActivation:
             values = [self._at(role, function, number) for number in z.reshape(-1)]
         return np.array(values, z.dtype).reshape(z.shape)[()]
 
-    def _at(self, role, function, z):
+    def _at(self, role: str, function: Callable[[Any], Any], z: np.floating) -> np.floating:
         try:
             value = function(z)
             if type(value) in (int, float):  # Python's own numbers, of a loop or of the module math
@@ -177,7 +185,7 @@ class CustomActivation:
                         f"a {type(value).__name__}")  # fmt: skip
 
 
-def activation(function):
+def activation(function: Callable[[Any], Any]) -> CustomActivation:
     """Decorator: makes a function of one number an activation, for MLP(activation=...) and output_activation=....
 
         @fastmlp.activation
@@ -194,19 +202,21 @@ def activation(function):
     return CustomActivation(function)
 
 
-def _as_written(value):
+def _as_written(value: Any) -> Any:
     return value.function if isinstance(value, CustomActivation) else value
 
 
-def _require_function(decorator, function):
+def _function(decorator: str, function: object) -> types.FunctionType:
+    """function, which must be one of one argument."""
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
         raise TypeError(f"{decorator} is for a function defined with def, not {function!r}")
     parameters = list(inspect.signature(function).parameters.values())
     if len(parameters) != 1 or parameters[0].kind > inspect.Parameter.POSITIONAL_OR_KEYWORD:
         raise TypeError(f"{function.__name__} must take one argument, z, not {inspect.signature(function)}")
+    return function
 
 
-def _trial(T):
+def _trial(T: Real) -> list[np.floating]:
     """Numbers of every kind, on which a function must neither raise nor return another type."""
     sizes = 0.0, 1e-30, 0.5, 1, 2, 10, 1e3, np.finfo(T).max, np.inf
     return [T(sign * size) for size in sizes for sign in (1, -1)] + [T(np.nan)]

@@ -12,11 +12,14 @@ import functools
 import itertools
 import math as standard_math
 import types
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 
 from .. import math
 
+Real = type[np.float32] | type[np.float64]
 CONSTANT = "a constant"
 OPERATORS = {"+", "-", "*", "/", "+=", "-=", "*=", "/="}
 ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
@@ -45,7 +48,7 @@ UNLIKE = (  # of numpy: they differ in the sign of zero or for NaN, from place t
 BUILTINS = (abs, min, max, bool)
 
 
-def refuse(name, function):
+def refuse(name: str, function: types.FunctionType) -> None:
     """Raise ValueError for code that cannot have the same bits, or no way to report an error, in every backend."""
     refusal = "that cannot be compiled into a network"
     if function.__code__.co_kwonlyargcount:
@@ -67,24 +70,26 @@ def refuse(name, function):
         raise ValueError(f"{name} uses the text {texts[0]!r}: it can use numbers, such as math.inf")
 
 
-def _instructions(function):
+def _instructions(function: types.FunctionType) -> list[dis.Instruction]:
     return [instruction for instruction in dis.get_instructions(function) if instruction.opname != "EXTENDED_ARG"]
 
 
-class Copy(functools.partial):
+class Copy(functools.partial[Any]):
     """A function for numbers of type T, and called as one; func is the bare function.
 
     A partial without arguments, since calling through one takes next to no time. The functions that it calls are such
     copies, too, in which compiling.py knows them: plain functions are not for Numba.
     """
 
-    def __new__(cls, function, T):
+    T: Real
+
+    def __new__(cls, function: Callable[[Any], Any], T: Real) -> Self:
         copy = super().__new__(cls, function)
         copy.T = T
         return copy
 
 
-def specialise(name, function, T, as_written):
+def specialise(name: str, function: types.FunctionType, T: Real, as_written: Callable[[Any], Any]) -> Copy:
     """The Copy of function for the NumPy type T; functions that it calls are copied too.
 
     as_written(value) gives the function that a user wrote for an object made of it, and any other value back.
@@ -93,14 +98,15 @@ def specialise(name, function, T, as_written):
     return _copy(name, function, T, as_written, ())
 
 
-def _copy(name, function, T, as_written, callers):
+def _copy(name: str, function: types.FunctionType, T: Real, as_written: Callable[[Any], Any],
+          callers: tuple[types.FunctionType, ...]) -> Copy:  # fmt: skip
     if function in callers:
         raise ValueError(f"{name} must not call itself")
     refuse(name, function)
     code, callers = function.__code__, (*callers, function)
     instructions = _instructions(function)
 
-    def frozen(what, value):
+    def frozen(what: str, value: Any) -> Any:
         attributes = [
             after.argval for i, after in itertools.pairwise(instructions) if i.argval == what and after.opname in ATTRIBUTES
         ]
@@ -124,8 +130,8 @@ def _copy(name, function, T, as_written, callers):
         for theirs, ours in ((float, T), (standard_math.sqrt, math.sqrt), (standard_math.fabs, abs), (range, whole_range)):
             if value is theirs:  # Python's give float64, and its range takes no numbers of type T
                 return ours
-        for theirs, instead in UNLIKE:
-            if value is theirs:
+        for unlike, instead in UNLIKE:
+            if value is unlike:
                 raise ValueError(f"{name} uses numpy's {what}, whose bits differ: use {instead}")
         if isinstance(value, type) and issubclass(value, np.generic) and value is not T:
             raise TypeError(f"{name} uses {what}, numbers of another type than the network's {T.__name__}: use float")
@@ -158,12 +164,12 @@ def _copy(name, function, T, as_written, callers):
     return Copy(copy, T)
 
 
-def _renamed(used):
+def _renamed(used: str) -> str:
     """What a global or attribute is called in the copy: Numba takes the name range for the builtin."""
     return "range_in_copy" if used == "range" else used
 
 
-def _number(uses, value, T):
+def _number(uses: str, value: Any, T: Real) -> np.floating:
     """value as T, which must have room for it."""
     try:
         with np.errstate(all="ignore"):
@@ -176,11 +182,11 @@ def _number(uses, value, T):
     return number
 
 
-def whole(number):
+def whole(number: float) -> int:
     """number as an integer, the same on every processor: 0 for NaN and from 2^31 on."""
     return int(number) if -2147483648.0 < number < 2147483648.0 else 0
 
 
-def whole_range(*bounds):
+def whole_range(*bounds: float) -> range:
     """range, for bounds that are written as whole numbers and have become numbers of type T."""
     return range(*map(whole, bounds))

@@ -7,9 +7,12 @@ the order written. Arrays carry the images of a block along their last axis, n l
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fastmlp.arrays import Floats, Integers
 from fastmlp.datasets.skeletons import SKELETONS
 from fastmlp.reference.philox import philox, split64, uniform
 
@@ -35,13 +38,17 @@ RADII = 0.55, 2.6  # its bounds
 BLUR = 1.2, 0.15  # mean and deviation of the width of the stroke's grey edge, pixels
 
 
-def digits(n, seed=0):
+def digits(n: int, seed: int = 0) -> tuple[NDArray[np.uint8], Integers]:
     """Draw n handwritten-looking digits, white ink on black, laid out as MNIST is.
 
     n: how many, from 0 to 2**32 - 1. seed: an integer in [0, 2**64); another seed gives other images.
     Returns (images, labels): uint8 of shape (n, 784), rows of 28x28 pixels, 0 to 255; and int64 of shape (n,), 0 to 9.
     Image i depends only on seed and i: digits(50, s) are the first 50 of digits(200, s), on every machine.
     Raises TypeError if n or seed is not an integer, ValueError if it is out of range.
+
+    >>> images, labels = digits(5, seed=0)
+    >>> images.shape, images.dtype, labels
+    ((5, 784), dtype('uint8'), array([4, 9, 9, 7, 6]))
     """
     n, seed = _integer("n", n, 2**32), _integer("seed", seed, 2**64)
     images = np.empty((n, SIDE, SIDE), np.uint8)
@@ -58,7 +65,7 @@ def digits(n, seed=0):
     return images.reshape(n, SIDE * SIDE), labels
 
 
-def _integer(name, value, end):
+def _integer(name: str, value: Any, end: int) -> int:
     """value as a Python int in [0, end)."""
     try:
         number = operator.index(value)
@@ -77,7 +84,7 @@ class _Draws:
     Word w of image i is word w % 4 of the Philox block at counter (w // 4, i, 0, STREAM), with the seed as the key.
     """
 
-    def __init__(self, seed, images):
+    def __init__(self, seed: int, images: Integers) -> None:
         counter = np.zeros((_WORDS // 4, len(images), 4), np.uint32)
         counter[:, :, 0] = np.arange(_WORDS // 4)[:, None]
         counter[:, :, 1] = images
@@ -85,30 +92,32 @@ class _Draws:
         words = philox(counter, split64(seed))
         self._words = iter(words.transpose(0, 2, 1).reshape(_WORDS, len(images)))
 
-    def integer(self, end):
+    def integer(self, end: int | Integers) -> Integers:
         """One integer per image in [0, end), int64 (n,); end may differ by image."""
         return (next(self._words).astype(np.int64) * end) >> 32
 
-    def uniform(self):
+    def uniform(self) -> Floats:
         """One number per image in [0, 1), (n,)."""
         return uniform(next(self._words))
 
-    def normal(self):
+    def normal(self) -> Floats:
         """One nearly normal number per image, mean 0, deviation 1, at most 3.5: the sum of a word's bytes, scaled."""
         word = next(self._words)
         total = (word & 255) + ((word >> 8) & 255) + ((word >> 16) & 255) + (word >> 24)
-        return (total.astype(np.float32) - 510) / 147.8
+        number: Floats = (total.astype(np.float32) - 510) / 147.8
+        return number
 
-    def normals(self, count):
+    def normals(self, count: int) -> Floats:
         """count rows of normal(), (count, n)."""
         return np.stack([self.normal() for _ in range(count)])
 
 
-def _parse(path):
+def _parse(path: str) -> tuple[Floats, list[list[int]]]:
     """A path's points, float32 (points, 2), and its spans: the numbers of the four points that shape each."""
-    points, spans = [], []
+    points: list[list[float]] = []
+    spans: list[list[int]] = []
     for stroke in path.split("/"):
-        corner = []
+        corner: list[int] = []
         for piece in stroke.split("|"):
             places = [[float(value) for value in point.split(",")] for point in piece.split()]
             numbers = corner + list(range(len(points), len(points) + len(places)))
@@ -120,7 +129,7 @@ def _parse(path):
     return np.array(points, np.float32), spans
 
 
-def _spread(points, spans):
+def _spread(points: Floats, spans: list[list[int]]) -> tuple[NDArray[np.intp], Floats]:
     """Where the pen marks, evenly over the spans' chords: numbers of points and their weights, (STAMPS, 4) each."""
     chords = [(points[end] - points[start]).tolist() for _, start, end, _ in spans]
     lengths = [math.sqrt(x * x + y * y) for x, y in chords]
@@ -156,7 +165,7 @@ _NUMBER, _WEIGHT = (np.stack(table) for table in zip(*(_spread(points, spans) fo
 _WORDS = (4 * _POINTS + 32) // 4 * 4  # drawn for each image; a few are left over
 
 
-def _pen(draws):
+def _pen(draws: _Draws) -> tuple[Floats, Floats]:
     """Half the stroke width and the width of its grey edge, pixels, (n,) each."""
     z = draws.normal()
     # The square skews the distribution: a few strokes are much thicker than most.
@@ -165,7 +174,7 @@ def _pen(draws):
     return radius, BLUR[0] + BLUR[1] * draws.normal()
 
 
-def _write(draws, labels):
+def _write(draws: _Draws, labels: Integers) -> tuple[Floats, Floats]:
     """Where an unsteady hand marks the paper: x and y, (STAMPS, n) each, about -1 to 1, y downwards."""
     path = _FIRST[labels] + draws.integer(_WAYS[labels])
     number, weight = _NUMBER[path].transpose(2, 1, 0), _WEIGHT[path].transpose(2, 1, 0)
@@ -183,7 +192,7 @@ def _write(draws, labels):
     return curve[0] + 0.4, curve[1]  # digits are narrower than high: 0.4 brings their middle to 0
 
 
-def _deform(draws, x, y):
+def _deform(draws: _Draws, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Bend, stretch, slant and turn each digit as a whole; the same shapes."""
     bend = BEND * draws.normals(6)
     xx, xy, yy = x * x, x * y, y * y
@@ -195,7 +204,7 @@ def _deform(draws, x, y):
     return x * cos - y * sin, x * sin + y * cos
 
 
-def _fit(x, y, radius):
+def _fit(x: Floats, y: Floats, radius: Floats) -> tuple[Floats, Floats]:
     """Scale each digit so that its ink fills the box, and put it in the middle: pixels, the same shapes."""
     left = right = x[0]
     top = bottom = y[0]
@@ -207,7 +216,7 @@ def _fit(x, y, radius):
     return (x - (left + right) / 2) * scale + BOX / 2, (y - (top + bottom) / 2) * scale + BOX / 2
 
 
-def _ink(x, y, radius, blur):
+def _ink(x: Floats, y: Floats, radius: Floats, blur: Floats) -> NDArray[np.int32]:
     """The ink of each pixel by its distance to the nearest mark: int32 (BOX, BOX, n), 0 to 255."""
     middle = (np.arange(BOX, dtype=np.float32) + 0.5)[:, None]
     nearest = np.full((BOX, BOX, x.shape[1]), 4 * BOX * BOX, np.float32)  # squared distances
@@ -220,7 +229,7 @@ def _ink(x, y, radius, blur):
     return (shade * 255 + 0.5).astype(np.int32)
 
 
-def _centre(ink):
+def _centre(ink: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Boxes put on paper with the centre of mass in the middle, to the nearest pixel: uint8 (n, SIDE, SIDE)."""
     images = np.zeros((ink.shape[2], SIDE, SIDE), np.uint8)
     image, pixel = np.arange(len(images))[:, None, None], np.arange(BOX)
@@ -229,7 +238,7 @@ def _centre(ink):
     return images
 
 
-def _offset(ink):
+def _offset(ink: NDArray[np.int32]) -> NDArray[np.int32]:
     """Where the box begins along its first axis, (n,), so that the centre of mass is in the middle of the paper."""
     rows = ink[:, 0]
     for j in range(1, BOX):

@@ -8,6 +8,7 @@ import gzip
 import math
 import os
 import zlib
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,13 +18,18 @@ CHUNK = 1 << 20  # bytes read at once
 DEFLATE_RATIO = 1032  # bytes that one byte of a gzip stream can stand for, at most
 
 
-def load_idx(path):
+def load_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an IDX file as an array.
 
     path: the file, gzipped or not, whatever its name: its content tells.
     Returns a new array of the file's shape, uint8, int8, int16, int32, float32 or float64 in native byte order.
     Raises ValueError, naming the file and what was expected, if it is not a whole IDX file and nothing else, and
     OSError if it cannot be read. Memory is taken for what the file holds, never for what its header claims.
+
+    >>> from pathlib import Path
+    >>> written = Path("three.idx").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]))
+    >>> load_idx("three.idx")
+    array([7, 8, 9], dtype=uint8)
     """
     with open(path, "rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
@@ -37,7 +43,7 @@ def load_idx(path):
             raise ValueError(f"{path}: expected a sound gzip stream, found damage: {error}") from None
 
 
-def _read(stream, path, room):
+def _read(stream: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str], room: int) -> np.ndarray:
     """The array in an open stream of IDX bytes, of which there can be room at most."""
     magic = _up_to(stream, 4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in ELEMENT_TYPES:
@@ -72,7 +78,7 @@ def _read(stream, path, room):
         raise ValueError(f"{path}: shape {shape} is more than an array can have: {error}") from None
 
 
-def _up_to(stream, count):
+def _up_to(stream: BinaryIO | gzip.GzipFile, count: int) -> bytearray:
     """The next count bytes, or as many as there are; memory grows with what arrives."""
     content = bytearray()
     while len(content) < count:
@@ -83,5 +89,5 @@ def _up_to(stream, count):
     return content
 
 
-def _hex(content):
+def _hex(content: bytearray) -> str:
     return content.hex(" ") or "nothing"

@@ -1,9 +1,19 @@
 """MNIST, the database of handwritten digits by LeCun, Cortes and Burges: from your files, or downloaded once."""
 
 import time
+from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.arrays import Integers
 from fastmlp.datasets.idx import load_idx
+
+Half = tuple[NDArray[np.uint8], Integers]  # images and their labels
+Mnist = tuple[NDArray[np.uint8], Integers, NDArray[np.uint8], Integers]  # to train on, and to test with
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -18,7 +28,7 @@ ATTEMPTS = 3  # at each file, a second and then two apart
 TIMEOUT = 30  # seconds without an answer after which an attempt has failed
 
 
-def load_mnist(dir):
+def load_mnist(dir: str | PathLike[str]) -> Mnist:
     """Read MNIST's four IDX files from a directory.
 
     dir: the directory. Each file may be gzipped (.gz) or not, and named as published (train-images-idx3-ubyte) or with
@@ -28,14 +38,14 @@ def load_mnist(dir):
     format with other counts, such as Fashion-MNIST, are read too.
     Raises FileNotFoundError naming every missing file, and ValueError for files that are damaged or disagree.
     """
-    paths = [_find(Path(dir), name) for name in FILES]
-    missing = [name for name, path in zip(FILES, paths) if path is None]
+    found = {name: path for name in FILES if (path := _find(Path(dir), name))}
+    missing = [name for name in FILES if name not in found]
     if missing:
         raise FileNotFoundError(f"{dir}: no {', '.join(missing)}, neither with nor without .gz")
-    return _load_half(*paths[:2]) + _load_half(*paths[2:])
+    return _load_halves(found.values())
 
 
-def fetch_mnist(cache_dir=None, progress=True):
+def fetch_mnist(cache_dir: str | PathLike[str] | None = None, progress: bool = True) -> Mnist:
     """Download MNIST once, then read it from the user's cache.
 
     cache_dir: where the four files are kept; by default the user's cache directory (pooch.os_cache("fastmlp")).
@@ -51,11 +61,10 @@ def fetch_mnist(cache_dir=None, progress=True):
     cache = Path(pooch.os_cache("fastmlp") if cache_dir is None else cache_dir)
     for name, digest in SHA256.items():
         _fetch(pooch, name, digest, cache, progress)
-    paths = [cache / name for name in SHA256]
-    return _load_half(*paths[:2]) + _load_half(*paths[2:])
+    return _load_halves(cache / name for name in SHA256)
 
 
-def _find(directory, name):
+def _find(directory: Path, name: str) -> Path | None:
     """The path of a file under one of its spellings, or None."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for ending in ("", ".gz"):
@@ -65,7 +74,12 @@ def _find(directory, name):
     return None
 
 
-def _load_half(images_path, labels_path):
+def _load_halves(paths: Iterable[Path]) -> Mnist:
+    x, y, held_x, held_y = paths
+    return _load_half(x, y) + _load_half(held_x, held_y)
+
+
+def _load_half(images_path: Path, labels_path: Path) -> Half:
     """The images and the labels of one half, checked against each other."""
     images, labels = load_idx(images_path), load_idx(labels_path)
     if images.dtype != "uint8" or images.ndim != 3 or images.shape[1:] != (28, 28):
@@ -79,7 +93,7 @@ def _load_half(images_path, labels_path):
     return images.reshape(len(images), 28 * 28), labels.astype("int64")
 
 
-def _fetch(pooch, name, digest, cache, progress):
+def _fetch(pooch: Any, name: str, digest: str, cache: Path, progress: bool) -> None:
     """Have one file in the cache: keep a good one, download it otherwise; a file appears there only once checked."""
     url = BASE_URL + name
     downloader = pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)
@@ -88,7 +102,7 @@ def _fetch(pooch, name, digest, cache, progress):
             pooch.retrieve(url, known_hash=f"sha256:{digest}", fname=name, path=cache, downloader=downloader)
             return
         except ValueError as error:  # pooch's word for a wrong checksum; it has removed the file
-            failure = ValueError(
+            failure: OSError | ValueError = ValueError(
                 f"{url}: what was downloaded is not the published file: expected SHA-256 {digest}. It was removed. "
                 f"{_ELSEWHERE}"
             )

@@ -5,7 +5,15 @@ a frame, a ruled line or dust. Then it goes the way that MNIST's digits went: cu
 paper with its centre of mass in the middle. A picture and its negative give the same pixels.
 """
 
+from os import PathLike
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Doubles
+
+Mask = NDArray[np.bool_]
 
 SIDE = 28  # pixels of the paper's side
 BOX = 20  # pixels of the box that a digit fills
@@ -19,7 +27,7 @@ COARSE = 70  # pixels of the picture in which the paper's brightness is found
 EXTRA = "pip install 'fastmlp[image]'"
 
 
-def read_digit(path):
+def read_digit(path: str | PathLike[str]) -> NDArray[np.uint8]:
     """Read one picture of a digit.
 
     path: a PNG file, or any other that Pillow reads: of any size, grey or in colour, with or without transparency,
@@ -34,11 +42,11 @@ def read_digit(path):
     return _centred(_boxed(ink)).reshape(SIDE * SIDE)
 
 
-def _grey_levels(path):
+def _grey_levels(path: str | PathLike[str]) -> Doubles:
     """The picture's brightness, (height, width) from 0 black to 255 white, transparent places filled in."""
     try:
         import skimage  # noqa: F401  which finds the ink
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise ImportError(f"reading pictures needs Pillow and scikit-image; install them with: {EXTRA}") from error
     with open(path, "rb") as file:
@@ -50,21 +58,21 @@ def _grey_levels(path):
             grey = np.asarray(image.convert("RGBA").convert("RGB").convert("L"), np.float64)
         # Pillow reports a damaged PNG in any of these ways.
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-            reason = "not a picture that Pillow knows" if isinstance(error, Image.UnidentifiedImageError) else error
+            reason = "not a picture that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
             raise ValueError(f"{path}: expected a picture: {reason}") from error
     # Whoever draws on transparent paper draws with dark ink for a light page, or the other way round.
     page = 255 if (grey * alpha).sum() * 2 < 255 * alpha.sum() else 0
     return np.rint((grey * alpha + page * (255 - alpha)) / 255)
 
 
-def _as_bytes(levels, mode):
+def _as_bytes(levels: Doubles, mode: str) -> Doubles:
     """Levels of 16 bits, or floating-point ones that end at 1, 255 or 65535, from 0 to 255."""
     largest = levels.max(initial=0)
     full = 65535 if mode != "F" or largest > 255 else 255 if largest > 1 else 1
     return np.rint(np.clip(np.nan_to_num(levels), 0, full) * (255 / full))
 
 
-def _ink(grey):
+def _ink(grey: Doubles) -> NDArray[np.uint8]:
     """How much ink of the digit each pixel shows, (height, width) uint8; large pictures are reduced to WORKING_SIDE first."""
     from skimage import filters, transform
 
@@ -86,20 +94,21 @@ def _ink(grey):
     return np.rint(np.where((distance <= edge) & (distance < _distance_to(marks & ~strokes)), ink, 0)).astype(np.uint8)
 
 
-def _is_on_light_paper(grey):
+def _is_on_light_paper(grey: Doubles) -> bool:
     """Whether most of the picture is of its lighter half, as Otsu's threshold divides it."""
     from skimage import filters
 
-    return grey.max() == grey.min() or np.count_nonzero(grey > filters.threshold_otsu(grey)) * 2 > grey.size
+    is_light = grey.max() == grey.min() or np.count_nonzero(grey > filters.threshold_otsu(grey)) * 2 > grey.size
+    return bool(is_light)
 
 
-def _noise(grey):
+def _noise(grey: Doubles) -> float:
     """The typical deviation of pixels from the mean of those beside them."""
     beside = (np.roll(grey, 1, 0) + np.roll(grey, -1, 0) + np.roll(grey, 1, 1) + np.roll(grey, -1, 1)) / 4
-    return np.median(np.abs(grey - beside))
+    return float(np.median(np.abs(grey - beside)))
 
 
-def _paper(grey):
+def _paper(grey: Doubles) -> Doubles:
     """The brightness of the paper at every pixel: what a quarter of the pixels around it exceed, of a coarse picture."""
     from scipy import ndimage
     from skimage import transform
@@ -108,20 +117,22 @@ def _paper(grey):
     if max(grey.shape) > COARSE:
         coarse = transform.resize(grey, [min(side, COARSE) for side in grey.shape], anti_aliasing=True)
     around = ndimage.percentile_filter(coarse, 75, size=2 * (COARSE // 5) + 1, mode="nearest")
-    return transform.resize(ndimage.gaussian_filter(around, COARSE / 10, mode="nearest"), grey.shape)
+    paper: Doubles = transform.resize(ndimage.gaussian_filter(around, COARSE / 10, mode="nearest"), grey.shape)
+    return paper
 
 
-def _marks(ink):
+def _marks(ink: Doubles) -> Mask:
     """Which pixels surely are ink: bool, like ink."""
     from skimage import filters
 
     if ink.max(initial=0) == ink.min(initial=0):
         return ink > 0
     threshold = filters.threshold_otsu(ink)
-    return filters.apply_hysteresis_threshold(ink, 0.6 * threshold, threshold)
+    marks: Mask = filters.apply_hysteresis_threshold(ink, 0.6 * threshold, threshold)
+    return marks
 
 
-def _strokes(marks):
+def _strokes(marks: Mask) -> Mask:
     """Which of the marks are the digit's."""
     from skimage import measure
 
@@ -138,7 +149,7 @@ def _strokes(marks):
     return strokes
 
 
-def _without_surroundings(marks):
+def _without_surroundings(marks: Mask) -> Mask:
     """The marks without the bands along the sides that hardly hold anything else: a frame, or the table around the page.
 
     A single band may be the stroke of a digit that was cut out closely.
@@ -156,12 +167,12 @@ def _without_surroundings(marks):
     return inner
 
 
-def _touches_border(part, shape):
+def _touches_border(part: Any, shape: tuple[int, ...]) -> bool:
     top, left, bottom, right = part.bbox
-    return top == 0 or left == 0 or bottom == shape[0] or right == shape[1]
+    return bool(top == 0 or left == 0 or bottom == shape[0] or right == shape[1])
 
 
-def _without_lines(marks):
+def _without_lines(marks: Mask) -> Mask:
     """The marks without thin lines along the rows, as on ruled paper and of frames; strokes that cross them stay."""
     from scipy import ndimage
 
@@ -176,17 +187,18 @@ def _without_lines(marks):
     rest = marks & ~lines
     padded = np.pad(rest, thick + 3)
     bridged = ndimage.binary_closing(padded, np.ones((thick + 3, 1)))[thick + 3 : -thick - 3, thick + 3 : -thick - 3]
-    return rest | bridged & lines & marks
+    joined: Mask = rest | bridged & lines & marks
+    return joined
 
 
-def _distance_to(marks):
+def _distance_to(marks: Mask) -> Doubles:
     """How far each pixel is from the nearest mark; infinity where there is none."""
     from scipy import ndimage
 
     return ndimage.distance_transform_edt(~marks) if marks.any() else np.full(marks.shape, np.inf)
 
 
-def _boxed(ink):
+def _boxed(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The ink alone, scaled so that its longer side measures 20 pixels and its darkest place 255."""
     from PIL import Image
 
@@ -198,7 +210,7 @@ def _boxed(ink):
     return ((scaled.astype(np.int64) * 255 * 2 + darkest) // (2 * darkest)).astype(np.uint8)
 
 
-def _centred(ink):
+def _centred(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The ink on 28x28 pixels of paper, its centre of mass as near the middle as whole pixels allow."""
     paper = np.zeros((SIDE, SIDE), np.uint8)
     top, left = (_start(ink.sum(axis=1 - axis, dtype=np.int64).tolist()) for axis in (0, 1))
@@ -206,7 +218,7 @@ def _centred(ink):
     return paper
 
 
-def _start(masses):
+def _start(masses: list[int]) -> int:
     """Where these rows (or columns) of ink begin, so that their centre of mass lies where MNIST has it: rounded up."""
     total = sum(masses)
     twice_centre = sum(mass * (2 * i + 1) for i, mass in enumerate(masses))

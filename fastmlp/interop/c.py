@@ -6,10 +6,12 @@ The functions that it is made of are in network.h.
 import math
 import re
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..architecture import Architecture, layer_views
+from ..arrays import Floats
 from .parts import activation_names, parts, title
 
 IN_A_LINE = 6
@@ -74,7 +76,7 @@ static inline void predict(const {real} *x, {real} *out) {{
 """
 
 
-def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> str:
+def source(architecture: Architecture, parameters: Floats, sha256: str) -> str:
     """The text of the file; see MLP.to_c."""
     sizes, _, _, dtype, input_scale, _ = architecture
     names, single = activation_names(architecture, "C"), dtype == np.float32
@@ -103,7 +105,9 @@ def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> s
     )
 
 
-def _body(layers, names, digits, scale):
+def _body(
+    layers: Sequence[tuple[Floats, Floats]], names: Sequence[str], digits: str, scale: str | None
+) -> tuple[list[str], int]:
     """The lines of predict, and how many numbers its arrays hold: hidden layers take turns in two."""
     hidden = [len(bias) for _, bias in layers[:-1]]
     turns = {name: max(hidden[i::2]) for i, name in enumerate("ab") if hidden[i::2]}
@@ -123,13 +127,13 @@ def _body(layers, names, digits, scale):
     return lines, sum(turns.values())
 
 
-def _array(name, values):
+def _array(name: str, values: Floats) -> str:
     numbers = [_number(value) for value in values.ravel()]
     lines = (", ".join(numbers[i : i + IN_A_LINE]) for i in range(0, len(numbers), IN_A_LINE))
     return f"static const mlp_real {name}[{len(numbers)}] = {{\n    " + ",\n    ".join(lines) + ",\n};"
 
 
-def _number(value):
+def _number(value: np.floating) -> str:
     """A float32 or float64 as C writes it, with all its bits."""
     if not math.isfinite(value):
         return "NAN" if value != value else "INFINITY" if value > 0 else "-INFINITY"

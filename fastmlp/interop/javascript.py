@@ -9,6 +9,7 @@ import textwrap
 import numpy as np
 
 from ..architecture import Architecture, layer_views
+from ..arrays import Floats
 from .parts import activation_names, parts, title
 
 OPENING = """\
@@ -53,7 +54,7 @@ export function predict(x, out = new Real({n_out})) {{
 """
 
 
-def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> str:
+def source(architecture: Architecture, parameters: Floats, sha256: str) -> str:
     """The text of the module; see MLP.to_javascript."""
     sizes, _, _, dtype, input_scale, _ = architecture
     names, single = activation_names(architecture, "JavaScript"), dtype == np.float32
@@ -76,12 +77,12 @@ def source(architecture: Architecture, parameters: np.ndarray, sha256: str) -> s
     )
 
 
-def _layer(weights, bias, name, digits):
+def _layer(weights: Floats, bias: Floats, name: str, digits: str) -> str:
     arrays = ", ".join(f"new Real({len(bias)})" for _ in "zs")
     return f"    [decode(`{_encoded(weights)}`), decode(`{_encoded(bias)}`), {arrays}, {_activation(name, digits)}],"
 
 
-def _activation(name, digits):
+def _activation(name: str, digits: str) -> str:
     if name == "identity":
         return "() => {}"
     if name == "softmax":
@@ -90,6 +91,6 @@ def _activation(name, digits):
     return f"(z) => {{ for (let j = 0; j < z.length; j++) z[j] = {function}(z[j]); }}"
 
 
-def _encoded(values):
+def _encoded(values: Floats) -> str:
     little_endian = values.astype(values.dtype.newbyteorder("<"))
     return base64.encodebytes(little_endian.tobytes()).decode().strip()

@@ -15,7 +15,9 @@ ACTIVATIONS = {  # Keras's names where they are not fastmlp's; leaky_relu has an
     "linear": "identity", "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "elu": "elu", "selu": "selu", "silu": "silu",
     "swish": "silu", "softplus": "softplus", "gelu": "gelu", "softmax": "softmax", "exponential": "exp",
 }  # fmt: skip
-LAYERS = {  # layers that are an activation, and the options with which they are
+LAYERS: dict[
+    str, tuple[str, dict[str, tuple[object, ...]]]
+] = {  # layers that are an activation, and the options with which they are
     "ReLU": ("relu", {"max_value": (None,), "negative_slope": (0,), "threshold": (0,)}),
     "LeakyReLU": ("leaky_relu", {"negative_slope": (0.01,)}),
     "ELU": ("elu", {"alpha": (1,)}),

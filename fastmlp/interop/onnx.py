@@ -14,7 +14,7 @@ from ..activations import ACTIVATIONS
 from ..architecture import Architecture, layer_views
 from ..persistence import replacing
 from ..reference.smooth import NORMAL_SERIES, SELU_SCALE, SELU_SCALE_ALPHA, TANH_CUBIC, TANH_LINEAR
-from .layers import Layers
+from .layers import Arrays, Layers
 from .parts import activation_names
 
 try:
@@ -185,7 +185,9 @@ class _Chain:
                 f"outputs {reals}"
             )
         self.value, self.output = inputs[0], reals[0]
-        self.weights, self.biases, self.activations = [], [], list[str]()
+        self.weights: Arrays = []
+        self.biases: Arrays = []
+        self.activations: list[str] = []
         self.waits_for_bias = False  # after a MatMul
         self.input_scale = 1.0
 

@@ -24,13 +24,15 @@ def parts(file: str, names: set[str]) -> str:
 
 def activation_names(architecture: Architecture, language: str) -> list[str]:
     """The names of the layers' activations; a ValueError if one is a user's own."""
+    names = []
     for activation in architecture.activations:
         if not isinstance(activation, str):
             raise ValueError(
                 f"activation {activation} is a Python function of your own, which {language} cannot say: only networks with "
                 "fastmlp's activations can be exported"
             )
-    return list(architecture.activations)
+        names.append(activation)
+    return names
 
 
 def title(architecture: Architecture) -> str:

@@ -36,20 +36,20 @@ def layers_of(estimator: Any) -> tuple[Layers, str, str]:
     loss = LOSSES.get(estimator.loss, {}).get(activations[-1], estimator.loss)
     several = activations[-1] == "sigmoid" and estimator.n_outputs_ > 1
     task = "numbers" if isinstance(estimator, MLPRegressor) else "labels" if several else "classes"
-    arrays = [[np.asarray(array) for array in arrays] for arrays in (estimator.coefs_, estimator.intercepts_)]
-    return Layers(*arrays, activations, scale), loss, task
+    weights, biases = ([np.asarray(array) for array in arrays] for arrays in (estimator.coefs_, estimator.intercepts_))
+    return Layers(weights, biases, activations, scale), loss, task
 
 
 def estimator(
     architecture: Architecture, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], classes: Any = None
 ) -> Any:
     """See MLP.to_sklearn."""
-    *hidden, output = architecture.activations
+    *hidden, output = map(str, architecture.activations)
     loss, task, n_out, dtype = name_of(architecture.loss), architecture.task, weights[-1].shape[1], weights[0].dtype
     if len(set(hidden)) > 1 or any(activation not in NAMES for activation in hidden):
         raise ValueError(
             f"scikit-learn's estimators have one activation for all hidden layers, of {', '.join(NAMES)}, and this network "
-            f"{', '.join(map(str, hidden))}"
+            f"{', '.join(hidden)}"
         )
     is_regressor = task == "numbers" and (loss, output) in (("squared_error", "identity"), ("poisson", "exp"))
     is_classifier = loss == "cross_entropy" or loss == "binary_cross_entropy" and (n_out == 1) == (task == "classes")

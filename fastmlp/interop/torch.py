@@ -65,7 +65,7 @@ def to_module(architecture: Architecture, weights: Sequence[np.ndarray], biases:
         modules["scale"] = Divide(architecture.input_scale)
     for w, b, activation, (key, _) in zip(weights, biases, architecture.activations, state_keys(architecture.activations)):
         position = int(key.partition(".")[0])
-        linear = nn.Linear(*w.shape, device="meta")
+        linear = nn.Linear(w.shape[0], w.shape[1], device="meta")
         linear.weight, linear.bias = (nn.Parameter(torch.from_numpy(array)) for array in (w.T, b))
         modules[str(position)] = linear
         if activation == "identity":
@@ -155,4 +155,5 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     tensor = tensor.detach().cpu()
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()  # exact
-    return tensor.numpy()
+    array: np.ndarray = tensor.numpy()
+    return array

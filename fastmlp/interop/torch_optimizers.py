@@ -6,9 +6,14 @@ from typing import Any
 import numpy as np
 
 from ..architecture import layer_views
+from ..arrays import FloatDtype, Floats
 from ..optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from ..training.state import TrainingState
-from .torch import torch
+
+try:
+    import torch
+except ImportError as error:
+    raise ImportError('PyTorch is not installed; install it with: pip install "fastmlp[torch]"') from error
 
 ARRAYS = {  # what PyTorch calls the arrays of each rule
     "sgd": {},
@@ -23,7 +28,7 @@ CHUNK = 2**16  # steps whose numbers are computed at once
 DECAY = "weight_decay"
 
 
-def state_dict(optimizer: Optimizer, state: TrainingState, layer_sizes: Sequence[int], dtype: np.dtype) -> dict[str, Any]:
+def state_dict(optimizer: Optimizer, state: TrainingState, layer_sizes: Sequence[int], dtype: FloatDtype) -> dict[str, Any]:
     """See MLP.optimizer_state_dict."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be such as fastmlp.Adam(), not {optimizer!r:.80}")
@@ -56,7 +61,7 @@ def state_dict(optimizer: Optimizer, state: TrainingState, layer_sizes: Sequence
     }
 
 
-def state_of(state_dict: Any, parameters: np.ndarray, layer_sizes: Sequence[int]) -> tuple[Optimizer, TrainingState]:
+def state_of(state_dict: Any, parameters: Floats, layer_sizes: Sequence[int]) -> tuple[Optimizer, TrainingState]:
     """(optimizer, state) of a state dict; see MLP.load_optimizer_state_dict."""
     if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= state_dict.keys():
         raise ValueError("state_dict must be that of an optimizer of PyTorch, with state and param_groups")
@@ -120,8 +125,10 @@ def _refuse_what_torch_lacks(optimizer: Optimizer) -> None:
 
 
 def _as_torch_has_it(optimizer: Optimizer) -> tuple[Any, dict[str, Any]]:
-    """(PyTorch's class, its options)."""
-    common = {"lr": float(optimizer.learning_rate), DECAY: float(optimizer.l2)}  # type: ignore[arg-type]
+    """(PyTorch's class, its options), for a learning rate that is a number."""
+    rate: Any = optimizer.learning_rate
+    common = {"lr": float(rate), DECAY: float(optimizer.l2)}
+    own: dict[str, Any]
     if isinstance(optimizer, SGD):
         own = {"momentum": optimizer.momentum, "dampening": optimizer.dampening, "nesterov": optimizer.nesterov}
         return torch.optim.SGD, {**common, **own}

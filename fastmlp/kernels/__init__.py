@@ -1,10 +1,11 @@
 """The compiled backend: fastmlp.reference's functions and Engine, for the best instruction set of this processor.
 
-Each instruction set and element type is an extension module of its own (see kernels.pyx); this file picks the set at
-import, or takes the one that FASTMLP_ISA names (avx512, avx2 or portable), and passes each call on by dtype. Importing
-it raises ModuleNotFoundError where no extension was built.
+Each instruction set and element type is an extension module of its own (see kernels.pyx); this file picks the set when
+the kernels are first asked for, or takes the one that FASTMLP_ISA names (avx512, avx2 or portable), and passes each call on
+by dtype. Importing it loads no extension, and raises ModuleNotFoundError where none was built.
 """
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -15,6 +16,12 @@ ISAS = ("avx512", "avx2", "portable")  # the best first
 _built = [isa for isa in ISAS if importlib.util.find_spec(f"{__name__}.{isa}_float32")]
 if not _built:
     raise ModuleNotFoundError("fastmlp was installed without its compiled kernels", name=f"{__name__}.portable_float32")
+
+
+@functools.cache
+def chosen():
+    """{dtype: module} of the instruction set that FASTMLP_ISA names at the first call, or else of the best that runs here."""
+    return modules(os.environ.get("FASTMLP_ISA") or available()[0])
 
 
 def modules(isa):
@@ -88,19 +95,15 @@ def _adds_in_order(module):
     return module.ordered_sum(values) == s and not totals.any()
 
 
-isa = os.environ.get("FASTMLP_ISA") or available()[0]
-_modules = modules(isa)
-
-
-DefaultEnvironment = _modules[np.dtype(np.float32)].DefaultEnvironment
-
-
 def config():
     """Facts about the build: compiler, openmp, isas_built, isa."""
-    module = _modules[np.dtype(np.float32)]
-    return {"compiler": module.compiler, "openmp": module.openmp, "isas_built": list(_built), "isa": isa}
+    module = chosen()[np.dtype(np.float32)]
+    name = module.__name__.rpartition(".")[2]
+    return {
+        "compiler": module.compiler, "openmp": module.openmp, "isas_built": list(_built), "isa": name.partition("_")[0],
+    }  # fmt: skip
 
 
 def Engine(layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
     """The compiled Engine for the parameters' dtype; see fastmlp.reference.Engine."""
-    return _modules[parameters.dtype].Engine(layer_sizes, activations, loss, parameters, n_threads, input_scale)
+    return chosen()[parameters.dtype].Engine(layer_sizes, activations, loss, parameters, n_threads, input_scale)

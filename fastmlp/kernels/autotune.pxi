@@ -7,7 +7,7 @@
 cdef Py_ssize_t WARM_UP_TEAM = 400_000_000      # before a team is timed: processors that slept take 10 ms to their speed,
 cdef Py_ssize_t WARM_UP_ALONE = 12_000_000      # or before one thread is: the numbers come into one cache,
 cdef Py_ssize_t TIMED = 100_000_000             # while it is timed, in runs of
-cdef Py_ssize_t TIMED_RUN = 25_000_000          # of which the fastest counts,
+cdef Py_ssize_t RUN = 25_000_000                # of which the fastest counts,
 cdef Py_ssize_t SETTLED_LEAST = 1_600_000_000   # the faster way, before the other one is tried again: twice as many each
 cdef Py_ssize_t SETTLED_MOST = 26_000_000_000   # time that it was the slower one again, up to these.
 
@@ -19,7 +19,6 @@ cdef enum Phase:
 
 
 cdef struct Autotune:
-    Py_ssize_t macs         # of a step
     double seconds[2]       # that a MAC takes: on one thread, by the team
     int way                 # which of the two the next `left` MACs go
     Phase phase             # and whether they go it because it is faster, or to see
@@ -36,22 +35,6 @@ cdef void begin_autotune(Autotune* autotune) noexcept nogil:
 
 cdef void try_way(Autotune* autotune, int way) noexcept nogil:
     autotune.way, autotune.phase, autotune.left = way, WARMING_UP, WARM_UP_TEAM if way else WARM_UP_ALONE
-
-
-cdef void run_autotuned(Job* job, int team, Autotune* autotune) noexcept nogil:
-    cdef Py_ssize_t macs = autotune.macs, stop = job.stop, steps
-    cdef double began
-    while job.start < stop:
-        steps = (min(autotune.left, TIMED_RUN if autotune.phase == TIMING else autotune.left) + macs - 1) // macs
-        steps = min(steps, (stop - job.start + job.batch_size - 1) // job.batch_size)
-        job.stop = min(stop, job.start + steps * job.batch_size)
-        began = now()
-        open_team(<const char*>job, 0, team if autotune.way else 1)
-        if job.not_finite:
-            return
-        learn(autotune, steps * macs, (now() - began) / (steps * macs))
-        skip_steps(job, steps)
-        job.start = job.stop
 
 
 cdef void learn(Autotune* autotune, Py_ssize_t macs, double seconds) noexcept nogil:

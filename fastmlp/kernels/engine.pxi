@@ -98,6 +98,28 @@ cdef inline object item(parts, Py_ssize_t i):
     return <object>PyTuple_GET_ITEM(parts, i)
 
 
+cdef struct Reading:        # of rows for what is not finite
+    const char* data
+    Py_ssize_t row, rows, n
+    int infinite
+
+
+cdef void read_part(void* reading, int part, int parts) noexcept nogil:
+    cdef Reading* r = <Reading*>reading
+    if not finite_rows(r.data, r.row, r.rows * part // parts, r.rows * (part + 1) // parts, r.n):
+        raise_flag(&r.infinite)
+
+
+cdef struct Jobs:           # one for each part, so many bytes apart
+    char* first
+    size_t of_job
+
+
+cdef void run_one_of(void* jobs, int part, int parts) noexcept nogil:
+    cdef Jobs* j = <Jobs*>jobs
+    run(j.first + part * j.of_job, 0, 1)
+
+
 cdef class Engine:
     """A network's computation over its flat parameter array; see fastmlp.reference.Engine."""
 
@@ -228,7 +250,7 @@ cdef class Engine:
         for i in range(self.n_layers):
             layers[i].grad_w, layers[i].grad_b = g, g + layers[i].n_in * layers[i].n_out
             g += (layers[i].n_in + 1) * layers[i].n_out
-        run_jobs(<const char*>&job, 0, team, self.is_long(rows), NULL)
+        run_network(&job, team, 3 * rows * self.macs, self.is_long(rows), NULL)
         free(memory)
         free(layers)
 
@@ -248,7 +270,6 @@ cdef class Engine:
         """Take the steps, or one on all rows; return their mean loss, or None. See fastmlp.reference.Engine.train."""
         cdef Job job
         cdef int team
-        cdef Autotune* autotune
         cdef Py_ssize_t macs, start, stop, batch_size
         cdef cnp.npy_intp length
         self.describe(&job, TRAIN, item(samples, 0))
@@ -285,9 +306,7 @@ cdef class Engine:
         job.watches = True
         if (stop - start) % batch_size:
             mark(SHORT_LAST_BATCH)
-        self.autotune.macs = macs
-        autotune = &self.autotune if team > 1 and macs < team * <Py_ssize_t>STEP_PAYS else NULL
-        run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
+        run_network(&job, team, macs, self.is_long(stop - start), &self.autotune)
         if job.not_finite:
             if not (job.x.integers or is_finite(item(samples, 0))):
                 return None
@@ -295,7 +314,7 @@ cdef class Engine:
             job.watches = job.not_finite = False
             skip_steps(&job, (job.stopped_at - job.start) // batch_size)
             job.start, job.stop = job.stopped_at, stop
-            run_jobs(<const char*>&job, 0, team, self.is_long(stop - start), autotune)
+            run_network(&job, team, macs, self.is_long(stop - start), &self.autotune)
         if job.weights == NULL:
             return mean_in_order(job.losses + start, stop - start)
         return weighted_mean_in_order(job.losses + start, job.weights if job.order != NULL else job.weights + start,
@@ -304,15 +323,11 @@ cdef class Engine:
 
     def all_finite(self, cnp.ndarray values):
         """Whether neither NaN nor infinity is in values (rows, n), whose rows are contiguous."""
-        global calls_under_way
-        cdef const char* data = <const char*>cnp.PyArray_DATA(values)
-        cdef Py_ssize_t rows = values.shape[0], n = values.shape[1], row = values.strides[0]
-        cdef int team = team_worth(self.n_threads, rows * n // READING_PAYS), part, infinite = 0
-        calls_under_way += 1
-        for part in prange(team, num_threads=team, schedule="static", nogil=True):
-            infinite += not finite_rows(data, row, rows * part // team, rows * (part + 1) // team, n)
-        calls_under_way -= 1
-        return not infinite
+        cdef Reading reading
+        reading.data, reading.row = <const char*>cnp.PyArray_DATA(values), values.strides[0]
+        reading.rows, reading.n, reading.infinite = values.shape[0], values.shape[1], 0
+        run_parts(read_part, &reading, team_worth(self.n_threads, values.size // READING_PAYS), True)
+        return not reading.infinite
 
     cdef describe(self, Job* job, Mode mode, x):
         cdef cnp.ndarray inputs = x
@@ -382,13 +397,14 @@ cdef class Engine:
         job.layers, job.batch_size = self.inference_layers, rows_at_a_time(rows)
         if not place_in(&self.inference, job, 1):
             raise MemoryError
-        run(job, 0, 1)
+        do_part(run, job, 0, 1)
 
     cdef split_rows_among(self, Job* job, int team):
         cdef int i
         cdef Py_ssize_t rows = job.stop
         cdef size_t of_job = sizeof(Job) + self.n_layers * sizeof(Layer)
         cdef char* jobs = <char*>calloc(team, of_job + sizeof(void*))
+        cdef Jobs all_of_them
         cdef Job* own
         cdef void** memory = <void**>(jobs + team * of_job)
         cdef bint failed = jobs == NULL
@@ -405,7 +421,8 @@ cdef class Engine:
                 memory[i] = new_workspace(own, 1)
                 failed = failed or memory[i] == NULL
         if not failed:
-            run_jobs(jobs, of_job, team, self.is_long(rows), NULL)
+            all_of_them.first, all_of_them.of_job = jobs, of_job
+            run_parts(run_one_of, &all_of_them, team, self.is_long(rows))
         if jobs != NULL:
             for i in range(team):
                 free(memory[i])

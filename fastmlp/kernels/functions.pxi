@@ -41,28 +41,7 @@ cdef struct Call:           # of one function, which a team shares: each functio
     Py_ssize_t scratch_size
 
 
-ctypedef void (*part_function)(const Call* call, int part, int team) noexcept nogil
-
-
-cdef run_parts(part_function run_part, const Call* call, int team, bint is_long):
-    # One part for each thread of a team. Other Python threads may run meanwhile if that takes long.
-    global calls_under_way
-    cdef int part
-    cdef fp_environment environment
-    if team == 1 and not is_long:
-        environment = fp_enter()
-        run_part(call, 0, 1)
-        fp_leave(environment)
-        return
-    calls_under_way += 1
-    for part in prange(team, num_threads=team, schedule="static", nogil=True):
-        environment = fp_enter()
-        run_part(call, part, team)
-        fp_leave(environment)
-    calls_under_way -= 1
-
-
-cdef run_elementwise(part_function run_part, Call* call, Py_ssize_t scratch_size):
+cdef run_elementwise(team_work work, Call* call, Py_ssize_t scratch_size):
     # Parts of (rows, n) numbers, with so much memory for each thread. A user's activation may take any time.
     cdef Py_ssize_t size = call.rows * call.n
     cdef int team = team_worth(call.n_threads, size // ELEMENTS_PAY)
@@ -71,7 +50,7 @@ cdef run_elementwise(part_function run_part, Call* call, Py_ssize_t scratch_size
         call.scratch = <real*>malloc(team * scratch_size * sizeof(real))
         if call.scratch == NULL:
             raise MemoryError
-    run_parts(run_part, call, team, size >= ELEMENTS_PAY or (call.f != NULL and call.f.keeps_z))
+    run_parts(work, call, team, size >= ELEMENTS_PAY or (call.f != NULL and call.f.keeps_z))
     free(call.scratch)
 
 
@@ -180,7 +159,8 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     return total
 
 
-cdef void multiply_part(const Call* call, int part, int team) noexcept nogil:
+cdef void multiply_part(void* given, int part, int team) noexcept nogil:
+    cdef const Call* call = <const Call*>given
     cdef const Product* p = &call.product
     cdef Share s = share(call.rows, call.n, part, team)
     cdef Py_ssize_t first = s.r0 * call.n + s.c0
@@ -242,7 +222,8 @@ def activate(activation, z, out=None, int n_threads=1):
     return a
 
 
-cdef void activate_part(const Call* call, int part, int team) noexcept nogil:
+cdef void activate_part(void* given, int part, int team) noexcept nogil:
+    cdef const Call* call = <const Call*>given
     cdef Py_ssize_t first = panel_at(call.rows, part, team), rows = panel_at(call.rows, part + 1, team) - first
     activate_block(call.f, call.z + first * call.n, call.out + first * call.n, rows, call.n, call.n,
                    call.scratch + part * call.scratch_size)
@@ -263,7 +244,8 @@ def activation_gradient(activation, a, grad_a, z=None, out=None, int n_threads=1
     return g
 
 
-cdef void activation_gradient_part(const Call* call, int part, int team) noexcept nogil:
+cdef void activation_gradient_part(void* given, int part, int team) noexcept nogil:
+    cdef const Call* call = <const Call*>given
     cdef Py_ssize_t first = call.rows * part // team, n = call.rows * (part + 1) // team - first
     gradient_run(call.f, call.z + first, call.a + first, call.out + first, n)
 
@@ -284,7 +266,8 @@ def output_gradient(loss, activation, a, y, z=None, divisor=None, weights=None, 
     return g
 
 
-cdef void output_gradient_part(const Call* call, int part, int team) noexcept nogil:
+cdef void output_gradient_part(void* given, int part, int team) noexcept nogil:
+    cdef const Call* call = <const Call*>given
     cdef Py_ssize_t r = call.rows * part // team, stop = call.rows * (part + 1) // team, n = call.n, rows
     while r < stop:
         rows = 1 if call.weights != NULL else stop - r
@@ -306,7 +289,8 @@ def row_losses(loss, z, a, y, out=None, int n_threads=1):
     return losses
 
 
-cdef void row_losses_part(const Call* call, int part, int team) noexcept nogil:
+cdef void row_losses_part(void* given, int part, int team) noexcept nogil:
+    cdef const Call* call = <const Call*>given
     cdef Py_ssize_t n = call.n, stop = panel_at(call.rows, part + 1, team), r, count
     cdef real* z = call.scratch + part * call.scratch_size
     cdef real* a = z + n * SIDE
@@ -349,7 +333,8 @@ def ordered_sum(values, out=None, int n_threads=1):
     return totals[()] if out is None else out
 
 
-cdef void sum_part(const Call* call, int part, int team) noexcept nogil:
+cdef void sum_part(void* given, int part, int team) noexcept nogil:
+    cdef const Call* call = <const Call*>given
     cdef Py_ssize_t first = call.rows * part // team, stop = call.rows * (part + 1) // team, i
     if call.by_rows:
         sum_rows(call.z + first, call.n, call.rows, call.out + first, NULL, False, stop - first)

@@ -7,7 +7,8 @@
     updates.h           the update rules, and sums over flat arrays
     dropout.h           dropout
     transpose.h         matrices turned round
-    runtime.h           floating-point environment, barrier, what the CPU can do
+    runtime.h           floating-point environment, what the CPU can do
+    team.h, waiting.h   the team of threads, and how they wait for each other
     branches.pxi        which ways a call went, for the tests
     arrays.pxi          NumPy's arrays as pointers
     products.pxi        blocking, packing and tiling around the register tile
@@ -19,7 +20,7 @@
     norms.pxi           what waits for all gradients of a step: penalties, clipping by the norm
     network.pxi         a team of threads takes batches forward and backward through a network
     workspace.pxi       where the arrays of a call lie
-    team.pxi            how threads run jobs together, and autotune.pxi whether that pays
+    team.pxi            how a team runs jobs, and autotune.pxi whether that pays
 
 Here they meet Python: functions.pxi and engine.pxi have the signatures of fastmlp.reference, for arrays of this one type.
 Nothing is checked below this file, and little in it: fastmlp/validation.py has done so.
@@ -32,7 +33,6 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.tuple cimport PyTuple_GET_ITEM
-from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -139,22 +139,31 @@ cdef extern from "transpose.h":
 cdef extern from "runtime.h":
     ctypedef struct fp_environment:
         pass
-    ctypedef struct Barrier:
-        pass
     fp_environment fp_enter() noexcept nogil
     void fp_leave(fp_environment old) noexcept nogil
-    void barrier_wait(Barrier* barrier, int team) noexcept nogil
     void raise_flag(int* flag) noexcept nogil
-    int team_size() noexcept nogil
-    double now() noexcept nogil
-    void hand_over() noexcept nogil
     void mark(int branch) noexcept nogil
     char taken[256]
     void prefetch(const void* p) noexcept nogil
-    int has_openmp() noexcept
-    int threads_set() noexcept
     bint cpu_has(const char* isa) noexcept
     const char* COMPILER
+
+cdef extern from "team.h":
+    ctypedef struct Barrier:
+        uint64_t waited
+    ctypedef void (*team_work)(void* job, int part, int parts) noexcept nogil
+    void barrier_wait(Barrier* barrier, int team) noexcept nogil
+    double now() noexcept nogil
+    int run_together(team_work work, void* job, int threads, double patience, const uint64_t* waited) noexcept nogil
+    void share_out(team_work work, void* job, int parts) noexcept nogil
+    void do_part(team_work work, void* job, int part, int parts) noexcept nogil
+    void begin_call() noexcept nogil
+    void end_call() noexcept nogil
+    bint others_call() noexcept nogil
+    void forget_calls() noexcept nogil
+    int patient
+    int has_openmp() noexcept
+    int threads_set() noexcept
 
 dtype = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
 

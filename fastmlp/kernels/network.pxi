@@ -144,8 +144,8 @@ cdef Share share_of_updates(const Job* job, int i, int thread, int team) noexcep
     return s
 
 
-cdef void run(Job* job, int thread, int team) noexcept nogil:
-    cdef fp_environment environment = fp_enter()
+cdef void run(void* given, int thread, int team) noexcept nogil:
+    cdef Job* job = <Job*>given
     cdef Py_ssize_t first, i = 0
     cdef Update update = job.update
     for first from job.start <= first < job.stop by job.batch_size:
@@ -155,7 +155,6 @@ cdef void run(Job* job, int thread, int team) noexcept nogil:
             break
         update.numbers += job.numbers_step
         i += 1
-    fp_leave(environment)
 
 
 cdef bint take_batch(Job* job, const Update* update, Py_ssize_t i_step, Py_ssize_t first, Py_ssize_t rows, int thread,

@@ -1,18 +1,9 @@
-/* What a kernel needs of the machine: the floating-point environment, a barrier, and what the CPU can do. */
+/* What a kernel needs of the machine: the floating-point environment, and what the CPU can do. */
 #ifndef FASTMLP_RUNTIME_H
 #define FASTMLP_RUNTIME_H
 
 #include <stdint.h>
 #include <stdlib.h>
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <sched.h>
-#define give_way() sched_yield()
-#else
-#define give_way() ((void)0)
-#endif
 
 /* Round to nearest, no flushing of subnormals; enter returns what to give to leave. */
 #if defined(__x86_64__) || defined(_M_X64)
@@ -25,7 +16,6 @@ static inline fp_environment fp_enter(void) {
     return old;
 }
 static inline void fp_leave(fp_environment old) { _mm_setcsr(old); }
-#define pause_cpu() _mm_pause()
 #elif defined(__aarch64__)
 typedef uint64_t fp_environment;
 static inline fp_environment fp_enter(void) {
@@ -34,7 +24,6 @@ static inline fp_environment fp_enter(void) {
     return old;
 }
 static inline void fp_leave(fp_environment old) { __asm__ volatile("msr fpcr, %0" : : "r"(old) : "memory"); }
-#define pause_cpu() __asm__ volatile("yield")
 #else
 #include <fenv.h>
 typedef fenv_t fp_environment;
@@ -45,29 +34,7 @@ static inline fp_environment fp_enter(void) {
     return old;
 }
 static inline void fp_leave(fp_environment old) { fesetenv(&old); }
-#define pause_cpu() ((void)0)
 #endif
-
-/* A spinning barrier for a team that is inside one parallel region, on a cache line of its own. */
-typedef struct {
-    char before[64];
-    int waiting, round;
-    char after[64];
-} Barrier;
-
-static inline void barrier_wait(Barrier *b, int team) {
-    if (team == 1) return;
-    int round = __atomic_load_n(&b->round, __ATOMIC_RELAXED);
-    if (__atomic_add_fetch(&b->waiting, 1, __ATOMIC_ACQ_REL) == team) {
-        __atomic_store_n(&b->waiting, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&b->round, round + 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (int spins = 0; __atomic_load_n(&b->round, __ATOMIC_ACQUIRE) == round; spins++) {
-        if (spins < 200) pause_cpu();
-        else give_way();  /* the one we wait for may be waiting for this very core */
-    }
-}
 
 /* By any thread of a team; read after its next barrier. */
 static inline void raise_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
@@ -80,49 +47,6 @@ static inline void mark(int branch) {
 }
 
 static inline void prefetch(const void *p) { __builtin_prefetch(p, 0, 2); }
-
-/* OpenMP's fork and join, told to ThreadSanitizer, which does not see into the OpenMP library. */
-static inline void hand_over(void) {
-#if defined(__SANITIZE_THREAD__)
-    static int hands;
-    __atomic_add_fetch(&hands, 1, __ATOMIC_ACQ_REL);
-#endif
-}
-
-static inline int has_openmp(void) {
-#if defined(_OPENMP)
-    return 1;
-#else
-    return 0;
-#endif
-}
-
-/* Seconds, for comparison; 0 where there is no team to be compared. */
-static inline double now(void) {
-#if defined(_OPENMP)
-    return omp_get_wtime();
-#else
-    return 0;
-#endif
-}
-
-static inline int team_size(void) {
-#if defined(_OPENMP)
-    return omp_get_num_threads();
-#else
-    return 1;
-#endif
-}
-
-/* Threads that one call may use where others have lowered OpenMP's own setting, as threadpoolctl does; it is what
- * OMP_NUM_THREADS says, or the processors, while nobody has. */
-static inline int threads_set(void) {
-#if defined(_OPENMP)
-    return omp_get_max_threads();
-#else
-    return 1;
-#endif
-}
 
 /* Whether the processor has an instruction set and the system keeps its registers, asked of the processor itself: the
  * compiler's own __builtin_cpu_supports answers 0 where a program is linked without its run-time library, as zig does. */

@@ -33,19 +33,23 @@ cdef Update update_of(cnp.ndarray parameters, rule, cnp.ndarray numbers, state, 
     return u
 
 
+cdef struct Updating:
+    const Update* update
+    const Layer* layers
+    int n_layers
+    const real* gradients
+    Py_ssize_t n
+
+
+cdef void update_part(void* updating, int part, int parts) noexcept nogil:
+    cdef Updating* u = <Updating*>updating
+    update_share(u.update, u.layers, u.n_layers, u.gradients, u.n, part, parts)
+
+
 cdef run_update(const Update* update, const Layer* layers, int n_layers, cnp.ndarray gradients, int team):
     # IN OUT all parameters of the layers, from their gradients.
-    global calls_under_way
-    cdef Py_ssize_t n = gradients.size
-    cdef const real* g = data_of(gradients)
-    cdef int part
-    cdef fp_environment environment
-    calls_under_way += 1
-    for part in prange(team, num_threads=team, schedule="static", nogil=True):
-        environment = fp_enter()
-        update_share(update, layers, n_layers, g, n, part, team)
-        fp_leave(environment)
-    calls_under_way -= 1
+    cdef Updating updating = Updating(update, layers, n_layers, data_of(gradients), gradients.size)
+    run_parts(update_part, &updating, team, True)
 
 
 def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):

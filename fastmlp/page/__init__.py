@@ -11,10 +11,13 @@ import contextlib
 import sys
 import types
 import webbrowser
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from ..network import MLP
 from . import subject
 from .host import Host
+from .subject import Data
 
 if TYPE_CHECKING:
     from .notebook import Widget
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8642
 
 
-def start(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
+def start(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, open_browser: bool = True) -> "Page":
     """Serve a page for net and data in a thread of its own; returns the Page.
 
     net: an MLP, which the page changes as its user does; None is the network of `fastmlp train`, untrained.
@@ -33,10 +36,10 @@ def start(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
     return Page(net, None if data is None else subject.as_data(data), port, open_browser)
 
 
-def page(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
+def page(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, open_browser: bool = True) -> "Page | None":
     """Show net and data in a browser until Ctrl-C; where an event loop runs already, as in notebooks, return the Page.
 
-    The arguments are those of fastmlp.page.start.
+    net, data, port and open_browser are those of fastmlp.page.start.
     """
     shown = start(net, data, port, open_browser)
     if _in_event_loop():
@@ -45,9 +48,10 @@ def page(net=None, data=None, port=DEFAULT_PORT, open_browser=True):
     with contextlib.suppress(KeyboardInterrupt):
         shown.wait()
     shown.close()
+    return None
 
 
-def widget(net=None, data=None, height: int = 720) -> "Widget":
+def widget(net: MLP | None = None, data: Any = None, height: int = 720) -> "Widget":
     """The page as a widget for notebooks, which needs no port, and works wherever widgets do.
 
     net, data: as for fastmlp.page.start. height: of the widget, in pixels.
@@ -62,8 +66,12 @@ def widget(net=None, data=None, height: int = 720) -> "Widget":
 class Page(Host):
     """A page that is being served: url is its address, net its network, close() ends it."""
 
-    def __init__(self, net=None, data=None, port=DEFAULT_PORT, open_browser=False, loader=None, **options):
-        """As start; loader() returns data that take time, or None, and options are those of server.Server."""
+    def __init__(self, net: MLP | None = None, data: Data | None = None, port: int = DEFAULT_PORT,
+                 open_browser: bool = False, loader: Callable[[], Any] | None = None, **options: Any) -> None:  # fmt: skip
+        """net, data, port, open_browser: as for start.
+
+        loader() returns data that take time, or None; options are those of server.Server.
+        """
         from .server import Server
 
         super().__init__(net, data, loader, lambda room: Server(room, port, **options))
@@ -71,11 +79,11 @@ class Page(Host):
         if open_browser:
             webbrowser.open(self.url)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return f'<a href="{self.url}" target="_blank">fastmlp page</a>'
 
 
-def _in_event_loop():
+def _in_event_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -86,7 +94,7 @@ def _in_event_loop():
 class _CallablePackage(types.ModuleType):
     """Makes `fastmlp.page(net, data)` the call of page in this package."""
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> "Page | None":
         return page(*args, **kwargs)
 
 

@@ -2,13 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from dataclasses import asdict
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..activations import ACTIVATIONS
+from ..losses import name_of
+from ..network import MLP
 from . import orders, protocol
-from .protocol import BadMessage, Refused
+from .protocol import BadMessage, Named, Order, Refused
+from .room import Room
 
 ALL_TRAVEL = 200_000  # parameters; of larger networks only what is drawn
 MOST_LINES = 900
@@ -21,18 +27,26 @@ MAP_SIDE, MOST_MAPS = 24, 200  # response maps over a plane of two inputs
 HASHED_EVERY = 1.0  # seconds, where hashing takes long
 
 
+class Connection(Protocol):
+    """The other end of a tab: messages that come, and send(message)."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]: ...
+    async def send(self, message: str | bytes) -> None: ...
+
+
 class Client:
     """What a tab sends and is sent, once it has shown the token."""
 
-    def __init__(self, connection, room, lock):
+    def __init__(self, connection: Connection, room: Room, lock: asyncio.Lock) -> None:
         self.connection, self.room, self.lock = connection, room, lock
         self.changed, self.acknowledged = asyncio.Event(), asyncio.Event()
-        self.input, self.sequence = None, 0
+        self.input: np.ndarray | None = None
+        self.sequence = 0
         self.lines_by_product = True
         self.last_pen = -1e9
-        self.sent = {}  # what of the room this tab has: names and versions
+        self.sent: dict[str, Any] = {}  # what of the room this tab has: names and versions
 
-    async def run(self):
+    async def run(self) -> None:
         """Until the tab goes."""
         self.room.clients.add(self)
         self.changed.set()
@@ -44,7 +58,7 @@ class Client:
             updates.cancel()
             self.room.clients.discard(self)
 
-    async def _receive(self, message):
+    async def _receive(self, message: str | bytes) -> None:
         try:
             if isinstance(message, bytes):
                 header, content = protocol.parse_frame(message)
@@ -71,11 +85,12 @@ class Client:
         except Refused as refusal:
             await self.connection.send(protocol.to_json({"type": "refused", "text": str(refusal)}))
 
-    async def _draw(self, header, content):
+    async def _draw(self, header: Order, content: bytes) -> None:
         """Another input: answered at once with every neuron's activation."""
         net = self.room.net
         sequence = protocol.integer(header, "sequence", 0, 2**53)
-        dtype = {"u1": np.dtype("u1"), "f8": np.dtype("<f8")}[protocol.choice(header, "dtype", ("u1", "f8"))]
+        dtypes: dict[str, np.dtype] = {"u1": np.dtype("u1"), "f8": np.dtype("<f8")}
+        dtype = dtypes[protocol.choice(header, "dtype", ("u1", "f8"))]
         if len(content) % dtype.itemsize or len(content) // dtype.itemsize > 2**20:
             raise BadMessage("an input of another length than it says")
         values = np.frombuffer(content, dtype)
@@ -91,20 +106,20 @@ class Client:
         self.input, self.sequence = values, sequence
         self.last_pen = time.monotonic()
         self.room.touched()
-        await self.connection.send(protocol.frame("activations", [self._activations()], **self._stamp()))
+        await self.connection.send(protocol.frame("activations", [self._activations(values)], **self._stamp()))
         if net.n_parameters > ALL_TRAVEL:
             self.sent.pop("lines", None)
             self.changed.set()
 
-    def _activations(self):
-        return "activations", np.concatenate(self.room.net.activations(self.input))
+    def _activations(self, x: np.ndarray) -> Named:
+        return "activations", np.concatenate(self.room.net.activations(x))
 
-    def _stamp(self):
+    def _stamp(self) -> dict[str, int]:
         return {"sequence": self.sequence, "version": self.room.version, "structure": self.room.structure}
 
     # Updates
 
-    async def _send_updates(self):
+    async def _send_updates(self) -> None:
         last, took = -1e9, 0.0
         while True:
             await self.changed.wait()
@@ -120,15 +135,17 @@ class Client:
             await self.connection.send(update)
             await self.acknowledged.wait()
 
-    def _update_every(self, now):
+    def _update_every(self, now: float) -> float:
         room, every = self.room, UPDATE_EVERY_DRAWING if now - self.last_pen < 0.15 else UPDATE_EVERY
         if not room.training.running or room.settings.steps_per_second:
             return every
         return max(every, UPDATE_EVERY_LARGE if room.net.n_parameters > ALL_TRAVEL else UPDATE_EVERY_AT_FULL_SPEED)
 
-    def _update(self):
+    def _update(self) -> bytes:
         """One frame with everything that this tab has not got yet."""
-        room, arrays, fields = self.room, [], {}
+        room = self.room
+        arrays: list[Named] = []
+        fields: dict[str, Any] = {}
         if self._is_new("structure", room.structure):
             fields["network"] = describe(room)
             self.sent = {"structure": room.structure}
@@ -144,7 +161,7 @@ class Client:
             if room.inputs["kind"] == "plane" and sum(room.net.layer_sizes[1:]) <= MOST_MAPS:
                 arrays.append(("maps", response_maps(room)))
         if self.input is not None and self._is_new("activations", (room.version, self.sequence)):
-            arrays.append(self._activations())
+            arrays.append(self._activations(self.input))
         if not small and self._is_new("lines", (room.version, self.sequence)):
             arrays += strongest_lines(room.net, self.input if self.lines_by_product else None)
         row = room.training.row
@@ -159,7 +176,7 @@ class Client:
             arrays.append(("confusion", test.confusion.reshape(-1)))
         return protocol.frame("update", arrays, **self._stamp(), status=self._status(), **fields)
 
-    def _status(self):
+    def _status(self) -> dict[str, Any]:
         room = self.room
         training, position = room.training, room.position
         big = room.net.n_parameters > ALL_TRAVEL
@@ -173,18 +190,19 @@ class Client:
             "why_not": room.why_not, "tabs": len(room.clients),
         }  # fmt: skip
 
-    def _is_new(self, name, version):
+    def _is_new(self, name: str, version: object) -> bool:
         """Whether this tab has another version of it; from now on it has this one."""
         known = name in self.sent and self.sent[name] == version
         self.sent[name] = version
         return not known
 
 
-def describe(room):
+def describe(room: Room) -> dict[str, Any]:
     """What of the network does not change by training."""
     net = room.net
     return {
-        "layer_sizes": list(net.layer_sizes), "activations": [str(a) for a in net.layer_activations], "loss": net.loss,
+        "layer_sizes": list(net.layer_sizes), "activations": [str(a) for a in net.layer_activations],
+        "loss": name_of(net.loss),
         "dtype": net.dtype.name, "n_parameters": net.n_parameters, "all_travel": net.n_parameters <= ALL_TRAVEL,
         "optimizers": room.default_rates, "outputs": room.output_kind, "inputs": room.inputs, "has_data": room.data is not None,
         "n_test": 0 if room.data is None else len(room.data.x_test),
@@ -193,7 +211,7 @@ def describe(room):
     }  # fmt: skip
 
 
-def strongest_lines(net, x):
+def strongest_lines(net: MLP, x: np.ndarray | None) -> list[Named]:
     """Arrays of the strongest lines, as many from each layer: by weight, or with an input x by weight times activation.
 
     Lines into the first layer are left out where the inputs are many: they are drawn as one bundle.
@@ -211,14 +229,14 @@ def strongest_lines(net, x):
         found.append((np.full(count, layer), start, stop, strengths.reshape(-1)[chosen]))
     if not found:
         return []
-    layer, start, stop, strength = map(np.concatenate, zip(*found))
+    place, start, stop, strength = map(np.concatenate, zip(*found))
     return [
-        ("line_layers", layer.astype(np.int32)), ("line_starts", start.astype(np.int32)),
+        ("line_layers", place.astype(np.int32)), ("line_starts", start.astype(np.int32)),
         ("line_stops", stop.astype(np.int32)), ("line_strengths", strength.astype(np.float32)),
     ]  # fmt: skip
 
 
-def response_maps(room):
+def response_maps(room: Room) -> NDArray[np.float32]:
     """Each neuron's activation over the plane of both inputs: float32, neuron by neuron, MAP_SIDE rows from the top."""
     (x_low, y_low), (x_high, y_high) = room.inputs["low"], room.inputs["high"]
     places = (np.arange(MAP_SIDE) + 0.5) / MAP_SIDE

@@ -2,10 +2,9 @@
 
 import asyncio
 import sys
-from typing import Any
 
 from . import pacing
-from .client import Client
+from .client import Client, Connection
 from .room import Room
 
 LEFT_ALONE = 10  # seconds after the last tab has gone: training stops
@@ -26,7 +25,7 @@ class Door:
     def shut(self) -> None:
         self._training.cancel()
 
-    async def serve(self, connection: Any) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Serve a tab at the other end of a connection, until it goes."""
         try:
             await Client(connection, self.room, self.lock).run()
@@ -40,6 +39,6 @@ class Door:
             self.room.pause()
 
 
-def _tell_of_failure(task):
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None and "interpreter shutdown" not in str(task.exception()):
         print(f"fastmlp page: training failed: {task.exception()}", file=sys.stderr)

@@ -7,11 +7,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..datasets import digits
 from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from . import subject
 from .room import Room
+
+Loader = Callable[[], Any]  # of data, as as_data takes them, or None
+Started = tuple[asyncio.AbstractEventLoop, asyncio.Event, Room, Any]
 
 
 class Host:
@@ -27,13 +32,14 @@ class Host:
             net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
         if data is None and loader is None and (net.layer_sizes[0], net.layer_sizes[-1]) == (784, 10):
             loader = _digits
-        started = concurrent.futures.Future()
+        started: concurrent.futures.Future[Started] = concurrent.futures.Future()
         serving = self._serve(net, data, loader, make_door, started)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="fastmlp page")
         self._thread.start()
         self._loop, self._end, self._room, self.door = started.result()
 
-    async def _serve(self, net, data, loader, make_door, started):
+    async def _serve(self, net: MLP, data: subject.Data | None, loader: Loader | None,
+                     make_door: Callable[[Room], Any], started: "concurrent.futures.Future[Started]") -> None:  # fmt: skip
         try:
             room, end = Room(net, data, is_loading=data is None and loader is not None), asyncio.Event()
             door = make_door(room)
@@ -41,7 +47,7 @@ class Host:
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
             return started.set_exception(error)
         started.set_result((asyncio.get_running_loop(), end, room, door))
-        loading = asyncio.create_task(_load(room, loader)) if room.is_loading else None
+        loading = asyncio.create_task(_load(room, loader)) if room.is_loading and loader else None
         await end.wait()
         if loading:
             loading.cancel()
@@ -68,7 +74,7 @@ class Host:
             self._thread.join()
 
 
-async def _load(room, loader):
+async def _load(room: Room, loader: Loader) -> None:
     try:
         data = await asyncio.to_thread(loader)
         room.set_data(None if data is None else subject.as_data(data))
@@ -77,6 +83,6 @@ async def _load(room, loader):
         room.set_data(None)
 
 
-def _digits():
+def _digits() -> tuple[np.ndarray, ...]:
     """The data of `fastmlp train`."""
     return *digits(TRAINING_DIGITS, TRAINING_SEED), *digits(HELD_OUT_DIGITS, HELD_OUT_SEED)

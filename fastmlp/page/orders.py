@@ -1,11 +1,17 @@
 """What the page may ask for: each order's fields are checked, and the room does it. A function returns the reply, if
 any."""
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
-from ..activations import ACTIVATIONS
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..activations import ACTIVATIONS, Activation
 from . import protocol, subject
-from .protocol import BadMessage, Refused, choice, integer, number, numbers
+from .protocol import BadMessage, Order, Refused, choice, integer, number, numbers
+from .room import Room
+from .subject import Data
 from .twin import OPTIMIZERS
 
 LARGEST_LAYER, MOST_HIDDEN = 8192, 12
@@ -13,7 +19,7 @@ MOST_IMAGES = 60  # of a cell of the confusion matrix
 SPEEDS = (0, 1, 10, 100, 1000)
 
 
-def obey(room, order):
+def obey(room: Room, order: Order) -> bytes | None:
     """Do what order says; the frame to answer with, or None."""
     function = ORDERS.get(order["type"])
     if function is None:
@@ -21,12 +27,12 @@ def obey(room, order):
     return function(room, order)
 
 
-def _neuron(room, order):
+def _neuron(room: Room, order: Order) -> tuple[int, int]:
     layer = integer(order, "layer", 0, len(room.net.weights))
     return layer, integer(order, "neuron", 0, room.net.layer_sizes[layer + 1])
 
 
-def turn(room, order):
+def turn(room: Room, order: Order) -> None:
     (layer, neuron), dtype = _neuron(room, order), room.net.dtype
     inputs = order.get("inputs", [])
     n_in = room.net.layer_sizes[layer]
@@ -40,23 +46,23 @@ def turn(room, order):
         room.turn(layer, neuron, inputs, weights, bias, gesture)
 
 
-def scale(room, order):
+def scale(room: Room, order: Order) -> None:
     room.scale(*_neuron(room, order), number(order, "factor", room.net.dtype))
 
 
-def undo(room, order):
+def undo(room: Room, order: Order) -> None:
     room.undo()
 
 
-def redo(room, order):
+def redo(room: Room, order: Order) -> None:
     room.redo()
 
 
-def fresh(room, order):
+def fresh(room: Room, order: Order) -> None:
     room.fresh(integer(order, "seed", 0, 2**32))
 
 
-def rebuild(room, order):
+def rebuild(room: Room, order: Order) -> None:
     sizes = order.get("hidden_sizes")
     if not isinstance(sizes, list) or len(sizes) > MOST_HIDDEN:
         raise BadMessage("hidden_sizes is no list of layer sizes")
@@ -66,24 +72,24 @@ def rebuild(room, order):
     room.rebuild(sizes, activation, integer(order, "seed", 0, 2**32))
 
 
-def _hidden(name, row):
+def _hidden(name: str, row: Activation) -> bool:
     return getattr(row, "hidden", name != "softmax")
 
 
-def train(room, order):
+def train(room: Room, order: Order) -> None:
     if choice(order, "running", (True, False)):
         room.start()
     else:
         room.pause()
 
 
-def step(room, order):
+def step(room: Room, order: Order) -> None:
     room.one_step()
 
 
-def settings(room, order):
+def settings(room: Room, order: Order) -> None:
     """Change those that are named: optimizer, learning_rate, batch_size, steps_per_second, pause_after."""
-    changed = {}
+    changed: dict[str, float] = {}
     optimizer = choice(order, "optimizer", OPTIMIZERS) if "optimizer" in order else None
     if "learning_rate" in order:
         changed["learning_rate"] = number(order, "learning_rate", room.net.dtype, low=0.0)
@@ -99,14 +105,14 @@ def settings(room, order):
     room.notify()
 
 
-def neuron(room, order):
+def neuron(room: Room, order: Order) -> bytes:
     """One neuron's weights and bias, for networks whose parameters do not all travel."""
     layer, index = _neuron(room, order)
     arrays = [("weights", room.net.weights[layer][:, index]), ("bias", room.net.biases[layer][index : index + 1])]
     return protocol.frame("neuron", arrays, layer=layer, neuron=index, version=room.version, structure=room.structure)
 
 
-def example(room, order):
+def example(room: Room, order: Order) -> bytes:
     """A held-out sample: the one with this index, or any where it is null."""
     data = _data(room)
     if order.get("index") is None:
@@ -116,7 +122,7 @@ def example(room, order):
     return protocol.frame("example", [("values", _values(data.x_test[index]))], index=index, label=_label(data.y_test[index]))
 
 
-def cell(room, order):
+def cell(room: Room, order: Order) -> bytes:
     """The held-out images of a class that are taken for another, or for it."""
     data, answers = _data(room), room.test.answers
     n = max(room.net.layer_sizes[-1], 2)
@@ -131,25 +137,25 @@ def cell(room, order):
     )  # fmt: skip
 
 
-def save(room, order):
+def save(room: Room, order: Order) -> bytes:
     return protocol.frame("file", [("content", np.frombuffer(room.file(), np.uint8))])
 
 
-def _data(room):
+def _data(room: Room) -> Data:
     if room.data is None or room.data.x_test.shape[1] != room.net.layer_sizes[0]:
         raise Refused("there are no data for this network")
     return room.data
 
 
-def _values(x):
+def _values(x: np.ndarray) -> np.ndarray:
     return x if x.dtype == np.uint8 else np.asarray(x, np.float64)
 
 
-def _label(y):
+def _label(y: ArrayLike) -> Any:
     return np.asarray(y).reshape(-1).tolist() if np.ndim(y) else np.asarray(y).item()
 
 
-ORDERS = {
+ORDERS: dict[str, Callable[[Room, Order], bytes | None]] = {
     function.__name__: function
     for function in (turn, scale, undo, redo, fresh, rebuild, train, step, settings, neuron, example, cell, save)
 }

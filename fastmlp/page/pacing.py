@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from .room import Room
 from .twin import Slice
 
 SLICE = 0.002  # seconds of training while a pen draws or turns knobs
@@ -17,7 +18,7 @@ RATE_WINDOW = 0.5
 IDLE = 0.2  # seconds between looks at whether an examination is due
 
 
-async def train(room, lock):
+async def train(room: Room, lock: asyncio.Lock) -> None:
     """Train room whenever it is running, until cancelled. lock: held while the network changes."""
     pacer = _Pacer(room)
     with ThreadPoolExecutor(1) as pool:
@@ -39,7 +40,7 @@ async def train(room, lock):
                 await asyncio.sleep(pause)  # else tabs get their updates while the next slice trains
 
 
-async def _slice(room, steps, pool, pacer):
+async def _slice(room: Room, steps: int, pool: ThreadPoolExecutor, pacer: "_Pacer") -> None:
     part = await pacer.ahead.next(room, steps * room.settings.batch_size)
     began = time.perf_counter()
     loss = await asyncio.get_running_loop().run_in_executor(pool, room.train, part)
@@ -47,7 +48,7 @@ async def _slice(room, steps, pool, pacer):
     room.take_over(part, loss)
 
 
-async def _examine(room, lock, pool, pacer):
+async def _examine(room: Room, lock: asyncio.Lock, pool: ThreadPoolExecutor, pacer: "_Pacer") -> None:
     """Keep the test result up to date, at a small share of the time."""
     if not room.fits_data or room.test.version == room.version:
         return
@@ -65,15 +66,17 @@ async def _examine(room, lock, pool, pacer):
 class _Ahead:
     """The next slice, whose samples are gathered by a thread of its own while the one before it trains."""
 
-    def __init__(self):
-        self.part, self.gathering = None, None
+    def __init__(self) -> None:
+        self.part: Slice | None = None
+        self.gathering: asyncio.Future[object] | None = None
 
-    async def next(self, room, count):
+    async def next(self, room: Room, count: int) -> Slice:
         """The slice of the next count rows, or up to the epoch's end."""
         if self.gathering:
             await self.gathering
-        known = self.part is not None and self.part.holds(room.data, room.position, count)
-        part = self.part.first(count) if known else Slice(room.data, room.position, count)
+        assert room.data is not None
+        known = self.part if self.part and self.part.holds(room.data, room.position, count) else None
+        part = known.first(count) if known else Slice(room.data, room.position, count)
         self.part = Slice(room.data, part.end, count + count // 4)  # slices are not all as long
         self.gathering = asyncio.ensure_future(asyncio.to_thread(getattr, self.part, "samples"))
         return part
@@ -82,18 +85,19 @@ class _Ahead:
 class _Pacer:
     """How many steps fit into the next slice, and how fast training has been."""
 
-    def __init__(self, room):
+    def __init__(self, room: Room) -> None:
         self.room, self.ahead = room, _Ahead()
         self.step_seconds = self.examination_seconds = 1.0  # unknown yet
         self.next_examination = 0.0
-        self.structure = -1
+        self.structure = -1, 0
         self.rest()
 
-    def rest(self):
-        self.begun, self.steps_done, self.speed = time.monotonic(), 0, None
-        self.recent = []
+    def rest(self) -> None:
+        self.begun, self.steps_done = time.monotonic(), 0
+        self.speed: int | None = None
+        self.recent: list[tuple[float, int, float]] = []
 
-    def next(self):
+    def next(self) -> tuple[int, float]:
         """(steps of the next slice, seconds to rest after it)."""
         room, now = self.room, time.monotonic()
         if self.structure != (key := (room.structure, room.settings.batch_size)):
@@ -116,13 +120,13 @@ class _Pacer:
             return 0, min(0.05, max(0.0, self.begun + self.steps_done / speed - now))
         return min(due, fitting), rest
 
-    def examined(self, seconds):
+    def examined(self, seconds: float) -> None:
         # The shorter of two: one that was held up puts the next one off for no long time.
         pause = (FIRST_SHARE if len(self.room.points) < FIRST else EXAMINATION_SHARE) * min(seconds, self.examination_seconds)
         self.next_examination = time.monotonic() + min(max(EXAMINED_EVERY, pause), EXAMINED_WITHIN)
         self.examination_seconds = seconds
 
-    def took(self, n_rows, seconds):
+    def took(self, n_rows: int, seconds: float) -> None:
         steps = -(-n_rows // self.room.settings.batch_size)
         measured = seconds / steps
         # Slices grow at most fourfold: one lucky measurement makes no long one.

@@ -8,8 +8,16 @@ them as [name, dtype, count], each padded to a multiple of 8 bytes.
 import json
 import math
 import struct
+from collections.abc import Collection, Sequence
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+
+from ..arrays import FloatDtype, Floats
+
+Order = dict[str, Any]
+Named = tuple[str, np.ndarray]
+Choice = TypeVar("Choice", str, bool)
 
 LARGEST_ORDER = 1_000_000  # characters
 LARGEST_MESSAGE = 2**25  # bytes: a network in a file, 8 million float32 parameters
@@ -23,7 +31,7 @@ class Refused(Exception):
     """An order that the page may send, but that cannot be done: its text is shown to the user."""
 
 
-def frame(kind, arrays=(), **fields):
+def frame(kind: str, arrays: Sequence[Named] = (), **fields: Any) -> bytes:
     """A binary frame: arrays is a list of (name, array)."""
     listed, parts = [], []
     for name, array in arrays:
@@ -37,7 +45,7 @@ def frame(kind, arrays=(), **fields):
     return b"".join([struct.pack("<I", len(header)), header, *parts])
 
 
-def parse_frame(message):
+def parse_frame(message: bytes) -> tuple[Order, bytes]:
     """(header, the bytes after it) of a binary frame from the page."""
     if len(message) < 4:
         raise BadMessage("a frame is too short")
@@ -47,7 +55,7 @@ def parse_frame(message):
     return parse_order(message[4 : 4 + length]), message[4 + length :]
 
 
-def parse_order(text):
+def parse_order(text: str | bytes) -> Order:
     """The JSON object in text, without NaN and Infinity, which JSON does not know but Python reads."""
     if len(text) > LARGEST_ORDER:
         raise BadMessage("an order is too long")
@@ -60,11 +68,11 @@ def parse_order(text):
     return order
 
 
-def _no_constant(name):
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def to_json(document):
+def to_json(document: object) -> str:
     """document as JSON that JavaScript reads: null for NaN and infinities."""
     try:
         return json.dumps(document, allow_nan=False, separators=(",", ":"))
@@ -72,7 +80,7 @@ def to_json(document):
         return json.dumps(_finite(document), allow_nan=False, separators=(",", ":"))
 
 
-def _finite(value):
+def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -80,7 +88,7 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def integer(order, name, low, end):
+def integer(order: Order, name: str, low: int, end: int) -> int:
     """The field name as an int in [low, end)."""
     value = order.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value < end:
@@ -88,12 +96,12 @@ def integer(order, name, low, end):
     return value
 
 
-def number(order, name, dtype, low=-math.inf):
+def number(order: Order, name: str, dtype: FloatDtype, low: float = -math.inf) -> float:
     """The field name as a float, which is finite also once it has the network's dtype, and at least low."""
     return _number(order.get(name), name, dtype, low)
 
 
-def numbers(order, name, dtype, count):
+def numbers(order: Order, name: str, dtype: FloatDtype, count: int) -> Floats:
     """The field name, a list of count finite numbers, as an array."""
     values = order.get(name)
     if not isinstance(values, list) or len(values) != count:
@@ -101,12 +109,12 @@ def numbers(order, name, dtype, count):
     return np.array([_number(value, name, dtype) for value in values], dtype)
 
 
-def _number(value, name, dtype, low=-math.inf):
+def _number(value: object, name: str, dtype: FloatDtype, low: float = -math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise BadMessage(f"{name} is no number")
     with np.errstate(over="ignore"):
         try:
-            converted = dtype.type(value)
+            converted = float(dtype.type(value))
         except OverflowError:
             converted = math.inf
     if not (math.isfinite(converted) and value >= low):
@@ -114,15 +122,16 @@ def _number(value, name, dtype, low=-math.inf):
     return float(value)
 
 
-def choice(order, name, options):
+def choice(order: Order, name: str, options: Collection[Choice]) -> Choice:
     """The field name, which is one of the options."""
     value = order.get(name)
-    if not isinstance(value, (str, bool)) or value not in options:
-        raise BadMessage(f"{name} is none of {', '.join(map(str, options))}")
-    return value
+    for option in options:
+        if isinstance(value, (str, bool)) and value == option:
+            return option
+    raise BadMessage(f"{name} is none of {', '.join(map(str, options))}")
 
 
-def text(order, name, longest=200):
+def text(order: Order, name: str, longest: int = 200) -> str:
     """The field name, a string that is not too long."""
     value = order.get(name)
     if not isinstance(value, str) or len(value) > longest:

@@ -8,19 +8,34 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..activations import AnyActivation
+from ..arrays import Floats
+from ..custom.activation import CustomActivation
 from ..network import MLP
 from ..training.state import TrainingState
 from . import subject
 from .protocol import Refused
+from .subject import Data
 from .twin import OPTIMIZERS, Position, Slice, Twin
 
 MOST_UNDONE, LARGEST_UNDO = 200, 2**26  # steps, and bytes of all of them
 MOST_POINTS = 400  # of the curves
 MOST_PARAMETERS = 8_000_000
+
+Point = tuple[int, float, float | None, float | None]  # of the curves: images seen, loss, test loss and accuracy
+
+
+class Tab(Protocol):
+    """What the room knows of a client."""
+
+    changed: asyncio.Event
 
 
 @dataclass
@@ -29,15 +44,15 @@ class Moment:
 
     label: str
     net: MLP
-    parameters: np.ndarray
+    parameters: Floats
     optimizer: tuple[str, float]  # with its learning rate
     gathered: TrainingState  # by the optimizer
     position: Position
-    points: list
-    gesture: object = None
+    points: list[Point]
+    gesture: int | None = None
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self.parameters.nbytes + sum(array.nbytes for array in self.gathered.arrays.values())
 
 
@@ -72,48 +87,51 @@ class Training:
     rate: float = 0.0  # images a second
     loss: float | None = None  # of the last slice's rows, each before the step that trained on it
     row: int | None = None  # of the data: the image being learnt from
-    losses: list = field(default_factory=list)  # (loss, rows) since the last point of the curves
+    losses: list[tuple[float, int]] = field(default_factory=list)  # (loss, rows) since the last point of the curves
 
 
 class Room:
     """A network, its data and what was done to it; version counts changes of parameters, structure those of layers."""
 
-    def __init__(self, net, data=None, is_loading=False):
-        self.clients, self.wake = set(), asyncio.Event()
+    def __init__(self, net: MLP, data: Data | None = None, is_loading: bool = False) -> None:
+        self.clients: set[Tab] = set()
+        self.wake = asyncio.Event()
         self.data, self.is_loading = data, is_loading
         self.settings, self.training, self.test = Settings(), Training(), Test()
-        self.undone, self.done, self.points = [], [], []
+        self.undone: list[Moment] = []
+        self.done: list[Moment] = []
+        self.points: list[Point] = []
         self.version = self.structure = 0
         self.last_touch = -1e9
         self._take(net, Position(net.seed, net.epochs_trained))
         self.settings.learning_rate = self.default_rates["sgd"]
 
     @property
-    def default_rates(self):
+    def default_rates(self) -> dict[str, float]:
         """{name: learning rate} of the optimizers that can be chosen: their own, and for plain descent as the loss is."""
         of_lesson = self.net.loss == "squared_error" and self.net.layer_activations[-1] != "identity"
-        own = {name: optimizer.learning_rate for name, optimizer in OPTIMIZERS.items()}
+        own: dict[str, Any] = {name: optimizer.learning_rate for name, optimizer in OPTIMIZERS.items()}
         return {**own, "sgd": 3.0} if of_lesson else own
 
     # What changes
 
-    def changed(self, structure=False):
+    def changed(self, structure: bool = False) -> None:
         """Tell all tabs."""
         self.version += 1
         self.structure += structure
         self.notify()
 
-    def notify(self):
+    def notify(self) -> None:
         self.wake.set()
         for client in self.clients:
             client.changed.set()
 
-    def set_data(self, data):
+    def set_data(self, data: Data | None) -> None:
         self.data, self.is_loading, self.test = data, False, Test()
         self._describe()
         self.changed(structure=True)
 
-    def _take(self, net, position):
+    def _take(self, net: MLP, position: Position) -> None:
         if getattr(self, "net", None) is not net:
             self.net, self.twin = net, Twin(net)
             self.structure += 1
@@ -122,7 +140,7 @@ class Room:
         self.training.loss = self.training.row = None
         self._describe()
 
-    def _describe(self):
+    def _describe(self) -> None:
         self.output_kind = subject.output_kind(self.net)
         self.inputs = subject.inputs(self.net, self.data)
         unfit = subject.why_unfit(self.net, self.data, self.is_loading)
@@ -131,7 +149,7 @@ class Room:
 
     # Undo and redo
 
-    def remember(self, label, gesture=None):
+    def remember(self, label: str, gesture: int | None = None) -> None:
         """Keep the moment before a change; changes of one gesture, such as a slider's way, are one."""
         if gesture is not None and self.done and self.done[-1].gesture == gesture and not self.undone:
             return
@@ -141,13 +159,13 @@ class Room:
         while len(self.done) > MOST_UNDONE or size > LARGEST_UNDO and len(self.done) > 1:
             size -= self.done.pop(0).size
 
-    def undo(self):
+    def undo(self) -> None:
         self._go_back(self.done, self.undone)
 
-    def redo(self):
+    def redo(self) -> None:
         self._go_back(self.undone, self.done)
 
-    def _go_back(self, source, target):
+    def _go_back(self, source: list[Moment], target: list[Moment]) -> None:
         self.pause()
         if not source:
             return
@@ -161,14 +179,15 @@ class Room:
         self.points = list(moment.points)
         self.changed()
 
-    def _moment(self, label, gesture):
+    def _moment(self, label: str, gesture: int | None) -> Moment:
         optimizer = self.settings.optimizer, self.settings.learning_rate
         parameters, points = self.net.parameters.copy(), list(self.points)
         return Moment(label, self.net, parameters, optimizer, self.twin.kept(), self.position, points, gesture)
 
     # Turning knobs
 
-    def turn(self, layer, neuron, inputs=(), weights=(), bias=None, gesture=None):
+    def turn(self, layer: int, neuron: int, inputs: Sequence[int] = (), weights: ArrayLike = (),
+             bias: float | None = None, gesture: int | None = None) -> None:  # fmt: skip
         """Set some weights of a neuron, and its bias."""
         self.touched()
         self.remember("change of weights" if len(inputs) else "change of bias", gesture)
@@ -179,7 +198,7 @@ class Room:
         self.training.diverged = False
         self.changed()
 
-    def scale(self, layer, neuron, factor):
+    def scale(self, layer: int, neuron: int, factor: float) -> None:
         """Multiply a neuron's weights and bias: 0 silences it, -1 turns it round."""
         label = {0.0: "zeroing", -1.0: "flip"}.get(factor, f"scaling by {factor:g}")
         with np.errstate(all="ignore"):
@@ -191,14 +210,14 @@ class Room:
         self.net.biases[layer][neuron] = bias
         self.changed()
 
-    def fresh(self, seed):
+    def fresh(self, seed: int) -> None:
         """Other first weights, of the same network."""
         self.pause()
         self.remember("fresh weights")
         self.net.parameters[...] = self._made(self.net.layer_sizes, self._hidden_activations(), seed).parameters
         self._begin_again(seed)
 
-    def rebuild(self, hidden_sizes, activation, seed):
+    def rebuild(self, hidden_sizes: Sequence[int], activation: str, seed: int) -> None:
         """Another network between the same inputs and outputs."""
         sizes = [self.net.layer_sizes[0], *hidden_sizes, self.net.layer_sizes[-1]]
         n_parameters = sum((n_in + 1) * n_out for n_in, n_out in zip(sizes, sizes[1:]))
@@ -211,9 +230,9 @@ class Room:
         self._take(net, Position(seed))
         self._begin_again(seed)
 
-    def load(self, content):
+    def load(self, content: bytes) -> None:
         """Another network from the bytes of a file that MLP.save wrote."""
-        own = [a for a in self.net.layer_activations if not isinstance(a, str)]
+        own = [a for a in self.net.layer_activations if isinstance(a, CustomActivation)]
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "network.npz")
             with open(path, "wb") as file:
@@ -228,7 +247,7 @@ class Room:
         self.points = []
         self.changed()
 
-    def file(self):
+    def file(self) -> bytes:
         """The network as the bytes that MLP.save writes."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "network.npz")
@@ -236,17 +255,17 @@ class Room:
             with open(path, "rb") as file:
                 return file.read()
 
-    def _hidden_activations(self):
+    def _hidden_activations(self) -> list[AnyActivation]:
         return list(self.net.layer_activations[:-1])
 
-    def _made(self, sizes, activations, seed):
-        net = self.net
+    def _made(self, sizes: Sequence[int], activations: Any, seed: int) -> MLP:
+        net: Any = self.net  # whose activations and loss are names that MLP takes
         return MLP(
             sizes, activation=activations, output_activation=net.layer_activations[-1], loss=net.loss,
             dtype=net.dtype, seed=seed, backend=net.backend, n_threads=net.n_threads, input_scale=net.input_scale, task=net.task,
         )  # fmt: skip
 
-    def _begin_again(self, seed):
+    def _begin_again(self, seed: int) -> None:
         self._take(self.net, Position(seed))
         self.twin.begin_again()
         self.points = []
@@ -254,14 +273,14 @@ class Room:
 
     # Training
 
-    def choose(self, optimizer):
+    def choose(self, optimizer: str) -> None:
         """Train by another optimizer from now on, at its default learning rate."""
         if optimizer != self.settings.optimizer:
             self.remember("change of optimizer")
             self.settings.optimizer, self.settings.learning_rate = optimizer, self.default_rates[optimizer]
             self.notify()
 
-    def start(self):
+    def start(self) -> None:
         if self.why_not:
             raise Refused(f"training is off: {self.why_not}")
         if self.training.running:
@@ -272,25 +291,26 @@ class Room:
         self.training.running = True
         self.notify()
 
-    def pause(self):
+    def pause(self) -> None:
         self.training.running = False
         self.training.rate = 0.0
         self.notify()
 
-    def one_step(self):
+    def one_step(self) -> None:
         if self.why_not:
             raise Refused(f"training is off: {self.why_not}")
         self.pause()
         self.remember("one step")
+        assert self.data is not None
         part = Slice(self.data, self.position, self.settings.batch_size)
         self.take_over(part, self.train(part))
 
-    def train(self, part):
+    def train(self, part: Slice) -> float:
         """Train the twin on a slice; its mean loss. May run in a thread: it leaves the room alone."""
         optimizer = replace(OPTIMIZERS[self.settings.optimizer], learning_rate=self.settings.learning_rate)
         return self.twin.train(self.net.parameters, part, optimizer, self.settings.batch_size)
 
-    def take_over(self, part, loss):
+    def take_over(self, part: Slice, loss: float) -> None:
         """Make the twin's parameters the network's."""
         self.net.parameters[...] = self.twin.parameters
         self.position, training = part.end, self.training
@@ -302,13 +322,14 @@ class Room:
             self.diverge()
         self.changed()
 
-    def diverge(self):
+    def diverge(self) -> None:
         self.training.diverged = True
         self.pause()
 
-    def examine(self):
+    def examine(self) -> Test:
         """The Test of the network as it is; may run in a thread."""
         data, net, version = self.data, self.net, self.version
+        assert data is not None
         result = net.evaluate(data.x_test, data.y_test)
         outputs = net.forward(data.x_test)
         test = Test(result.loss, result.accuracy, version=version)
@@ -319,7 +340,7 @@ class Room:
             np.add.at(test.confusion, (subject.classes_of(data.y_test), test.answers), 1)
         return test
 
-    def record(self, test):
+    def record(self, test: Test) -> None:
         """Take an examination for the present one, and as a point of the curves."""
         self.test = test
         losses, self.training.losses = self.training.losses, []
@@ -330,6 +351,6 @@ class Room:
                 self.points = self.points[::2]
         self.notify()
 
-    def touched(self):
+    def touched(self) -> None:
         """Somebody draws or turns knobs, to which training gives way."""
         self.last_touch = time.monotonic()

@@ -10,16 +10,17 @@ import sys
 from importlib import resources
 
 try:
-    from websockets.asyncio.server import serve
+    from websockets.asyncio.server import ServerConnection, serve
     from websockets.datastructures import Headers
     from websockets.exceptions import ConnectionClosed
-    from websockets.http11 import Response
+    from websockets.http11 import Request, Response
 except ImportError as error:
     raise ImportError('fastmlp.page needs websockets; install it with: pip install "fastmlp[page]"') from error
 
 from . import protocol
 from .door import LEFT_ALONE, Door
 from .protocol import BadMessage
+from .room import Room
 
 ADDRESS = "127.0.0.1"
 PORTS_TRIED = 50
@@ -42,7 +43,7 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
-def static_files():
+def static_files() -> dict[str, tuple[str, bytes]]:
     """{path: (content type, bytes)}: all that can be fetched."""
     files = {}
     for file in resources.files(__package__).joinpath("static").iterdir():
@@ -55,14 +56,14 @@ def static_files():
 class Server(Door):
     """Serves a room at a port, or at the next free one, until closed."""
 
-    def __init__(self, room, port, token=None, left_alone=LEFT_ALONE):
+    def __init__(self, room: Room, port: int, token: str | None = None, left_alone: float = LEFT_ALONE) -> None:
         super().__init__(room, left_alone)
         self._first_port = port
         self.token = token or secrets.token_urlsafe(24)
         self.files = static_files()
         self.connections = 0
 
-    async def start(self):
+    async def start(self) -> None:
         """Listen."""
         port = self._first_port
         for candidate in range(port, min(port + PORTS_TRIED, 65536)):
@@ -83,16 +84,16 @@ class Server(Door):
         self.open()
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"http://{ADDRESS}:{self.port}/#token={self.token}"
 
-    async def close(self):
+    async def close(self) -> None:
         """End all connections, in order."""
         self.shut()
         self._listening.close(code=1001, reason="the server has ended")
         await self._listening.wait_closed()
 
-    def _answer(self, connection, request):
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """The response to a request, or None where it may become a socket."""
         if request.headers.get_all("Host") not in [[host] for host in self.hosts]:
             return _response(http.HTTPStatus.FORBIDDEN, "this host is not served here")
@@ -107,7 +108,7 @@ class Server(Door):
         kind, content = self.files[request.path]
         return _response(http.HTTPStatus.OK, content, kind)
 
-    async def _talk(self, connection):
+    async def _talk(self, connection: ServerConnection) -> None:
         if self.connections >= MOST_CLIENTS:
             return await connection.close(1013, "too many tabs")
         self.connections += 1
@@ -124,7 +125,7 @@ class Server(Door):
         finally:
             self.connections -= 1
 
-    async def _admit(self, connection):
+    async def _admit(self, connection: ServerConnection) -> None:
         """Read the first message, which must hold the token."""
         try:
             async with asyncio.timeout(HELLO_WITHIN):
@@ -139,7 +140,7 @@ class Server(Door):
             raise BadMessage("token")
 
 
-def _response(status, content, kind="text/plain; charset=utf-8"):
+def _response(status: http.HTTPStatus, content: str | bytes, kind: str = "text/plain; charset=utf-8") -> Response:
     body = content if isinstance(content, bytes) else f"{content}\n".encode()
     return Response(
         status.value, status.phrase, Headers({**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}), body

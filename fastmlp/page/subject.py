@@ -1,9 +1,13 @@
 """What a network is about: its data, what its inputs look like, and what its outputs are called."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import Floats, Integers
+from ..network import MLP
 
 SMALLEST_SIDE = 8  # of a square of inputs that is taken for an image
 MOST_SLIDERS = 64
@@ -18,7 +22,7 @@ class Data(NamedTuple):
     y_test: np.ndarray
 
 
-def as_data(data):
+def as_data(data: Any) -> Data:
     """Data from (x, y), (x, y, x_test, y_test) or (x, y, (x_test, y_test)); held out is a tenth where none is given."""
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3, 4):
         raise TypeError("data must be (x, y) or (x, y, x_test, y_test)")
@@ -30,14 +34,14 @@ def as_data(data):
         raise ValueError(f"data must hold two or more samples and as many targets, not {len(x)} and {len(y)}")
     if not rest:
         held_out = max(1, len(x) // 10)
-        x, y, rest = x[:-held_out], y[:-held_out], (x[-held_out:], y[-held_out:])
+        x, y, rest = x[:-held_out], y[:-held_out], [x[-held_out:], y[-held_out:]]
     x_test, y_test = map(np.asarray, rest)
     if len(x_test) != len(y_test) or not len(x_test):
         raise ValueError(f"the held-out data have {len(x_test)} samples and {len(y_test)} targets")
     return Data(x.reshape(len(x), -1), y, x_test.reshape(len(x_test), -1), y_test)
 
 
-def without_derivative(net):
+def without_derivative(net: MLP) -> str | None:
     """Why net cannot be trained at all, in words for the user, or None."""
     for activation in net.layer_activations:
         if not isinstance(activation, str) and not activation.has_derivative:
@@ -45,7 +49,7 @@ def without_derivative(net):
     return None
 
 
-def why_unfit(net, data, is_loading):
+def why_unfit(net: MLP, data: Data | None, is_loading: bool) -> str | None:
     """Why net cannot take these data, in words for the user, or None."""
     if data is None:
         return "the data are still being prepared" if is_loading else "there are no data to train on"
@@ -60,24 +64,24 @@ def why_unfit(net, data, is_loading):
     return None
 
 
-def output_kind(net):
+def output_kind(net: MLP) -> str:
     """What the outputs are: "classes", "binary" (one of two classes), "labels" (several may be right) or "regression"."""
     if net.task == "numbers":
         return "regression"
     return net.task if net.layer_sizes[-1] > 1 else "binary"
 
 
-def inputs(net, data):
+def inputs(net: MLP, data: Data | None) -> dict[str, Any]:
     """How the inputs are shown and given: {"kind": "pad", "plane", "sliders" or "rows", ...}."""
     n_in = net.layer_sizes[0]
-    fitting = data is not None and data.x.shape[1] == n_in
+    fitting = data if data is not None and data.x.shape[1] == n_in else None
     side = math.isqrt(n_in)
     if side * side == n_in and side >= SMALLEST_SIDE:
-        return {"kind": "pad", "side": side, "pixels": net.input_scale != 1 or fitting and data.x.dtype == np.uint8}
+        return {"kind": "pad", "side": side, "pixels": net.input_scale != 1 or bool(fitting and fitting.x.dtype == np.uint8)}
     kind = "plane" if n_in == 2 else "sliders" if n_in <= MOST_SLIDERS else "rows"
     low, high = np.full(n_in, -1.0), np.ones(n_in)
     if fitting:
-        sample = np.asarray(data.x[:5000], np.float64)
+        sample = np.asarray(fitting.x[:5000], np.float64)
         low, high = sample.min(axis=0), sample.max(axis=0)
         low, high = np.where(low < high, low, low - 1), np.where(low < high, high, high + 1)
         margin = 0.1 * (high - low)
@@ -89,20 +93,23 @@ def inputs(net, data):
     }
     if kind == "plane" and fitting:
         shown = slice(0, 400)
-        described["points"] = np.asarray(data.x[shown], np.float64).round(4).tolist()
-        described["labels"] = classes_of(data.y[shown]).tolist()
+        described["points"] = np.asarray(fitting.x[shown], np.float64).round(4).tolist()
+        described["labels"] = classes_of(fitting.y[shown]).tolist()
     return described
 
 
-def classes_of(y):
+def classes_of(y: ArrayLike) -> Integers:
     """The class of each target: itself, or where one-hot its largest; for real targets whether they exceed 1/2."""
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
-        return np.argmax(y, axis=1)
+        largest: Integers = np.argmax(y, axis=1)
+        return largest
     y = y.reshape(len(y))
-    return y.astype(np.int64) if y.dtype.kind in "biu" else (y > 0.5).astype(np.int64)
+    is_class = y.dtype.kind in "biu"
+    classes: Integers = y.astype(np.int64) if is_class else (y > 0.5).astype(np.int64)
+    return classes
 
 
-def answers(outputs):
+def answers(outputs: Floats) -> Integers:
     """The class of each row of outputs, as MLP.predict of a classifier gives it."""
     return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)

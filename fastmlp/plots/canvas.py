@@ -2,11 +2,22 @@
 
 import io
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator
+from numpy.typing import ArrayLike
+
+from ..activations import AnyActivation
+
+Column = Sequence[float | None]
+Columns = Mapping[str, Column]  # of a History
 
 POSITIVE, NEGATIVE, HIGHLIGHT = (
     "#0b6fc2",
@@ -17,16 +28,38 @@ MUTED = "#6b7280"
 SIGNED = LinearSegmentedColormap.from_list("fastmlp", ["#8a3a00", NEGATIVE, "#fbfaf8", POSITIVE, "#063d6e"])
 
 
+class Network(Protocol):
+    """What pictures ask of an MLP."""
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def layer_activations(self) -> tuple[AnyActivation, ...]: ...
+    @property
+    def weights(self) -> tuple[np.ndarray, ...]: ...
+    @property
+    def biases(self) -> tuple[np.ndarray, ...]: ...
+    def forward(self, x: ArrayLike) -> np.ndarray: ...
+    def activations(self, x: ArrayLike) -> list[np.ndarray]: ...
+
+
 class Picture(Axes):
     """Axes on a figure of their own, which a notebook shows as a PNG."""
 
-    def _repr_png_(self):
+    def _repr_png_(self) -> bytes:
         png = io.BytesIO()
-        self.figure.savefig(png, format="png", dpi=110)
+        write_png(self, png)
         return png.getvalue()
 
 
-def axes(ax, width, height):
+def write_png(ax: Axes, file: Path | BinaryIO) -> None:
+    """Write the figure that axes are on."""
+    figure = ax.figure
+    assert isinstance(figure, Figure)
+    figure.savefig(file, format="png", dpi=110)
+
+
+def axes(ax: Axes | None, width: float, height: float) -> Axes:
     """ax itself, or new axes on a figure of width x height inches."""
     if ax is not None:
         return ax
@@ -34,20 +67,20 @@ def axes(ax, width, height):
     return figure.add_subplot(axes_class=Picture)
 
 
-def symmetric(values):
+def symmetric(values: np.ndarray) -> Normalize:
     """The scale from minus to plus the largest finite magnitude, so that zero is the palest."""
     magnitudes = np.abs(values[np.isfinite(values)])
     largest = float(magnitudes.max(initial=0)) or 1.0
     return Normalize(-largest, largest)
 
 
-def side_of(size):
+def side_of(size: int) -> int | None:
     """The side of the square that size pixels make, or None."""
     side = math.isqrt(size)
     return side if side * side == size else None
 
 
-def bare(ax):
+def bare(ax: Axes) -> Axes:
     """Without ticks and frame."""
     ax.set_xticks([])
     ax.set_yticks([])
@@ -55,7 +88,14 @@ def bare(ax):
     return ax
 
 
-def tiles(images, columns, gap=2):
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at integers alone."""
+    locator = AutoLocator()
+    locator.set_params(integer=True)
+    axis.set_major_locator(locator)
+
+
+def tiles(images: np.ndarray, columns: int, gap: int = 2) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """One image of all images (n, height, width), row by row, with gaps of NaN: and each tile's left upper corner."""
     n, height, width = images.shape
     rows = -(-n // columns)

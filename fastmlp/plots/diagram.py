@@ -1,26 +1,33 @@
 """The drawing that learners know: columns of neurons, and the lines between them."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle
+from numpy.typing import ArrayLike
 
-from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, axes, bare, side_of
+from ..activations import AnyActivation
+from ..arrays import Doubles
+from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, Network, axes, bare, side_of
 
 MOST_DRAWN = 16  # neurons of a layer
 STEP = 0.75  # from layer to layer, of the height of a column
 BOTTOM, TOP = -0.6, 0.52
 
 
-def network(net, image, ax=None):
+def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
 
     net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the
     true count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations
-    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange.
+    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange. ax: matplotlib Axes
+    to draw on; None makes new ones. Returns them.
     """
     activations = [np.asarray(a, np.float64) for a in net.activations(np.asarray(image).reshape(-1))]
-    side = side_of(net.layer_sizes[0])
-    is_picture = side is not None and side >= 8
+    side = side_of(net.layer_sizes[0]) or 0
+    is_picture = side >= 8
     columns = [_Column(i, a, i == len(activations) - 1) for i, a in enumerate(activations)]
     radius = min(column.radius for column in columns[is_picture:])
     for column in columns:
@@ -48,7 +55,7 @@ def network(net, image, ax=None):
 class _Column:
     """Where the neurons of a layer stand, and how active they are."""
 
-    def __init__(self, layer, activations, is_last):
+    def __init__(self, layer: int, activations: Doubles, is_last: bool) -> None:
         self.layer, self.activations, self.is_last, self.size = layer, activations, is_last, len(activations)
         self.x = STEP * layer
         half = MOST_DRAWN // 2
@@ -64,7 +71,7 @@ class _Column:
         self.radius = 0.36 * gap
         self.y = [gap * ((places - 1) / 2 - slot) for slot in slots]
 
-    def draw(self, ax, activation):
+    def draw(self, ax: Axes, activation: AnyActivation | None) -> None:
         bounded = activation in ("sigmoid", "softmax")
         scale = 1.0 if bounded else np.abs(self.activations[np.isfinite(self.activations)]).max(initial=0) or 1.0
         winner = int(np.argmax(self.activations)) if self.is_last and self.size > 1 else None
@@ -81,7 +88,7 @@ class _Column:
             ax.text(self.x, 0, "⋮", ha="center", va="center", fontsize=11, color=MUTED)
 
 
-def _draw_lines(ax, before, after, weights):
+def _draw_lines(ax: Axes, before: "_Column", after: "_Column", weights: Doubles) -> None:
     products = weights[np.ix_(before.drawn, after.drawn)] * before.activations[before.drawn][:, None]
     products[~np.isfinite(products)] = 0
     segments, strengths = [], []
@@ -92,7 +99,7 @@ def _draw_lines(ax, before, after, weights):
     _add(ax, segments, strengths)
 
 
-def _draw_bundle(ax, first, products):
+def _draw_bundle(ax: Axes, first: _Column, products: Doubles) -> None:
     """One curve from the image to each neuron, for the sum of its products."""
     products[~np.isfinite(products)] = 0
     t = np.linspace(0, 1, 30)
@@ -102,7 +109,7 @@ def _draw_bundle(ax, first, products):
     _add(ax, segments, products.sum(axis=0)[first.drawn])
 
 
-def _add(ax, segments, strengths):
+def _add(ax: Axes, segments: Sequence[ArrayLike], strengths: ArrayLike) -> None:
     strengths = np.asarray(strengths)
     share = np.abs(strengths) / (np.abs(strengths).max(initial=0) or 1)
     order = np.argsort(share)
@@ -114,9 +121,9 @@ def _add(ax, segments, strengths):
     ax.add_collection(lines)
 
 
-def _rgb(colour):
+def _rgb(colour: str) -> tuple[float, ...]:
     return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
-def _mix(dark, light, share):
+def _mix(dark: str, light: str, share: float) -> tuple[float, ...]:
     return tuple(a + (b - a) * share for a, b in zip(_rgb(dark), _rgb(light)))

@@ -1,18 +1,25 @@
 """All pictures of a network, written to a folder: what the command line's --plot does."""
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from .canvas import side_of
+from .canvas import Columns, Network, side_of, write_png
 from .curves import learning_curves
 from .diagram import network
 from .mistakes import confusion_matrix, worst_mistakes
 from .weights import receptive_field, weights
 
 
-def save_network(net, folder, image=None):
-    """Write the weights of every layer, and with an image the network at work on it, as PNG; returns the paths."""
+def save_network(net: Network, folder: str | PathLike[str], image: ArrayLike | None = None) -> list[Path]:
+    """Write the weights of every layer, and with an image the network at work on it, as PNG; returns the paths.
+
+    net: an MLP. folder: made where it is missing. image: one sample, or None.
+    """
     pictures = {f"weights-{layer + 1}": weights(net, layer) for layer in range(len(net.weights))}
     if image is not None:
         pictures["network"] = network(net, image)
@@ -22,19 +29,22 @@ def save_network(net, folder, image=None):
     return _save(pictures, folder)
 
 
-def save_training(net, history, x, y, folder):
+def save_training(net: Network, history: Columns, x: np.ndarray, y: ArrayLike, folder: str | PathLike[str]) -> list[Path]:
     """Write save_network's pictures, the learning curves, and how net does on images x with labels y; returns the
-    paths."""
-    pictures = {"learning-curves": learning_curves(history)} if history.epochs else {}
+    paths.
+
+    net: an MLP. history: what its fit returned. x, y: (rows, n_in) and (rows,). folder: made where it is missing.
+    """
+    pictures = {"learning-curves": learning_curves(history)} if history.get("loss") else {}
     pictures["confusion-matrix"] = confusion_matrix(net, x, y)
     pictures["worst-mistakes"] = worst_mistakes(net, x, y)
     return save_network(net, folder, x[0]) + _save(pictures, folder)
 
 
-def _save(pictures, folder):
+def _save(pictures: Mapping[str, Axes], folder: str | PathLike[str]) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png" for name in pictures]
     for path, ax in zip(paths, pictures.values()):
-        ax.figure.savefig(path, dpi=110)
+        write_png(ax, path)
     return paths

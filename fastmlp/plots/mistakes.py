@@ -1,19 +1,24 @@
 """What a network takes for what, and the images on which it is most wrong."""
 
-import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from typing import Any
 
-from .canvas import MUTED, NEGATIVE, POSITIVE, axes, bare, side_of, tiles
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from numpy.typing import ArrayLike, NDArray
+
+from .canvas import MUTED, NEGATIVE, POSITIVE, Network, axes, bare, side_of, tiles
 
 RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", POSITIVE])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", NEGATIVE])
 
 
-def confusion_matrix(net, x, y, ax=None):
+def confusion_matrix(net: Network, x: ArrayLike, y: ArrayLike, ax: Axes | None = None) -> Axes:
     """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's
     share.
 
-    x, y: samples and their integer labels.
+    net: an MLP. x, y: samples and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
+    ones. Returns them.
     """
     answers = _answers(net.forward(x))
     y = np.asarray(y)
@@ -40,10 +45,12 @@ def confusion_matrix(net, x, y, ax=None):
     return ax
 
 
-def worst_mistakes(net, x, y, n=20, ax=None):
+def worst_mistakes(net: Network, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes | None = None) -> Axes:
     """The n images whose right answer gets the least, of those that are answered wrongly.
 
-    x, y: images and their integer labels. Above each: what it is, what the network answers, and that output.
+    net: an MLP. x, y: images and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
+    ones. Above each image: what it is, what the network answers, and that output. Returns the Axes. Raises ValueError where the
+    rows of x make no square.
     """
     outputs = np.asarray(net.forward(x), np.float64)
     answers = _answers(outputs)
@@ -67,13 +74,13 @@ def worst_mistakes(net, x, y, n=20, ax=None):
     for row, (left, top) in zip(worst, corners):
         ax.text(left, top - 1.2, f"{y[row]} read as ", fontsize=8, va="bottom")
         answer = f"{answers[row]}  {outputs[row, answers[row]]:.2f}"
-        style = {"fontsize": 8, "va": "bottom", "ha": "right", "color": NEGATIVE, "weight": "bold"}
+        style: dict[str, Any] = {"fontsize": 8, "va": "bottom", "ha": "right", "color": NEGATIVE, "weight": "bold"}
         ax.text(left + side - 1, top - 1.2, answer, **style)
     ax.set_ylim(sheet.shape[0], -side / 3.5)
     return ax
 
 
-def _answers(outputs):
+def _answers(outputs: np.ndarray) -> NDArray[np.int64]:
     """The class of each row, as MLP.predict of a classifier gives it."""
     outputs = np.asarray(outputs)
     return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)

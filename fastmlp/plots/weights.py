@@ -1,17 +1,20 @@
 """What neurons look for: their weights as images."""
 
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from .canvas import SIGNED, axes, bare, side_of, symmetric, tiles
+from .canvas import SIGNED, Network, axes, bare, side_of, symmetric, tiles, whole_numbers
 
 MOST_NEURONS = 64
 
 
-def weights(net, layer=0, ax=None):
+def weights(net: Network, layer: int = 0, ax: Axes | None = None) -> Axes:
     """The incoming weights of every neuron of a layer: blue for, orange against, pale is zero; one scale for all.
 
     net: an MLP. layer: 0 is the first hidden layer. Where the layer's inputs make a square (784 = 28 x 28), each neuron
-    is an image of that side, at most 64 of them; elsewhere the whole matrix is one image, a column a neuron.
+    is an image of that side, at most 64 of them; elsewhere the whole matrix is one image, a column a neuron. ax: matplotlib
+    Axes to draw on; None makes new ones. Returns them.
     """
     matrix = np.asarray(net.weights[layer], np.float64)
     n_in, n_out = matrix.shape
@@ -21,7 +24,7 @@ def weights(net, layer=0, ax=None):
         image = ax.imshow(matrix, SIGNED, symmetric(matrix), interpolation="nearest", aspect="auto")
         ax.set(xlabel="neuron", ylabel="its weight from input", title=f"weights of layer {layer + 1}")
         for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
+            whole_numbers(axis)
         ax.figure.colorbar(image, ax=ax, label="weight")
         return ax
     drawn = min(n_out, MOST_NEURONS)
@@ -37,11 +40,11 @@ def weights(net, layer=0, ax=None):
     return ax
 
 
-def receptive_field(net, neuron, image, ax=None):
+def receptive_field(net: Network, neuron: int, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """Weights times image of a neuron of the first layer, pixel by pixel: what in this image speaks for it and against.
 
-    neuron: its number. image: n_in numbers or uint8 pixels that make a square. The title holds the sum
-    z = sum_i w_i x_i + b and a = f(z).
+    net: an MLP. neuron: its number. image: n_in numbers or uint8 pixels that make a square. ax: matplotlib Axes to draw on; None
+    makes new ones. Returns them. The title holds the sum z = sum_i w_i x_i + b and a = f(z). Raises ValueError for other images.
     """
     layer_activations = net.activations(np.asarray(image).reshape(-1))
     x = np.asarray(layer_activations[0], np.float64)

@@ -19,14 +19,15 @@ The compiled kernels and the Numba ones compute the same bits faster; the tests 
 from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, fma, ordered_sum, sum_of_products
 from .elementary import exp, expm1, log, log1p, sigmoid, tanh
-from .engine import Dropout, Engine, Samples, Steps, Update, classes, labels
+from .engine import Correct, Dropout, Engine, Samples, Steps, Update, classes, labels
 from .layers import dense_backward, dense_forward
 from .losses import output_gradient, row_losses
 from .norms import sum_of_magnitudes, sum_of_squares
 from .updates import sgd_update, update
 
 __all__ = [
-    "CHUNK", "Dropout", "Engine", "Samples", "Steps", "Update", "activate", "activation_gradient", "check_environment", "classes",
+    "CHUNK", "Correct", "Dropout", "Engine", "Samples", "Steps", "Update", "activate", "activation_gradient",
+    "check_environment", "classes",
     "dense_backward", "dense_forward", "exp", "expm1", "fma", "labels", "log", "log1p", "ordered_sum", "output_gradient",
     "row_losses", "sgd_update", "sigmoid", "sum_of_magnitudes",
     "sum_of_products", "sum_of_squares", "tanh", "update",

@@ -4,12 +4,16 @@ Every backend has the class Engine with these methods and bits. What it is asked
 look at, the Steps to take through them, and the Update to make in each. The caller has checked all of them.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
+from ..activations import AnyActivation
 from ..architecture import layer_views
-from ..losses import LOSSES, name_of
+from ..arrays import Doubles, Floats
+from ..losses import LOSSES, AnyLoss, name_of
 from .activations import FUNCTIONS as ACTIVATION_FUNCTIONS
 from .activations import activate, activation_gradient
 from .arithmetic import CHUNK, check_environment, sum_of_products
@@ -38,7 +42,7 @@ class Samples(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
-    weights: np.ndarray | None = None
+    weights: Floats | None = None
     mean_over_rows: bool = False
     smoothing: float = 0.0
 
@@ -46,10 +50,10 @@ class Samples(NamedTuple):
 class Batch(NamedTuple):
     """Rows taken together: Samples' as the arithmetic takes them, y also before smoothing, for its classes."""
 
-    x: np.ndarray
-    y: np.ndarray
-    given_y: np.ndarray
-    weights: np.ndarray | None
+    x: Floats
+    y: Floats
+    given_y: Floats
+    weights: Floats | None
 
 
 class Steps(NamedTuple):
@@ -62,11 +66,11 @@ class Steps(NamedTuple):
     start: int
     stop: int
     batch_size: int
-    order: np.ndarray | None = None
+    order: NDArray[np.int64] | None = None
     before: int = 0
 
     @property
-    def count(self):
+    def n_steps(self) -> int:
         """How many steps they are."""
         return -(-(self.stop - self.start) // self.batch_size)
 
@@ -77,7 +81,7 @@ class Dropout(NamedTuple):
     thresholds: one of 16 bits for the inputs and each hidden layer; 0 leaves none out.
     """
 
-    thresholds: tuple
+    thresholds: tuple[int, ...]
     seed: int
 
 
@@ -92,14 +96,16 @@ class Update(NamedTuple):
     """
 
     rule: str
-    numbers: np.ndarray
-    state: tuple = ()
-    lines: tuple = ()
+    numbers: Floats
+    state: tuple[Floats, ...] = ()
+    lines: tuple[str, ...] = ()
     penalise_biases: bool = False
-    clip_norm: tuple | None = None
+    clip_norm: tuple[float, float] | None = None
 
 
 PENALTIES = ("l2", "l1", "decay")
+Correct = NDArray[np.uint8 | np.int32]
+Kept = list[tuple[NDArray[np.bool_], np.floating] | None]
 
 
 class Engine:
@@ -111,7 +117,8 @@ class Engine:
     have.
     """
 
-    def __init__(self, layer_sizes, activations, loss, parameters, n_threads=1, input_scale=1.0):
+    def __init__(self, layer_sizes: Sequence[int], activations: Sequence[AnyActivation], loss: AnyLoss,
+                 parameters: Floats, n_threads: int = 1, input_scale: float = 1.0) -> None:  # fmt: skip
         for activation in activations:
             if isinstance(activation, str):
                 named(ACTIVATION_FUNCTIONS, "activation", activation)
@@ -124,14 +131,14 @@ class Engine:
         self.dtype = parameters.dtype
         self.input_scale = self.dtype.type(input_scale)
 
-    def takes(self, x):
+    def takes(self, x: object) -> TypeGuard[np.ndarray]:
         """Whether a user's x can be passed on as it is; if not, validation.py is to be asked.
 
         That is an array (rows, n_in) of the parameters' dtype in C order, with a row in it.
         """
         return is_ready(x, self.dtype, 2) and x.shape[1] == self.sizes[0] and len(x) > 0
 
-    def takes_samples(self, x, y):
+    def takes_samples(self, x: object, y: object) -> bool:
         """Whether a user's x and y can be passed on as they are to train on.
 
         y: labels of a network with several outputs, or finite targets (rows, n_out) of a loss that takes any. Both are apart
@@ -146,7 +153,7 @@ class Engine:
             suits = is_ready(y, np.int64, 1) and n_out > 1 and len(y) == len(x) and y.min() >= 0 and y.max() < n_out
         return bool(suits and not any(np.may_share_memory(array, self.parameters) for array in (x, y)))
 
-    def forward(self, x, out=None):
+    def forward(self, x: np.ndarray, out: Floats | None = None) -> Floats:
         """The outputs (rows, n_out) for x, written into out where given."""
         check_environment()
         if out is None:
@@ -156,12 +163,12 @@ class Engine:
             out[start : start + BLOCK] = activations[-1]
         return out
 
-    def activations(self, x):
+    def activations(self, x: np.ndarray) -> list[Floats]:
         """Every layer's activations, input first: a list of arrays (rows, size)."""
         check_environment()
         return self._forward(self._inputs(x))[1]
 
-    def evaluate(self, samples, losses, correct):
+    def evaluate(self, samples: Samples, losses: Doubles, correct: Correct | None) -> None:
         """Fill losses (rows,) float64, and correct (rows,) unless it is None, without training; see train."""
         check_environment()
         for start in range(0, len(samples.x), BLOCK):
@@ -170,7 +177,8 @@ class Engine:
             sums, activations, _ = self._forward(batch.x)
             self._assess(sums[-1], activations[-1], batch, rows, losses, correct)
 
-    def gradients(self, samples, gradients, losses, divisor=None, carry=False):
+    def gradients(self, samples: Samples, gradients: Floats, losses: Doubles, divisor: float | None = None,
+                  carry: bool = False) -> None:  # fmt: skip
         """Write d(sum of the rows' losses / divisor)/d(parameters) into the flat array gradients, and fill losses (rows,).
 
         divisor: the sum of the rows' weights, or their number, unless given. carry: go on from the totals that gradients
@@ -192,12 +200,14 @@ class Engine:
             with np.errstate(all="ignore"):
                 gradients[...] = gradients + totals
 
-    def apply(self, gradients, update):
+    def apply(self, gradients: Floats, update: Update) -> None:
         """One step from gradients that were made elsewhere: the first of update's."""
         check_environment()
         self._apply(gradients, update, update.numbers[0])
 
-    def train(self, samples, update, steps=None, losses=None, correct=None, penalties=None, dropout=None):
+    def train(self, samples: Samples, update: Update, steps: Steps | None = None, losses: Doubles | None = None,
+              correct: Correct | None = None, penalties: tuple[Doubles, Doubles] | None = None,
+              dropout: Dropout | None = None) -> float | None:  # fmt: skip
         """Take the steps, or one on all rows; return the mean loss of their rows, by their weights.
 
         Where an input of a step is not finite, it and those after it are not taken, and the result is None.
@@ -214,9 +224,10 @@ class Engine:
         gradients = np.empty_like(self.parameters)
         for i, first in enumerate(range(start, stop, batch_size)):
             step = slice(first, min(first + batch_size, stop))
-            batch = self._batch(samples, step if order is None else order[step])
-            if not np.isfinite(batch.x).all():
+            of_step = step if order is None else order[step]
+            if not np.isfinite(samples.x[of_step]).all():
                 return None
+            batch = self._batch(samples, of_step)
             kept = self._kept_units(dropout, len(batch.x), before + i)
             sums, activations, dropped = self._forward(batch.x, kept)
             self._assess(sums[-1], activations[-1], batch, step, losses, correct)
@@ -231,39 +242,38 @@ class Engine:
         rows, weights = slice(start, stop), samples.weights
         return weighted_mean(losses[rows], None if weights is None else weights[rows if order is None else order[rows]])
 
-    def all_finite(self, array):
+    def all_finite(self, array: np.ndarray) -> bool:
         """Whether neither NaN nor infinity is in an array (rows, columns)."""
         return all(np.isfinite(array[start : start + BLOCK]).all() for start in range(0, len(array), BLOCK))
 
-    def _batch(self, samples, rows):
+    def _batch(self, samples: Samples, rows: slice | NDArray[np.int64]) -> Batch:
         y, weights = self._targets(samples.y[rows]), None if samples.weights is None else samples.weights[rows]
         n_classes = self.sizes[-1] if self.functions[-1] == "softmax" else 2
         drawn = smoothed(y, samples.smoothing, n_classes) if samples.smoothing else y
         return Batch(self._inputs(samples.x[rows]), drawn, y, weights)
 
-    def _forward(self, x, kept=None):
+    def _forward(self, x: Floats, kept: Kept | None = None) -> tuple[list[Floats], list[Floats], list[Floats]]:
         """([z of layer 1, ..., z of the output layer], [x, a of layer 1, ..., a of the output layer], what of these goes on:
         the same, but for the units that dropout leaves out)."""
         sums, activations, onward = [], [x], []
         for i, ((weights, bias), function) in enumerate(zip(self.layers, self.functions)):
-            onward.append(activations[-1] if kept is None or kept[i] is None else drop(activations[-1], *kept[i]))
+            onward.append(dropped(activations[-1], kept, i))
             sums.append(sum_of_products(onward[-1], weights, seed=bias))
             activations.append(activate(function, sums[-1]))
         return sums, activations, onward
 
-    def _backward(self, sums, activations, batch, divisor, gradients, onward, kept=None):
+    def _backward(self, sums: list[Floats], activations: list[Floats], batch: Batch, divisor: float, gradients: Floats,
+                  onward: list[Floats], kept: Kept | None = None) -> None:  # fmt: skip
         """Write the gradients of all layers, the output layer's first, into the flat array."""
         views = layer_views(gradients, self.sizes)
         grad_z = output_gradient(self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights)
         for i in reversed(range(len(self.layers))):
             grad_w, grad_b, grad_a = dense_backward(onward[i], self.layers[i][0], grad_z, input_gradient=i > 0)
             views[i][0][...], views[i][1][...] = grad_w, grad_b
-            if i > 0:
-                if kept is not None and kept[i] is not None:
-                    grad_a = drop(grad_a, *kept[i])
-                grad_z = activation_gradient(self.functions[i - 1], activations[i], grad_a, sums[i - 1])
+            if grad_a is not None:
+                grad_z = activation_gradient(self.functions[i - 1], activations[i], dropped(grad_a, kept, i), sums[i - 1])
 
-    def _kept_units(self, dropout, rows, step):
+    def _kept_units(self, dropout: Dropout | None, rows: int, step: int) -> Kept | None:
         """For the inputs and each hidden layer (the units that are kept, their scale), or None where all are."""
         if dropout is None:
             return None
@@ -272,7 +282,7 @@ class Engine:
             for layer, (n, t16) in enumerate(zip(self.sizes, dropout.thresholds))
         ]
 
-    def _apply(self, gradients, update, numbers):
+    def _apply(self, gradients: Floats, update: Update, numbers: Floats) -> None:
         scale = None if update.clip_norm is None else clipping_scale(gradients, *update.clip_norm)
         views = [layer_views(flat, self.sizes) for flat in (self.parameters, gradients, *update.state)]
         for layers in zip(*views):
@@ -285,34 +295,42 @@ class Engine:
                     mine = np.concatenate([numbers[:n_numbers], numbers[n_numbers:][on]])
                 apply_rule(update.rule, parameters, grads, state, mine, lines, scale)
 
-    def _assess(self, z, a, batch, rows, losses, correct):
+    def _assess(self, z: Floats, a: Floats, batch: Batch, rows: slice, losses: Doubles, correct: Correct | None) -> None:
         losses[rows] = row_losses(self.loss, z, a, batch.y)
         if correct is not None:
             right = n_right_labels if correct.dtype == np.int32 else is_right_class
             correct[rows] = right(a, batch.given_y)
 
-    def _inputs(self, x):
+    def _inputs(self, x: np.ndarray) -> Floats:
         with np.errstate(all="ignore"):
-            return x.astype(self.dtype, copy=False) / self.input_scale
+            scaled: Floats = x.astype(self.dtype, copy=False) / self.input_scale
+            return scaled
 
-    def _targets(self, y):
+    def _targets(self, y: np.ndarray) -> Floats:
         if y.ndim == 2:
             return y
         n_out = self.sizes[-1]
         if n_out == 1:
             return y.astype(self.dtype)[:, None]
-        return (y[:, None] == np.arange(n_out)).astype(self.dtype)
+        is_class: NDArray[np.bool_] = y[:, None] == np.arange(n_out)
+        return is_class.astype(self.dtype)
+
+
+def dropped(a: Floats, kept: Kept | None, i: int) -> Floats:
+    """What dropout leaves of layer i's activations, or of their gradients."""
+    part = kept[i] if kept else None
+    return drop(a, *part) if part else a
 
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
 
 
-def is_ready(value, dtype, ndim):
+def is_ready(value: object, dtype: DTypeLike, ndim: int) -> TypeGuard[np.ndarray]:
     """Whether it is an array as the backends take it: of this dtype, in C order and aligned."""
     return type(value) is np.ndarray and value.ndim == ndim and value.dtype == dtype and value.flags.num & IN_LINE == IN_LINE
 
 
-def classes(outputs):
+def classes(outputs: Floats) -> NDArray[np.int64]:
     """The class of each row: the index of its first largest output; with a single output, whether it exceeds 1/2.
 
     A row that holds a NaN has none: -1.
@@ -326,17 +344,20 @@ def classes(outputs):
     return np.where(np.isnan(outputs).any(axis=1), -1, best)
 
 
-def labels(outputs):
+def labels(outputs: Floats) -> NDArray[np.int64]:
     """For each output whether its label holds, 1 where it exceeds 1/2, else 0; -1 where it is NaN."""
     return np.where(np.isnan(outputs), -1, outputs > 0.5).astype(np.int64)
 
 
-def is_right_class(a, y):
+def is_right_class(a: Floats, y: Floats) -> NDArray[np.bool_]:
     """Whether each row has a class, and it is that of its targets."""
     found = classes(a)
-    return (found == classes(y)) & (found >= 0)
+    right: NDArray[np.bool_] = (found == classes(y)) & (found >= 0)
+    return right
 
 
-def n_right_labels(a, y):
+def n_right_labels(a: Floats, y: Floats) -> NDArray[np.int64]:
     """How many labels of each row are those of its targets."""
-    return np.count_nonzero((labels(a) == labels(y)) & ~np.isnan(a), axis=1)
+    right: NDArray[np.bool_] = (labels(a) == labels(y)) & ~np.isnan(a)
+    n_right: NDArray[np.int64] = np.count_nonzero(right, axis=1)
+    return n_right

@@ -6,6 +6,7 @@ Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 KEY_STEPS = 0x9E3779B9, 0xBB67AE85
@@ -14,7 +15,7 @@ WORD = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
-def philox(counter, key):
+def philox(counter: ArrayLike, key: tuple[int, int]) -> NDArray[np.uint32]:
     """Four random words for each counter.
 
     counter: uint32, shape (..., 4). key: two integers in [0, 2**32), such as the halves of a 64-bit seed.
@@ -32,12 +33,12 @@ def philox(counter, key):
     return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
 
 
-def split64(number):
+def split64(number: int) -> tuple[int, int]:
     """The low and the high 32 bits of an integer in [0, 2**64): a key, or two words of a counter."""
     return number & 0xFFFFFFFF, number >> 32
 
 
-def uniform(words, dtype=np.float32):
+def uniform(words: ArrayLike, dtype: DTypeLike = np.float32) -> NDArray[np.floating]:
     """Words as numbers in [0, 1), exactly: the top 24 bits times 2**-24 (float32), all 32 times 2**-32 (float64)."""
     words = np.asarray(words, np.uint32)
     if np.dtype(dtype) == np.float32:

@@ -4,12 +4,19 @@ Arrays are flat and of one dtype T; numbers are of type T. A rule gives the step
 changes its own arrays in place. fastmlp.update_rules.RULES is the table of them.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from ..arrays import Floats
 from .tables import named
 
+Number = float  # of the dtype of the arrays
 
-def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):
+
+def update(rule: str, parameters: Floats, gradients: Floats, state: Sequence[Floats],
+           numbers: Sequence[float] | Floats, lines: Sequence[str] = (),
+           scale: float | np.floating | None = None) -> None:  # fmt: skip
     """w = w - u in place, with u by the rule of this name; its arrays change in place.
 
     lines: which of the optional lines are taken, names in this order: clip_value, l2, l1, decay, average. A line that is
@@ -41,48 +48,50 @@ def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):
             average[...] = average + number["average"] * (w - average)
 
 
-def sgd_update(parameters, gradients, learning_rate):
+def sgd_update(parameters: Floats, gradients: Floats, learning_rate: float) -> None:
     """w = w - learning_rate * g, in place: plain gradient descent."""
     update("sgd", parameters, gradients, (), (learning_rate,))
 
 
-def settle(x):
+def settle(x: Floats) -> Floats:
     """x, but +0 where it is subnormal: a mean that decays would stick at the smallest number, and cost traps on the way."""
     return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
 
 
-def sgd(g, r):
+def sgd(g: Floats, r: Number) -> Floats:
     return r * g
 
 
-def momentum(g, v, mu, k, r):
+def momentum(g: Floats, v: Floats, mu: Number, k: Number, r: Number) -> Floats:
     v[...] = settle((mu * v) + (k * g))
     return r * v
 
 
-def nesterov(g, v, mu, k, r):
+def nesterov(g: Floats, v: Floats, mu: Number, k: Number, r: Number) -> Floats:
     p = k * g
     v[...] = settle((mu * v) + p)
     return r * ((mu * v) + p)
 
 
-def adam(g, m, v, b1, k1, b2, k2, a, e):
+def adam(g: Floats, m: Floats, v: Floats, b1: Number, k1: Number, b2: Number, k2: Number, a: Number, e: Number) -> Floats:
     m[...] = settle((b1 * m) + (k1 * g))
     v[...] = settle((b2 * v) + ((k2 * g) * g))
     return (a * m) / (np.sqrt(v) + e)
 
 
-def rmsprop(g, v, b2, k2, k, e1, e2):
+def rmsprop(g: Floats, v: Floats, b2: Number, k2: Number, k: Number, e1: Number, e2: Number) -> Floats:
     v[...] = settle((b2 * v) + ((k2 * g) * g))
-    return (k * g) / (np.sqrt(v + e1) + e2)
+    u: Floats = (k * g) / (np.sqrt(v + e1) + e2)
+    return u
 
 
-def rmsprop_momentum(g, v, m, b2, k2, k, e1, e2, mu, r):
+def rmsprop_momentum(g: Floats, v: Floats, m: Floats, b2: Number, k2: Number, k: Number, e1: Number, e2: Number,
+                     mu: Number, r: Number) -> Floats:  # fmt: skip
     m[...] = settle((mu * m) + rmsprop(g, v, b2, k2, k, e1, e2))
     return r * m
 
 
-RULES = {
+RULES: dict[str, Callable[..., Floats]] = {
     "sgd": sgd,
     "momentum": momentum,
     "nesterov": nesterov,

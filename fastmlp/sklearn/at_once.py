@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..reference import Engine
 from .parameters import Parameters
 
 
@@ -21,9 +22,9 @@ def parameters_of(estimator: Any) -> Parameters | None:
     return parameters if parameters.are(attributes["coefs_"], attributes["intercepts_"]) else None
 
 
-def are_ready(X: Any, engine: Any, n_features: int) -> bool:
+def are_ready(X: Any, engine: Engine, n_features: int) -> bool:
     """Whether inputs can be computed with as they are."""
-    return engine.takes(X) and X.shape[1] == n_features and engine.all_finite(X)
+    return bool(engine.takes(X) and X.shape[1] == n_features and engine.all_finite(X))
 
 
 def outputs(estimator: Any, X: Any) -> np.ndarray | None:
@@ -31,7 +32,7 @@ def outputs(estimator: Any, X: Any) -> np.ndarray | None:
     parameters = parameters_of(estimator)
     if parameters is None or estimator._computes_its_own_outputs:
         return None
-    engine = estimator._engine_of(parameters)
+    engine: Engine = estimator._engine_of(parameters)
     return engine.forward(X) if are_ready(X, engine, estimator.n_features_in_) else None
 
 
@@ -40,9 +41,9 @@ def classes(estimator: Any, outputs: np.ndarray) -> np.ndarray | None:
     binarizer = estimator._label_binarizer
     if len(binarizer.classes_) < 2 or binarizer.y_type_ not in ("binary", "multiclass"):
         return None
-    if outputs.shape[1] == 1:
-        return binarizer.classes_[(outputs[:, 0] > 0.5).view(np.int8)]
-    return binarizer.classes_[outputs.argmax(axis=1)]
+    places = (outputs[:, 0] > 0.5).view(np.int8) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    found: np.ndarray = binarizer.classes_[places]
+    return found
 
 
 def rows(estimator: Any, X: Any, y: Any) -> np.ndarray | None:
@@ -71,7 +72,7 @@ def labels(estimator: Any, y: np.ndarray) -> np.ndarray | None:
         "binary", "multiclass",
     ):  # fmt: skip
         return None
-    found = np.searchsorted(known, y)
+    found: np.ndarray = known.searchsorted(y)
     if found.max() >= len(known) or not (known[found] == y).all():
         return None
     return found if estimator.out_activation_ == "softmax" else found[:, None].astype(bool)
@@ -83,4 +84,5 @@ def random_state_of(estimator: Any) -> np.random.RandomState:
     if type(seed) is int and type(there) is np.random.RandomState and there is not np.random.mtrand._rand:
         there.seed(seed)
         return there
-    return check_random_state(seed)
+    state: np.random.RandomState = check_random_state(seed)
+    return state

@@ -22,6 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..activations import ACTIVATIONS
 from ..custom import CustomActivation
 from ..network import MLP
+from ..reference import Engine
 from . import at_once, lbfgs, losses
 from .callbacks import Told
 from .fitting import NOT_FINITE, fit_stochastic, samples_of
@@ -41,6 +42,9 @@ OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
 class Estimator(CallbackSupportMixin):
     """What both estimators have in common, before scikit-learn's class in the order of bases."""
 
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    validation_loss_curve_: list[float]
     _classifies: bool
     _parameters: Parameters | None
     _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
@@ -106,7 +110,9 @@ class Estimator(CallbackSupportMixin):
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
     def _require_finite(self) -> None:
-        if not self._engine_of(self._parameters).all_finite(self._parameters.flat[None]):
+        parameters = self._parameters
+        assert parameters is not None
+        if not self._engine_of(parameters).all_finite(parameters.flat[None]):
             raise ValueError(NOT_FINITE)
 
     def _dtype_is_changed(self, parameters: Parameters) -> bool:
@@ -163,15 +169,14 @@ class Estimator(CallbackSupportMixin):
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
-        vars(self).pop("_dropout_seed", None)
+        self.__dict__.pop("_dropout_seed", None)
         super()._initialize(y, layer_units, dtype)
         self.validation_loss_curve_ = []
         if common_dtype(self.coefs_, self.intercepts_) is not None:
             self._linked_parameters()
 
-    def _fit_stochastic(
-        self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
-    ):
+    def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
+                        coef_grads: Any, intercept_grads: Any, layer_units: list[int], incremental: bool) -> None:  # fmt: skip
         if self._takes_their_loop():
             super()._fit_stochastic(
                 X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
@@ -179,7 +184,8 @@ class Estimator(CallbackSupportMixin):
         else:
             fit_stochastic(self, X, y, sample_weight, incremental)
 
-    def _fit_lbfgs(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units):
+    def _fit_lbfgs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
+                   coef_grads: Any, intercept_grads: Any, layer_units: list[int]) -> None:  # fmt: skip
         if not self._takes_their_loop():
             parameters = self._linked_parameters(np.dtype(np.float64))
             samples = samples_of(self, X, y, sample_weight, parameters.flat.dtype)
@@ -195,12 +201,15 @@ class Estimator(CallbackSupportMixin):
         else:
             lbfgs.unpack(packed_parameters, parameters)
 
-    def _loss_grad_lbfgs(self, packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
+    def _loss_grad_lbfgs(self, packed_coef_inter: np.ndarray, X: Any, y: np.ndarray, sample_weight: np.ndarray | None,
+                         activations: Any, deltas: Any, coef_grads: Any,
+                         intercept_grads: Any) -> tuple[float, np.ndarray]:  # fmt: skip
         self._unpack(packed_coef_inter)
         if self._takes_their_loop():
-            return super()._loss_grad_lbfgs(
+            theirs: tuple[float, np.ndarray] = super()._loss_grad_lbfgs(
                 packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads
             )
+            return theirs
         loss, gradient = lbfgs.loss_and_gradient(self, X, y, sample_weight)
         return loss, lbfgs.packed(gradient)
 
@@ -224,7 +233,7 @@ class Estimator(CallbackSupportMixin):
         """The Parameters that coefs_ and intercepts_ are views of, writable and in dtype, their own unless given."""
         parameters = self._parameters_of_views()
         if parameters is None or not parameters.flat.flags.writeable or dtype not in (None, parameters.flat.dtype):
-            dtype = common_dtype(self.coefs_, self.intercepts_) if dtype is None else dtype
+            dtype = dtype or common_dtype(self.coefs_, self.intercepts_) or np.dtype(np.float64)
             self._parameters = parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
             self.coefs_, self.intercepts_ = list(parameters.coefs), list(parameters.intercepts)
         return parameters
@@ -236,7 +245,7 @@ class Estimator(CallbackSupportMixin):
 
     def _engine_of(
         self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf, is_sparse: bool = False
-    ) -> Any:
+    ) -> Engine:
         n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
         return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads, is_sparse)
 
@@ -249,10 +258,10 @@ class Estimator(CallbackSupportMixin):
             for name in of_layers:
                 if not isinstance(name, CustomActivation) and name not in HIDDEN:
                     raise ValueError(f"activation must be of {sorted(HIDDEN)}, got {name!r}")
+            hidden = tuple(OUTPUT_NAMES.get(name, name) for name in of_layers)
         else:
-            of_layers = [of_layers] * n_hidden
-        return tuple(name if isinstance(name, CustomActivation) else OUTPUT_NAMES.get(name, name)
-                     for name in [*of_layers, self.out_activation_])  # fmt: skip
+            hidden = (OUTPUT_NAMES.get(of_layers, of_layers),) * n_hidden
+        return *hidden, OUTPUT_NAMES.get(self.out_activation_, self.out_activation_)
 
     def _engine_loss(self) -> Any:
         """The engine's loss; None where outputs that the user has changed do not go with it."""
@@ -273,7 +282,8 @@ class Estimator(CallbackSupportMixin):
             X = X.astype(self.dtype, copy=False)
         parameters = self._parameters_for(X)
         if parameters is None:
-            return super()._forward_pass_fast(X, check_input=False)
+            theirs: np.ndarray = super()._forward_pass_fast(X, check_input=False)
+            return theirs
         engine, dtype = self._engine_of(parameters), parameters.flat.dtype
         if not issparse(X):
             return engine.forward(np.ascontiguousarray(X, dtype))
@@ -310,17 +320,19 @@ class Estimator(CallbackSupportMixin):
         answers = at_once.classes(self, outputs)
         if answers is not None:
             return answers
-        return self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
+        labels: np.ndarray = self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
+        return labels
 
     def _score(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
         if self.scoring is None and self._classifies and y.ndim == 1:
             return float(np.average(self._predict(X, check_input=False) == y, weights=sample_weight))
         if self.scoring is None:
-            return super()._score(X, y, sample_weight=sample_weight)
+            score: float = super()._score(X, y, sample_weight=sample_weight)
+            return score
         if self.scoring == "loss":
             return -self.validation_loss_curve_[-1]
         unnamed = object.__new__(type(self))  # X has lost its names, which is no reason for a warning
-        vars(unnamed).update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
+        unnamed.__dict__.update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return float(check_scoring(unnamed, self.scoring)(unnamed, X, y, **weights))
 

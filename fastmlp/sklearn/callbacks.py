@@ -10,7 +10,9 @@ class Told:
     """
 
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any):
-        self.estimator, self.root, self.epoch = estimator, None, None
+        self.estimator = estimator
+        self.root: Any = None
+        self.epoch: Any = None
         self.of_task = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
         if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             epochs = 0 if estimator.solver == "lbfgs" else estimator.max_iter
@@ -27,7 +29,8 @@ class Told:
         """It is over; whether one of them ends training. What they get as fitted_estimator is a copy with the weights of now."""
         if self.epoch is None:
             return False
-        return self.epoch.call_on_fit_task_end(estimator=self.estimator, **self.of_task, reconstruction_attributes=dict)
+        ends = self.epoch.call_on_fit_task_end(estimator=self.estimator, **self.of_task, reconstruction_attributes=dict)
+        return bool(ends)
 
     def fit_ends(self) -> None:
         """All is over."""

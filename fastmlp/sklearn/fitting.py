@@ -109,16 +109,16 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
 
 def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n_samples: int, incremental: bool) -> None:
     optimizer, early_stopping = estimator._optimizer, estimator.early_stopping
-    shuffled = np.arange(n_samples)
+    shuffled = np.arange(n_samples) if estimator.shuffle and n_samples > 1 else None  # the order of one row takes no draw
     of_stopping = (held_out.X, held_out.y, held_out.weights) if early_stopping and held_out else (None, None, None)
     told = estimator._told
     estimator.n_iter_ = 0
     for _ in range(estimator.max_iter):
         if told:
             told.epoch_begins()
-        if estimator.shuffle:
+        if shuffled is not None:
             shuffled = shuffled[estimator._random_state.permutation(n_samples)]
-        estimator.loss_ = epochs.take(shuffled if estimator.shuffle else None)
+        estimator.loss_ = epochs.take(shuffled)
         estimator.n_iter_ += 1
         estimator.t_ += n_samples
         estimator.loss_curve_.append(estimator.loss_)
@@ -161,6 +161,9 @@ class Epochs:
         )
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1 and not samples.smoothing
+        self.are_clipped = (
+            False  # whether losses of labels were in the last slice, which only the outputs before each step tell
+        )
         self.batches = 1  # that a slice has
         n_steps = -(-n_samples // self.batch_size)
         self.optimizer.begin(parameters, options(estimator), n_steps)
@@ -170,7 +173,7 @@ class Epochs:
 
     def take(self, shuffled: np.ndarray | None) -> float:
         """Train on all rows, in this order; the loss as scikit-learn reports it."""
-        state, samples, divisors, weights = self.optimizer.state, self.samples, self.divisors, self.weights
+        divisors, weights = self.divisors, self.weights
         order = self.rows if shuffled is None else shuffled if self.rows is None else self.rows[shuffled]
         if weights is not None:
             weights = weights if order is None else weights[order]
@@ -179,18 +182,43 @@ class Epochs:
                 raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         coefficients = np.array([[self.estimator.alpha, self.estimator.l1]], float) / divisors[:, None]
         for start, stop in self.slices():
-            steps = Steps(start, stop, self.batch_size, order, state.step)
-            first, count = start // self.batch_size, steps.count
-            before = self.losses_of_labels(order, start, stop) if self.several_labels else None
-            update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
-            penalties = coefficients[first : first + count], self.penalties[first:]
-            self.engine.train(
-                samples, update, steps, self.losses, None, penalties if coefficients.any() else None, self.dropout
-            )
-            state.step += count
-            if before is not None:
-                self.losses[start:stop] = before
+            if self.several_labels and self.dropout is None:
+                self.train_on_labels(order, start, stop, divisors, coefficients)
+            else:
+                self.train(order, start, stop, divisors, coefficients)
         return losses.of_epoch(self.reported(self.losses), weights, self.penalties, self.batch_size)
+
+    def train(self, order: np.ndarray | None, start: int, stop: int, divisors: np.ndarray, coefficients: np.ndarray) -> None:
+        """The steps of whole batches from row start to row stop, with the divisors and coefficients of penalties of all steps."""
+        state = self.optimizer.state
+        steps = Steps(start, stop, self.batch_size, order, state.step)
+        first, count = start // self.batch_size, steps.n_steps
+        update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
+        penalties = (coefficients[first : first + count], self.penalties[first:]) if coefficients.any() else None
+        self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout)
+        state.step += count
+
+    def train_on_labels(self, order: np.ndarray | None, start: int, stop: int, *of_steps: np.ndarray) -> None:
+        """As train, with the losses of rows with several labels, each of which scikit-learn clips.
+
+        Where a row's loss is below the clip, so are its labels'. Where one is not, the steps are taken again, one by one and with
+        the outputs before each, and so are those that follow, until a slice has none.
+        """
+        if not self.are_clipped:
+            go_back = self.optimizer.state.kept(self.flat)
+            self.train(order, start, stop, *of_steps)
+            self.are_clipped = losses.may_be_clipped(self.losses[start:stop], self.flat.dtype)
+            if not self.are_clipped:
+                return
+            go_back()
+        self.are_clipped = False
+        for first in range(start, stop, self.batch_size):
+            last = min(first + self.batch_size, stop)
+            rows = slice(first, last) if order is None else order[first:last]
+            before = losses.of_labels(self.samples.y[rows], self.engine.forward(self.samples.x[rows]))
+            self.train(order, first, last, *of_steps)
+            self.are_clipped |= losses.may_be_clipped(self.losses[first:last], self.flat.dtype)
+            self.losses[first:last] = before
 
     def slices(self) -> Iterator[tuple[int, int]]:
         """(start, stop) of slices of whole batches that take about SLICE_SECONDS, after which Ctrl-C is heard."""
@@ -199,8 +227,7 @@ class Epochs:
             stop, began = min(start + self.batches * self.batch_size, self.n_samples), time.perf_counter()
             yield start, stop
             fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / max(time.perf_counter() - began, 1e-9))
-            if not self.several_labels:  # whose losses need the outputs before each step
-                self.batches = max(1, min(fitting, 8 * self.batches))
+            self.batches = max(1, min(fitting, 8 * self.batches))
             start = stop
 
     def reported(self, of_rows: np.ndarray) -> np.ndarray:
@@ -211,27 +238,22 @@ class Epochs:
 
     @property
     def engine_outputs(self) -> int:
-        return self.estimator.n_outputs_
-
-    def losses_of_labels(self, order: np.ndarray | None, start: int, stop: int) -> np.ndarray:
-        """The losses of rows with several labels at once, before a step that changes the parameters."""
-        rows = slice(start, stop) if order is None else order[start:stop]
-        return losses.of_labels(self.samples.y[rows], self.engine.forward(self.samples.x[rows]))
+        return int(self.estimator.n_outputs_)
 
     def loss_of(self, held_out: Validation) -> float:
         """The mean loss, without penalties."""
         found = np.empty(held_out.samples.x.shape[0])
-        if self.several_labels:
+        self.engine.evaluate(held_out.samples, found, None)
+        if self.several_labels and losses.may_be_clipped(found, self.flat.dtype):
             found = losses.of_labels(held_out.samples.y, self.engine.forward(held_out.samples.x))
-        else:
-            self.engine.evaluate(held_out.samples, found, None)
         return float(np.average(self.reported(found), weights=held_out.weights))
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Within it the parameters are their average, where the estimator asks for that."""
         if self.estimator.average is None:
             return contextlib.nullcontext()
-        return self.optimizer.rule().averaged(self.optimizer.state, self.flat)
+        rule: optimizers.Optimizer = self.optimizer.rule()
+        return rule.averaged(self.optimizer.state, self.flat)
 
     def finish(self) -> None:
         """Leave the average in the parameters."""
@@ -245,7 +267,7 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
         return min(200, n_samples)
     if estimator.batch_size > n_samples:
         warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4)
-    return int(np.clip(estimator.batch_size, 1, n_samples))
+    return max(1, min(int(estimator.batch_size), n_samples))
 
 
 def dropout_of(estimator: Any, n_hidden: int) -> Dropout | None:

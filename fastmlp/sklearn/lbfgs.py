@@ -19,11 +19,10 @@ def loss_and_gradient(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray
     engine = estimator._engine_of(parameters, loss, 3 * n_rows * parameters.flat.size, issparse(samples.x))
     gradient, of_rows = Parameters(np.empty_like(parameters.flat), parameters.sizes), np.empty(n_rows)
     engine.gradients(samples, gradient.flat, of_rows)
-    if samples.smoothing:
-        pass
-    elif loss == "binary_cross_entropy" and estimator.n_outputs_ > 1:
-        of_rows = losses.of_labels(samples.y, engine.forward(samples.x))
-    else:
+    if not samples.smoothing:
+        several_labels = loss == "binary_cross_entropy" and estimator.n_outputs_ > 1
+        if several_labels and losses.may_be_clipped(of_rows, dtype):
+            of_rows = losses.of_labels(samples.y, engine.forward(samples.x))
         of_rows = losses.reported(of_rows, loss, estimator.n_outputs_, dtype)
     total = n_rows if weights is None else weights.sum()
     mean, module = float(np.average(of_rows, weights=weights)), parameters.functions

@@ -74,7 +74,7 @@ class OnFlatArrays(BaseOptimizer):
         return None
 
 
-class SGD(OnFlatArrays, SGDOptimizer):  # type: ignore[misc]
+class SGD(OnFlatArrays, SGDOptimizer):
     """scikit-learn's gradient descent with momentum."""
 
     def __init__(self, sizes: tuple[int, ...], learning_rate_init: float, lr_schedule: str, momentum: float, nesterov: bool,
@@ -107,7 +107,7 @@ class SGD(OnFlatArrays, SGDOptimizer):  # type: ignore[misc]
         return update
 
 
-class Adam(OnFlatArrays, AdamOptimizer):  # type: ignore[misc]
+class Adam(OnFlatArrays, AdamOptimizer):
     """scikit-learn's Adam."""
 
     def __init__(self, sizes: tuple[int, ...], learning_rate_init: float, beta_1: float, beta_2: float, epsilon: float):
@@ -147,7 +147,7 @@ class Adam(OnFlatArrays, AdamOptimizer):  # type: ignore[misc]
         return update
 
 
-class Own(OnFlatArrays):  # type: ignore[misc]
+class Own(OnFlatArrays):
     """One of fastmlp's Optimizers, which the estimator's parameter optimizer names or is."""
 
     def __init__(self, sizes: tuple[int, ...], optimizer: optimizers.Optimizer):
@@ -171,12 +171,12 @@ def adopted(theirs: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
     if isinstance(theirs, OnFlatArrays):
         return theirs
     if isinstance(theirs, SGDOptimizer):
-        ours: Any = SGD(sizes, *(getattr(theirs, name) for name in
-                        ("learning_rate_init", "lr_schedule", "momentum", "nesterov", "power_t")))  # fmt: skip
+        ours: OnFlatArrays = SGD(sizes, *(getattr(theirs, name) for name in
+                                 ("learning_rate_init", "lr_schedule", "momentum", "nesterov", "power_t")))  # fmt: skip
         lists = {"v": theirs.velocities} if theirs.momentum else {}
     else:
-        ours = Adam(sizes, *(getattr(theirs, name) for name in ("learning_rate_init", "beta_1", "beta_2", "epsilon")))
-        ours.t = theirs.t
+        ours = adam = Adam(sizes, *(getattr(theirs, name) for name in ("learning_rate_init", "beta_1", "beta_2", "epsilon")))
+        adam.t = theirs.t
         lists = {"m": theirs.ms, "v": theirs.vs}
     ours.learning_rate = theirs.learning_rate
     depth = len(sizes) - 1

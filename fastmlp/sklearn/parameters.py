@@ -10,6 +10,7 @@ import numpy as np
 from .. import backends
 from ..architecture import layer_views, n_parameters
 from ..network import _aligned_zeros as aligned_zeros
+from ..reference import Engine
 from ..threads import default_threads
 from .sparse import SparseEngine
 
@@ -23,7 +24,7 @@ class Parameters:
     def __init__(self, flat: np.ndarray, sizes: Sequence[int]):
         self.flat, self.sizes = flat, tuple(sizes)
         self.coefs, self.intercepts = lists_of_views(flat, sizes)
-        self._engines: dict[Key, Any] = {}
+        self._engines: dict[Key, Engine] = {}
 
     @classmethod
     def of(cls, coefs: Arrays, intercepts: Arrays, dtype: np.dtype) -> "Parameters":
@@ -46,7 +47,7 @@ class Parameters:
         """The backend's module with the functions for arrays of this dtype."""
         return backends.functions(backends.load().name)[self.flat.dtype]
 
-    def engine(self, activations: tuple[Any, ...], loss: Any, n_threads: int | None, is_sparse: bool = False) -> Any:
+    def engine(self, activations: tuple[Any, ...], loss: Any, n_threads: int | None, is_sparse: bool = False) -> Engine:
         """The backend's Engine with these activations, one a layer, and loss, or its SparseEngine; made once."""
         key = activations, loss, n_threads, is_sparse
         if key not in self._engines:
@@ -58,7 +59,7 @@ class Parameters:
                 threads = default_threads() if n_threads is None else n_threads
                 if is_sparse:
                     dense = self.engine(activations, loss, n_threads)
-                    made = SparseEngine(self.sizes, activations, loss, self.flat, dense, self.functions, threads)
+                    made: Engine = SparseEngine(self.sizes, activations, loss, self.flat, dense, self.functions, threads)
                 else:
                     made = backend.engine(self.sizes, activations, loss, self.flat, threads)
                 self._engines[key] = made

@@ -9,7 +9,7 @@ from .estimators import MLPClassifier, MLPRegressor
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
-    """A fitted sklearn.neural_network.MLPClassifier or MLPRegressor, as it was unpickled, as one of these classes.
+    """model, a fitted sklearn.neural_network.MLPClassifier or MLPRegressor, as it was unpickled, as one of these classes.
 
     All its parameters and attributes are taken over, and coefs_ copied; partial_fit and warm starts go on where it stands, with
     the state of its optimizer. Raises TypeError for anything else.
@@ -17,6 +17,6 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     classes = {neural_network.MLPClassifier: MLPClassifier, neural_network.MLPRegressor: MLPRegressor}
     if type(model) not in classes:
         raise TypeError(f"model must be scikit-learn's MLPClassifier or MLPRegressor, not {describe(model)}")
-    ours = classes[type(model)](**model.get_params())
+    ours: MLPClassifier | MLPRegressor = classes[type(model)](**model.get_params())
     ours.__setstate__({**vars(ours), **vars(model)})
     return ours

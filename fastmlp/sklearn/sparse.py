@@ -9,15 +9,16 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse import _sparsetools
 
-from ..reference import Engine, Samples
-from ..reference.dropout import drop
+from ..arrays import Doubles, Floats
+from ..reference import Correct, Dropout, Engine, Samples, Steps, Update
+from ..reference.engine import Batch, Kept, dropped
 
 FEW, MANY_COLUMNS = 0.1, 256  # of which share of numbers, and from how many columns on, it is worth it
 
 
 def is_worth_it(X: Any) -> bool:
     """Whether inputs are to be left sparse."""
-    return scipy.sparse.issparse(X) and X.shape[1] >= MANY_COLUMNS and X.nnz < FEW * X.shape[0] * X.shape[1]
+    return bool(scipy.sparse.issparse(X) and X.shape[1] >= MANY_COLUMNS and X.nnz < FEW * X.shape[0] * X.shape[1])
 
 
 class SparseEngine(Engine):
@@ -42,8 +43,12 @@ class SparseEngine(Engine):
         self.module = functions
         self.gradient = np.zeros_like(parameters)
 
-    def train(self, samples, update, steps, losses, correct=None, penalties=None, dropout=None):  # fmt: skip
-        start, stop, batch_size, order, before = steps
+    def train(self, samples: Samples, update: Update, steps: Steps | None = None, losses: Doubles | None = None,
+              correct: Correct | None = None, penalties: tuple[Doubles, Doubles] | None = None,
+              dropout: Dropout | None = None) -> float:  # fmt: skip
+        n_rows = samples.x.shape[0]
+        start, stop, batch_size, order, before = steps or Steps(0, n_rows, n_rows)
+        losses = np.empty(stop) if losses is None else losses
         for i, first in enumerate(range(start, stop, batch_size)):
             step = slice(first, min(first + batch_size, stop))
             batch = self._batch(samples, step if order is None else order[step])
@@ -58,14 +63,16 @@ class SparseEngine(Engine):
             self.dense.apply(self.gradient, update._replace(numbers=update.numbers[of_step : of_step + 1]))
         return float(losses[start:stop].mean())
 
-    def gradients(self, samples: Samples, gradients: np.ndarray, losses: np.ndarray) -> None:  # type: ignore[override]
-        self._take(self._batch(samples, slice(None)), samples, losses, None)
-        gradients[...] = self.gradient
+    def gradients(self, samples: Samples, gradients: Floats, losses: Doubles, divisor: float | None = None,
+                  carry: bool = False) -> None:  # fmt: skip
+        self._take(self._batch(samples, slice(None)), samples, losses, None, divisor)
+        gradients[...] = gradients + self.gradient if carry else self.gradient
 
-    def forward(self, x: Any, out: np.ndarray | None = None) -> np.ndarray:
-        return self._forward(x)[1][-1]
+    def forward(self, x: Any, out: Floats | None = None) -> Floats:
+        outputs: Floats = self._forward(x)[1][-1]
+        return outputs
 
-    def evaluate(self, samples: Samples, losses: np.ndarray, correct: None) -> None:  # type: ignore[override]
+    def evaluate(self, samples: Samples, losses: Doubles, correct: Correct | None) -> None:
         batch = self._batch(samples, slice(None))
         sums, activations, _ = self._forward(batch.x)
         losses[...] = self.module.row_losses(self.loss, sums[-1], activations[-1], batch.y)
@@ -73,10 +80,11 @@ class SparseEngine(Engine):
     def _inputs(self, x: Any) -> Any:
         return x
 
-    def _forward(self, x, kept=None):
-        sums, activations, onward, module = [], [x], [], self.module
+    def _forward(self, x: Any, kept: Kept | None = None) -> tuple[list[Floats], list[Any], list[Any]]:
+        sums: list[Floats] = []
+        activations, onward, module = [x], list[Any](), self.module
         for i, ((weights, bias), function) in enumerate(zip(self.layers, self.functions)):
-            onward.append(activations[-1] if kept is None or kept[i] is None else drop(activations[-1], *kept[i]))
+            onward.append(dropped(activations[-1], kept, i))
             if i == 0:
                 sums.append(np.tile(bias, (x.shape[0], 1)))
                 _sparsetools.csr_matvecs(
@@ -87,12 +95,14 @@ class SparseEngine(Engine):
             activations.append(module.activate(function, sums[-1]))
         return sums, activations, onward
 
-    def _take(self, batch: Any, samples: Samples, losses: np.ndarray, kept: Any) -> None:
+    def _take(self, batch: Batch, samples: Samples, losses: Doubles, kept: Kept | None, divisor: float | None = None) -> None:
         """The losses of a batch, and its gradients, into self.gradient."""
         sums, activations, onward = self._forward(batch.x, kept)
-        module, x = self.module, batch.x
+        x: Any = batch.x
+        module = self.module
         losses[...] = module.row_losses(self.loss, sums[-1], activations[-1], batch.y)
-        divisor = float(x.shape[0] if batch.weights is None else batch.weights.sum(dtype=np.float64)) or 1.0
+        if divisor is None:
+            divisor = float(x.shape[0] if batch.weights is None else batch.weights.sum(dtype=np.float64)) or 1.0
         grad_z = module.output_gradient(
             self.loss, self.functions[-1], activations[-1], batch.y, sums[-1], divisor, batch.weights
         )
@@ -111,6 +121,5 @@ class SparseEngine(Engine):
                 return
             out = grad_w.reshape(weights.shape), grad_b, None
             grad_a = module.dense_backward(onward[i], weights, grad_z, True, out, self.n_threads)[2]
-            if kept is not None and kept[i] is not None:
-                grad_a = drop(grad_a, *kept[i])
+            grad_a = dropped(grad_a, kept, i)
             grad_z = module.activation_gradient(self.functions[i - 1], activations[i], grad_a, sums[i - 1])

@@ -21,6 +21,15 @@ class Callback:
     history.interrupted_rows says how far into an epoch that was. close is called in any case. Ctrl-C waits for a method to end.
 
     Batches are trained in slices of about 50 ms, and one by one only where a callback has a method for batches.
+
+    >>> class Until(fastmlp.Callback):
+    ...     def __init__(self, loss):
+    ...         self.loss = loss
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         self.net.stop_training = logs["loss"] < self.loss
+    >>> net = fastmlp.MLP([1, 1], seed=0)
+    >>> net.fit([[0.0], [1.0]], [[0.0], [2.0]], epochs=100, verbose=0, callbacks=[Until(loss=0.1)]).epochs
+    57
     """
 
     net: Any = None
@@ -28,10 +37,11 @@ class Callback:
 
     @property
     def model(self) -> Any:
+        """The network, under Keras's name."""
         return self.net
 
     def set_model(self, model: Any) -> None:
-        """Before training, with the network."""
+        """Before training, with the network, model."""
         self.net = model
 
     def set_params(self, params: Mapping[str, Any]) -> None:
@@ -39,29 +49,29 @@ class Callback:
         self.params = params
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Training is about to begin."""
+        """Training is about to begin. logs: None."""
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Training has ended, but not by an error or Ctrl-C. logs: what the last epoch measured."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """An epoch, counted from 0 (or from initial_epoch), is about to begin."""
+        """An epoch, counted from 0 (or from initial_epoch), is about to begin. logs: None."""
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """It is over. logs: what it measured, as history has it: {"loss": ..., "val_loss": ..., ...}."""
+        """The epoch is over. logs: what it measured, as history has it: {"loss": ..., "val_loss": ..., ...}."""
 
     def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """A batch, counted from 0 in each epoch, is about to be trained on."""
+        """A batch, counted from 0 in each epoch, is about to be trained on. logs: None."""
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """It has been. logs: {"loss": its mean loss before its step}."""
+        """The batch has been. logs: {"loss": its mean loss before its step}."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Another name of on_batch_begin."""
+        """Another name of on_batch_begin(batch, logs)."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Another name of on_batch_end."""
+        """Another name of on_batch_end(batch, logs)."""
         self.on_batch_end(batch, logs)
 
     def on_rows_end(self, rows: int) -> None:
@@ -72,7 +82,7 @@ class Callback:
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on, after on_train_begin, from what get_state gave at the end of an epoch."""
+        """Go on, after on_train_begin, from state, what get_state gave at the end of an epoch."""
 
     def close(self) -> None:
         """Training has ended, however it did."""

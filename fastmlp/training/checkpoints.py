@@ -100,7 +100,8 @@ class Checkpoints(Callback):
     def write(self) -> None:
         """Write the network as it is. Raises OSError where that fails; then the file is the one before."""
         began = time.perf_counter()
-        values, arrays = [], {}
+        values: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
         for i, callback in enumerate(self.callbacks):
             state = callback.get_state()
             own = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}

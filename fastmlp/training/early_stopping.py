@@ -25,6 +25,12 @@ class EarlyStopping(Callback):
     best, best_epoch: the best measure, and its epoch from 0 (or from initial_epoch); None before the first.
 
     Every fit begins anew. Raises ValueError when a fit begins that does not measure the monitor.
+
+    >>> net = fastmlp.MLP([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [[0.0], [2.0]], epochs=100, verbose=0,
+    ...                   early_stopping=fastmlp.EarlyStopping("loss", patience=3, min_delta=0.02))
+    >>> history.epochs, history.ended
+    (45, 'early stopping: loss has not improved since epoch 42')
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, mode: str = "auto",
@@ -73,7 +79,7 @@ class EarlyStopping(Callback):
         self._kept = {name.removeprefix(KEPT): value for name, value in state.items() if name.startswith(KEPT)}
 
 
-def early_stopping_of(value: "bool | EarlyStopping | None") -> list[EarlyStopping]:
+def early_stopping_of(value: "bool | EarlyStopping | None") -> list[Callback]:
     """The callbacks that fit's argument early_stopping asks for."""
     if isinstance(value, EarlyStopping):
         return [value]

@@ -36,6 +36,12 @@ class History(Mapping[str, Column]):
 
     ended: None, or why the last fit ended before its last epoch.
     interrupted_rows: None, or how many rows of a further epoch had been trained on when the last fit ended.
+
+    columns: {name: list}, to make a history of numbers of your own.
+
+    >>> history = History({"loss": [0.5, 0.25], "val_loss": [0.5, 0.375]})
+    >>> history["loss"][-1], history.epochs, list(history)
+    (0.25, 2, ['loss', 'val_loss'])
     """
 
     def __init__(
@@ -139,7 +145,7 @@ class History(Mapping[str, Column]):
         return {name: values[-1] for name, values in self.columns.items() if values and values[-1] is not None}
 
     def since(self, epoch: int) -> "History":
-        """What was recorded after so many epochs: a History of its own, with the columns that were measured then."""
+        """What was recorded after so many epochs, an integer epoch: a History of its own, with the columns measured then."""
         parts = {name: values[epoch:] for name, values in self.columns.items()}
         measured = {name: values for name, values in parts.items() if any(value is not None for value in values)}
         return History(measured, self.ended, self.interrupted_rows)

@@ -7,18 +7,21 @@ import contextlib
 import math
 import time
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from .. import validation
+from ..arrays import Floats
 from ..optimizers import Optimizer
-from ..reference import Dropout, Samples, Steps
+from ..reference import Dropout, Engine, Samples, Steps
 from .callbacks import Callback, is_of_batches
 from .checkpoints import Checkpoints, Run
 from .history import History
 from .interrupts import deferred_interrupt
-from .metrics import Tally, evaluate, measured, of_answers, penalties_of, records
+from .metrics import Records, Tally, evaluate, measured, of_answers, penalties_of, records
 from .scores import Metric
-from .sources import Place, Source
+from .sources import Chunk, Place, Source
+from .state import TrainingState
 
 SLICE_SECONDS = 0.05
 
@@ -40,7 +43,7 @@ class Plan(NamedTuple):
     run: Run
 
 
-def fit(engine, parameters, state, plan) -> History:
+def fit(engine: Engine, parameters: Floats, state: TrainingState, plan: Plan) -> History:
     """Train an engine's network, whose parameters these are; returns what the state's History has of the run.
 
     It begins at the state's row of an epoch. An epoch whose loss or parameters are not finite is undone, and the last.
@@ -65,7 +68,9 @@ def fit(engine, parameters, state, plan) -> History:
     return history.since(before)
 
 
-def _take_epochs(engine, parameters, state, plan, interrupted):
+def _take_epochs(
+    engine: Engine, parameters: Floats, state: TrainingState, plan: Plan, interrupted: Callable[[], bool]
+) -> None:
     """Train until the last epoch is over, a callback ends it, or the numbers are no longer finite."""
     slices = Slices(by_batch=any(map(is_of_batches, plan.callbacks)))
     plan.optimizer.begin(state, parameters, plan.source.steps or 1)
@@ -85,11 +90,12 @@ def _take_epochs(engine, parameters, state, plan, interrupted):
         plan.optimizer.finish(state, parameters)
 
 
-def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
+def _take_epoch(engine: Engine, parameters: Floats, state: TrainingState, plan: Plan, slices: "Slices", epoch: int,
+                interrupted: Callable[[], bool]) -> bool:  # fmt: skip
     """Train for an epoch, or the rest of one, or until a callback ends training; whether all numbers stayed finite."""
     if not state.row:
         state.so_far = Tally()
-    tally, of_batches = state.so_far, plan.callbacks if slices.by_batch else ()
+    tally, of_batches = state.so_far, plan.callbacks if slices.by_batch else []
     for callback in plan.callbacks:
         callback.on_epoch_begin(epoch, {})
     began = time.perf_counter() - tally.seconds
@@ -103,14 +109,14 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
             for callback in of_batches:
                 callback.on_train_batch_begin(tally.steps, {})
             steps = Steps(start, stop, chunk.batch_size, chunk.order, state.step)
-            update = plan.optimizer.update(state, steps.count, engine.dtype)
-            penalties = penalties_of(plan.optimizer, steps.count)
+            update = plan.optimizer.update(state, steps.n_steps, engine.dtype)
+            penalties = penalties_of(plan.optimizer, steps.n_steps)
             loss = engine.train(chunk.samples, update, steps, *recorded, penalties, plan.dropout)
             if loss is None or not math.isfinite(loss):
                 return False
             tally.add(steps, chunk.samples, *recorded, penalties)
             tally.seconds = time.perf_counter() - began
-            state.step, state.row = state.step + steps.count, tally.rows
+            state.step, state.row = state.step + steps.n_steps, tally.rows
             for callback in of_batches:
                 callback.on_train_batch_end(tally.steps - 1, {"loss": loss})
             for callback in plan.callbacks:
@@ -118,11 +124,12 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     if not engine.all_finite(parameters[None]):
         return False
     state.epoch, state.row = state.epoch + 1, 0
-    trained, found = tally.evaluation(), {}
+    trained = tally.evaluation()
+    found: dict[str, float] = {}
     try:
         found |= measured(trained, tally.penalty())
         with plan.optimizer.averaged(state, parameters):
-            if plan.training_metrics:
+            if plan.training_metrics and plan.source.samples:
                 trained = trained._replace(metrics=of_answers(engine, plan.source.samples, plan.task, plan.metrics))
                 found |= measured(trained)
             if plan.validation:
@@ -138,7 +145,7 @@ def _take_epoch(engine, parameters, state, plan, slices, epoch, interrupted):
     return True
 
 
-def breakdown(when, learning_rate, stacklevel=5):
+def breakdown(when: str, learning_rate: object, stacklevel: int = 5) -> str:
     """Warn that training broke down; returns what happened, in a line. stacklevel: which caller is the user's line."""
     rate = f"{learning_rate:g}" if isinstance(learning_rate, float) else str(learning_rate)
     what = f"training broke down in {when}, with learning rate {rate}: the loss or a parameter was not finite"
@@ -156,11 +163,11 @@ class Slices:
     by_batch: into slices of one batch each.
     """
 
-    def __init__(self, by_batch=False):
+    def __init__(self, by_batch: bool = False) -> None:
         self.by_batch = by_batch
         self.batches = 1
 
-    def of(self, chunks, task):
+    def of(self, chunks: Iterable[Chunk], task: str) -> Iterator[tuple[Chunk, int, int, Records]]:
         """(chunk, start, stop, records) of each slice in turn; records are of the whole chunk.
 
         A slice is timed from when it is handed out until the next is asked for.

@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 
 from ..containers import describe
-from ..optimizers import OPTIMIZERS
+from ..optimizers import OPTIMIZERS, Optimizer
 from ..reference import Samples
-from ..schedules import Schedule
+from ..schedules import OfLength, Schedule
 from ..version import ARITHMETIC, __version__
 from .callbacks import Callback, Logs
 from .early_stopping import EarlyStopping
@@ -160,7 +160,10 @@ def keeper(fits: list[Fit]) -> Any:
 
 # Arguments as plain data, and back.
 
-CLASSES = {kind.__name__: kind for kind in OPTIMIZERS.values()} | {kind.__name__: kind for kind in Schedule.__subclasses__()}
+KINDS: list[type[Optimizer] | type[Schedule]] = [
+    *OPTIMIZERS.values(), *Schedule.__subclasses__(), *OfLength.__subclasses__(),
+]  # fmt: skip
+CLASSES = {kind.__name__: kind for kind in KINDS}
 
 
 def plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import Integers
 from ..containers import describe
 from ..random_streams import BLOCKS, shuffled_blocks, shuffled_rows
 from ..reference import Samples
@@ -28,7 +29,7 @@ class Chunk(NamedTuple):
 
     samples: Samples
     batch_size: int
-    order: np.ndarray | None = None
+    order: Integers | None = None
     start: int = 0
 
     @property
@@ -72,6 +73,8 @@ class Arrays(Source):
     order, or without shuffling the rows after those of the epoch before, and from the beginning again after the last.
     """
 
+    rows: int
+    batch_size: int
     samples: Samples
 
     def __init__(self, samples: Samples, batch_size: int, shuffle: bool, steps: int | None = None) -> None:
@@ -83,13 +86,14 @@ class Arrays(Source):
     def chunks(self, place: Place, interrupted: Callable[[], bool]) -> Generator[Chunk, None, None]:
         yield Chunk(self.samples, self.batch_size, self._order(place.seed, place.epoch), place.row)
 
-    def _order(self, seed: int, epoch: int) -> np.ndarray | None:
+    def _order(self, seed: int, epoch: int) -> Integers | None:
         n_rows = len(self.samples.x)
         if self.shuffle:
             return shuffled_rows(n_rows, seed, epoch)[: self.rows]
         if self.rows == n_rows:
             return None
-        return (np.arange(self.rows, dtype=np.int64) + epoch * self.rows) % n_rows
+        rows: Integers = (np.arange(self.rows, dtype=np.int64) + epoch * self.rows) % n_rows
+        return rows
 
 
 class Blocks(Source):
@@ -98,6 +102,9 @@ class Blocks(Source):
     convert(start, stop): the Samples of these rows. shuffle: whether every epoch takes them in a new order, shuffled_blocks of
     as many rows as have NUMBERS_OF_BLOCK inputs; else they come in their order.
     """
+
+    rows: int
+    batch_size: int
 
     def __init__(self, convert: Callable[[int, int], Samples], rows: int, n_in: int, batch_size: int, shuffle: bool) -> None:
         self.convert, self.rows, self.batch_size, self.shuffle = convert, rows, batch_size, shuffle
@@ -122,7 +129,7 @@ class Blocks(Source):
 
     def _groups(self, place: Place) -> Iterator[Samples]:
         """The rows of each group in turn, from the place's row on; what comes before it is not read."""
-        assert self.rows is not None
+
         position = 0
         for bounds, order in self._order(place, self.rows):
             n = sum(stop - start for start, stop in bounds)

@@ -6,10 +6,11 @@ The loop, the files and the callbacks read and write this object, and nothing el
 import contextlib
 import copy
 import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any, cast
 
-import numpy as np
-
+from ..arrays import Floats
 from .history import History
 from .metrics import Tally
 from .records import Fit, keeper
@@ -18,16 +19,19 @@ from .records import Fit, keeper
 class _Process:
     """What stands for this process: a network that was being trained when a child was forked is not trained in the child."""
 
-    def __init__(self):
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
         self.token = object()
 
 
 PROCESS = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=PROCESS.__init__)
+    os.register_at_fork(after_in_child=PROCESS.renew)
 
 
-def busy():
+def busy() -> RuntimeError:
     """The error for a network that is being trained already."""
     return RuntimeError("this network is being trained by another thread; train a copy, or wait for that to end")
 
@@ -66,16 +70,17 @@ class TrainingState:
     rule: str | None = None
     rule_steps: int = 0
     steps_per_epoch: int = 1
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: dict[str, Floats] = field(default_factory=dict)
     powers: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
     so_far: Tally = field(default_factory=Tally)
     fits: list[Fit] = field(default_factory=list)
 
+    # Neither of these is a field, nor part of what is kept.
     stop_training = False  # whether a callback has asked for the end of training
-    trainer = None  # this process's token while a call trains the network; neither is a field, nor part of what is kept
+    trainer = cast(object, None)  # this process's token while a call trains the network
 
-    def forget_optimizer(self):
+    def forget_optimizer(self) -> None:
         """As before the first step of any optimizer."""
         self.rule, self.rule_steps, self.arrays, self.powers = None, 0, {}, {}
 
@@ -84,7 +89,7 @@ class TrainingState:
         self.rule, self.rule_steps, self.arrays, self.powers = other.rule, other.rule_steps, other.arrays, other.powers
 
     @contextlib.contextmanager
-    def undone_by_errors(self, parameters):
+    def undone_by_errors(self, parameters: Floats) -> Iterator[None]:
         """Leave parameters and state as they are now if an activation of the user's own raises on the way."""
         go_back = self.kept(parameters)
         try:
@@ -93,7 +98,7 @@ class TrainingState:
             go_back()
             raise
 
-    def kept(self, parameters):
+    def kept(self, parameters: Floats) -> Callable[[], None]:
         """Keep parameters and state as they are now; returns the function that goes back to them."""
         numbers = parameters.copy()
         arrays = {name: array.copy() for name, array in self.arrays.items()}
@@ -101,7 +106,7 @@ class TrainingState:
         state = replace(self, arrays=arrays, powers=dict(self.powers), so_far=so_far)
         history_goes_back, fits_go_back = self.history.kept(), keeper(self.fits)
 
-        def go_back():
+        def go_back() -> None:
             parameters[...] = numbers
             self.become(state)
             history_goes_back()
@@ -109,13 +114,13 @@ class TrainingState:
 
         return go_back
 
-    def weights_kept(self, parameters):
+    def weights_kept(self, parameters: Floats) -> dict[str, Any]:
         """The weights that are trained and what the optimizer has of them, by name: arrays, numbers and the rule's name."""
         arrays = {f"array {name}": array.copy() for name, array in self.arrays.items()}
         powers = {f"power {name}": value for name, value in self.powers.items()}
         return {"weights": parameters.copy(), "rule": self.rule, "rule_steps": self.rule_steps, **arrays, **powers}
 
-    def restore_weights(self, parameters, kept):
+    def restore_weights(self, parameters: Floats, kept: Mapping[str, Any]) -> None:
         """Go back to these weights; the network holds their average where there is one, as after fit."""
         self.rule, self.rule_steps = kept["rule"], kept["rule_steps"]
         self.arrays = {name[6:]: array.copy() for name, array in kept.items() if name.startswith("array ")}
@@ -125,13 +130,13 @@ class TrainingState:
             self.arrays["trained"] = kept["weights"].copy()
             parameters[...] = self.arrays["average"]
 
-    def become(self, other):
+    def become(self, other: "TrainingState") -> None:
         """Take over all that another state holds."""
         for f in fields(self):
             setattr(self, f.name, getattr(other, f.name))
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
-    def __setstate__(self, state):
-        self.__init__(**state)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        TrainingState.__init__(self, **state)

@@ -56,7 +56,7 @@ def _tally(data: Any) -> Tally:
     empty = vars(Tally())
     if not isinstance(data, Mapping) or data.keys() != empty.keys():
         raise ValueError(f"so_far is {describe(data)}")
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in data.items():
         if name in ("losses", "weights", "penalties"):
             if not _is_sum(value) and not (value is None and name != "losses"):

@@ -1,0 +1,16 @@
+"""The types of arithmetic.py, whose source stays as the proofs cover it."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+T = TypeVar("T", bound=np.floating)
+
+CHUNK: int
+
+def sum_of_products(a: NDArray[T], b: NDArray[T], seed: ArrayLike) -> NDArray[T]: ...
+def ordered_sum(values: NDArray[T]) -> NDArray[T]: ...
+def fma(a: ArrayLike, b: ArrayLike, c: NDArray[T]) -> NDArray[T]: ...
+def check_environment() -> None: ...
+def environment_error(who: str, flushes: bool) -> RuntimeError: ...
