@@ -11,7 +11,7 @@ from .room import Room
 from .twin import Slice
 
 SLICE = 0.002  # seconds of training while a pen draws or turns knobs
-LONG_SLICE = 0.04  # while none has done so for a second
+LONG_SLICE = 0.08  # while none has done so for a second
 EXAMINED_EVERY, EXAMINED_WITHIN = 0.03, 3.0  # seconds
 EXAMINATION_SHARE, FIRST_SHARE, FIRST = 50, 16, 20  # of the time at most a 50th; for the curves' first points a 16th
 RATE_WINDOW = 0.5
