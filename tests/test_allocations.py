@@ -65,7 +65,7 @@ def train(start, stop):
     net._engine.train(Samples(x, y), update, Steps(start, stop, batch, order), losses, correct)
 
 
-allocated_in(1)
+allocated_in(101)  # after which the team of threads is there
 one, thousand = allocated_in(101), allocated_in(1101)  # numbers up to 256 are never allocated
 print(one, thousand, allocated_in(1000, planted=True))
 """

@@ -161,7 +161,7 @@ def test_float32(solver, kind, weighted, data):
     """Within the units of float64, now of float32.
 
     For whole networks no bound can be derived: Adam divides a gradient by its own size, so that one that is all rounding error
-    makes a whole step. On given gradients there is one, in test_optimizers.py.
+    makes a whole step. On given gradients there is one, in test_optimizer_agreement.py.
     """
     X, targets, weights = data
     name, parameters = KINDS[kind]
