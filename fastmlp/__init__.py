@@ -29,7 +29,7 @@ backends.warn_if_slow()
 
 
 if TYPE_CHECKING:  # what is imported when it is first used, so that `import fastmlp` takes a moment
-    from . import datasets, functional, math, page, plots, schedules  # noqa: F401
+    from . import datasets, functional, math, optimizers, page, plots, reference, schedules  # noqa: F401
     from .activations import ACTIVATIONS
     from .conversion import from_keras, from_layers, from_onnx, from_sklearn, from_torch
     from .custom.activation import activation
@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # what is imported when it is first used, so that `import fas
     from .training.history import History
     from .training.metrics import Evaluation
 else:
-    _MODULES = "datasets", "functional", "math", "page", "plots", "schedules"
+    _MODULES = "datasets", "functional", "math", "optimizers", "page", "plots", "reference", "schedules"
     _NAMES = {  # of other modules; tests/test_import.py compares both tables with the imports above
         "activations": ("ACTIVATIONS",),
         "conversion": ("from_keras", "from_layers", "from_onnx", "from_sklearn", "from_torch"),

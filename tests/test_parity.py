@@ -226,7 +226,15 @@ def expected(row, dtype, kind):
 
 @cache
 def results_of_the_reference(row, dtype, kind):
+    if row.kernel == "sum_of_products":
+        return [sum_of_products(**inputs(row, dtype, kind))]
     return run(row.kernel, reference, inputs(row, dtype, kind))
+
+
+def sum_of_products(a, b, seed):
+    """The reference's, of as many rows at a time as stay in the cache, which takes half the time."""
+    parts = max(1, min(len(a), len(a) * b.shape[1] // 16_000))
+    return np.concatenate([reference.sum_of_products(rows, b, seed) for rows in np.array_split(a, parts)])
 
 
 @cache
