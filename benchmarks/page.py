@@ -8,7 +8,6 @@ the page open, in shares of MLP.fit's.
 
 import argparse
 import math
-import shutil
 import time
 
 import numpy as np
@@ -17,8 +16,8 @@ from playwright.sync_api import sync_playwright
 import fastmlp
 from fastmlp.page import Page, subject
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]  # fmt: skip
+from .browser import ARGUMENTS, CHROMIUM
+
 BATCH_SIZE, LEARNING_RATE = 10, 0.1
 NETWORKS = {
     "784-16-16-10 sigmoid": dict(layer_sizes=[784, 16, 16, 10], output_activation="sigmoid", input_scale=255),
@@ -156,7 +155,7 @@ def main():
     arguments = parser.parse_args()
     data = subject.as_data(fastmlp.datasets.digits(30_000, 0) + fastmlp.datasets.digits(2_000, 1))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for name, options in NETWORKS.items():
             measure(browser, name, options, data, arguments.seconds)
         browser.close()

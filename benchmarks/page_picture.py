@@ -4,27 +4,15 @@ What canvases were told to draw is written down as it is told, and the page's bo
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from fastmlp.page import Page
 
-from .page import ARGUMENTS
+from .browser import ARGUMENTS, CHROMIUM, THREE
 
 WIDTH, HEIGHT = 1366, 768
-THREE = [
-    (0.3, 0.2),
-    (0.5, 0.13),
-    (0.68, 0.22),
-    (0.66, 0.38),
-    (0.45, 0.48),
-    (0.66, 0.56),
-    (0.72, 0.72),
-    (0.55, 0.86),
-    (0.28, 0.8),
-]
 
 # Each canvas keeps the SVG elements of what was drawn since it was last cleared.
 RECORD = """
@@ -149,7 +137,7 @@ def main() -> None:
     arguments = parser.parse_args()
     page = Page(port=0)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="dark")
         tab.add_init_script(RECORD)
         tab.goto(page.url)

@@ -13,9 +13,10 @@ import fastmlp
 pytest.importorskip("websockets")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from page_browser import ARGUMENTS, CHROMIUM, BrowserTab  # noqa: E402
+from page_browser import BrowserTab  # noqa: E402
 from page_client import Tab  # noqa: E402
 
+from benchmarks.browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from fastmlp.page import Page, subject  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]

@@ -12,10 +12,11 @@ import fastmlp
 pytest.importorskip("anywidget")
 pytest.importorskip("websockets")
 
-from page_browser import ARGUMENTS, CHROMIUM, THREE
+
 from page_client import frame, parse
 
 import fastmlp.page
+from benchmarks.browser import ARGUMENTS, CHROMIUM, THREE
 from fastmlp.page.notebook import Widget
 
 NOTEBOOK = "http://notebook.test/"

@@ -23,7 +23,7 @@ class Host:
     """Whatever shows a network on a page: net is its network, close() ends it."""
 
     def __init__(
-        self, net: MLP | None, data: subject.Data | None, loader: Callable[[], Any] | None, make_door: Callable[[Room], Any]
+        self, net: MLP | None, data: subject.Data | None, loader: Loader | None, make_door: Callable[[Room], Any]
     ) -> None:
         """net: an MLP, or None for that of `fastmlp train`, untrained. data: Data; if None, those that loader() returns, or drawn
         digits if the network takes them. make_door(room): the Door, whose start() and close() are coroutines.
