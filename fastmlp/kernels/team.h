@@ -171,6 +171,8 @@ static void engage(int workers) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static void leave_team(void) { __atomic_store_n(&team.held, 0, __ATOMIC_RELEASE); }
+
 /* Takes the team for a job of so many threads: whether there is one to be had. */
 static int take_team(int threads) {
     int busy = 0;
@@ -180,11 +182,9 @@ static int take_team(int threads) {
         engage(threads - 1 < MOST_WORKERS ? threads - 1 : MOST_WORKERS);
         return 1;
     }
-    __atomic_store_n(&team.held, 0, __ATOMIC_RELEASE);
+    leave_team();
     return 0;
 }
-
-static void leave_team(void) { __atomic_store_n(&team.held, 0, __ATOMIC_RELEASE); }
 
 static void rest(double took) {
     const double most = RESTS_A_TRIAL * took > MOST_REST ? RESTS_A_TRIAL * took : MOST_REST;
@@ -199,10 +199,12 @@ static void rest(double took) {
  * each of two waits as long as it works, one of them would have been as fast. */
 static void judge(int came, double took, double waited) {
     team.lost += waited - took * (came - 1) / 2;
-    if (team.lost > MOST_LOST) rest(took);
-    if (team.lost > 0) return;
-    team.lost = 0;
-    team.rest = team.rest > took ? team.rest - took : 0;
+    if (team.lost > MOST_LOST) {
+        rest(took);
+    } else if (team.lost <= 0) {
+        team.lost = 0;
+        team.rest = team.rest > took ? team.rest - took : 0;
+    }
 }
 
 static int take_back(Worker *w) { return change_state(w, CALLED, READY); }
