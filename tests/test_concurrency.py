@@ -66,6 +66,9 @@ def calls_of(backend):
     return 20 if backend == "reference" else 500
 
 
+MANY = 10  # times as many calls of what is so short that two seldom meet
+
+
 def successes(train, net, calls):
     """How many of so many calls took their turn; the others must have found it taken."""
     taken = 0
@@ -84,9 +87,11 @@ def trained(net, train, calls):
     return net.hash(), net.state.step
 
 
-@pytest.mark.parametrize("ways", [(step, step), (step, plain_fit), (adam_step, adam_step), (dropping_fit, dropping_fit)])
-def test_of_those_who_train_one_network_one_goes_on(backend, ways):
-    net, calls = network(backend), calls_of(backend)
+@pytest.mark.parametrize(
+    "ways, many", [((step, step), MANY), ((adam_step, adam_step), MANY), ((step, plain_fit), 1), ((dropping_fit, dropping_fit), 1)]
+)
+def test_of_those_who_train_one_network_one_goes_on(backend, ways, many):
+    net, calls = network(backend), many * calls_of(backend)
     for _ in range(3):
         taken = sum(at_once(*(partial(successes, way, net, calls) for way in ways * 2)))
         assert taken and net._turn.free
@@ -95,7 +100,7 @@ def test_of_those_who_train_one_network_one_goes_on(backend, ways):
 
 
 def test_a_reset_among_those_who_train(backend):
-    net, calls = network(backend), calls_of(backend)
+    net, calls = network(backend), calls_of(backend) * MANY
     at_once(*(partial(successes, way, net, calls) for way in (step, step, MLP.reset)))
     assert (net.hash(), net.state.step) == trained(network(backend), step, net.state.step)
 
@@ -147,5 +152,5 @@ def test_it_needs_no_global_lock():
         net = fastmlp.MLP([3, 4, 2], task="classes", seed=0)
         net.fit(np.eye(3), [0, 1, 1], epochs=1, verbose=0)
         assert not sys._is_gil_enabled()
-    """)  # fmt: skip
+    """, PYTHON_GIL="")  # fmt: skip
     assert done.returncode == 0, done.stderr
