@@ -88,7 +88,8 @@ def trained(net, train, calls):
 
 
 @pytest.mark.parametrize(
-    "ways, many", [((step, step), MANY), ((adam_step, adam_step), MANY), ((step, plain_fit), 1), ((dropping_fit, dropping_fit), 1)]
+    "ways, many",
+    [((step, step), MANY), ((adam_step, adam_step), 1), ((step, plain_fit), 1), ((dropping_fit, dropping_fit), 1)],
 )
 def test_of_those_who_train_one_network_one_goes_on(backend, ways, many):
     net, calls = network(backend), many * calls_of(backend)

@@ -16,8 +16,8 @@ class Turn:
         finally:
             turn.free = True
 
-    Of several threads one deletes the attribute, with Python's global lock or without it (of a slot that would not hold). And no
-    call stands where a signal could come between: nothing is left behind, wherever it falls.
+    To delete an attribute, which must not be a slot, is one step with Python's global lock and without: of several threads one
+    succeeds. And no call stands where a signal could come between, so that nothing is left behind, wherever it falls.
     """
 
     free: bool  # there or not, and never False
