@@ -113,13 +113,13 @@ def _row(kernel, branch, threads=1, **shape):
 def _products(tiles):
     lanes, name = tiles.lanes, "sum_of_products"
     for rows, vecs in tiles.by_rows:
-        for n in (vecs * lanes, (vecs - 1) * lanes + 1):
+        for n in (vecs * lanes, (vecs - 1) * lanes + min(3, lanes)):
             yield _row(name, f"tile {rows}x{vecs}", m=rows, terms=5, n=n)
         yield _row(name, f"tile {rows}x{vecs}", m=rows, terms=300, n=vecs * lanes, transposed=True)
     for rows, vecs, chunks in tiles.side_by_side:
         for extra in (0, 1, 255):
             yield _row(name, f"tile {rows}x{vecs} with {chunks} chunks", m=rows, terms=256 * chunks + extra,
-                       n=vecs * lanes - (extra > 1))  # fmt: skip
+                       n=vecs * lanes - (extra > 1 and lanes > 2))  # fmt: skip
     for m, terms, n in [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 0, 1)]:
         yield _row(name, None if terms else "no terms", m=m, terms=terms, n=n)
     for m in (*range(1, 18), 23, 24, 25, 31, 32, 33):
@@ -140,6 +140,10 @@ def _products(tiles):
         yield _row(name, "B packed", m=m, terms=3, n=5 * lanes + 3)
     for terms, n in ((1, 192), (7, 299), (8, 1025), (259, 1100), (521, 207)):
         yield _row(name, "streamed", m=2, terms=terms, n=n)
+    for m in (lanes // 2 + 1, lanes, 2 * lanes + 1, 4 * lanes - 1):
+        for terms, n in ((1, 1), (3, 2), (4, 1), (256, 2), (259, 1), (530, 2)):
+            for transposed in (False, True):
+                yield _row(name, "narrow" if n == 1 or lanes > 2 else None, m=m, terms=terms, n=n, transposed=transposed)
     yield _row(name, "partial vector", m=2, terms=3, n=lanes + 1)
     yield _row(name, "full vector", m=2, terms=3, n=lanes)
     yield _row(name, "first chunk", m=5, terms=256, n=3)
@@ -222,7 +226,7 @@ def _engines(tiles):
         yield _row(name, "forward of a user's activation", sizes=deep, rows=400, hidden=BENT, output=BENT)
         yield _row(name, "forward of a user's activation", threads=2, sizes=(200, 100, 3), rows=61, hidden=BENT, output=BENT)
     for rows, vecs in (tile for tile in tiles.by_rows if tile[0] > 1):
-        for n in (vecs * tiles.lanes, (vecs - 1) * tiles.lanes + 1):
+        for n in (vecs * tiles.lanes, (vecs - 1) * tiles.lanes + min(3, tiles.lanes)):
             yield _row("Engine.forward", "next rows fetched", sizes=(37, n), rows=2 * rows)
     yield _row("Engine.evaluate", "labels", sizes=deep, rows=9, labels=True)
     yield _row("Engine.evaluate", "one output", sizes=(9, 4, 1), rows=9, labels=True)

@@ -7,7 +7,7 @@ cdef enum Branch:
     ROWS_IN_PLACE, SHUFFLED_ROWS, PIXELS, SHUFFLED_PIXELS, LABELS, TARGETS, ONE_OUTPUT, ONE_THREAD, TEAM
     ROWS_TO_EACH_THREAD, ONE_BLOCK, BLOCKS_OF_ROWS, SHORT_LAST_BATCH, FORWARD_BY_COLUMNS, FORWARD_BY_ROWS
     BACKWARD_BY_COLUMNS, BACKWARD_BY_ROWS, UPDATE_BY_COLUMNS, UPDATE_BY_ROWS, NEXT_ROWS_FETCHED, UPDATE_OF_STRIPS
-    CLIPPED_BY_NORM, PENALTIES, INPUTS_DROPPED, UNITS_DROPPED, SCALED_ROWS, WEIGHTED_ROWS, SMOOTHED_TARGETS, STREAMED
+    CLIPPED_BY_NORM, PENALTIES, INPUTS_DROPPED, UNITS_DROPPED, SCALED_ROWS, WEIGHTED_ROWS, SMOOTHED_TARGETS, STREAMED, NARROW
 
 cdef list branch_names = [
     "no terms", "first row block", "later row block", "first chunk", "totals carried", "update of one chunk",
@@ -16,7 +16,7 @@ cdef list branch_names = [
     "one thread", "team", "rows to each thread", "one block", "blocks of rows", "short last batch",
     "forward by columns", "forward by rows", "backward by columns", "backward by rows", "update by columns",
     "update by rows", "next rows fetched", "update of strips", "clipped by norm", "penalties", "inputs dropped", "units dropped",
-    "scaled rows", "weighted rows", "smoothed targets", "streamed",
+    "scaled rows", "weighted rows", "smoothed targets", "streamed", "narrow",
 ]
 
 

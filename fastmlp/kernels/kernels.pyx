@@ -4,7 +4,8 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
-    stream.h            the same sums for two rows and many outputs
+    stream.h            the same sums for two rows and many outputs,
+    narrow.h            and for few outputs
     updates.h           the update rules, and sums over flat arrays
     dropout.h           dropout
     transpose.h         matrices turned round
@@ -103,6 +104,11 @@ cdef extern from "tile.h":
                     real* strip) noexcept nogil
     void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate, int carries,
                   Py_ssize_t n) noexcept nogil
+
+cdef extern from "narrow.h":
+    const int MOST_NARROW
+    void narrow(const real* const* lines, Py_ssize_t rows, Py_ssize_t terms, const real* b, Py_ssize_t b_row, Py_ssize_t b_col,
+                const real* seed, Py_ssize_t columns, real* c, Py_ssize_t c_row) noexcept nogil
 
 cdef extern from "updates.h":
     enum: CLIP_VALUE, L2, L1, DECAY, AVERAGE, SCALE

@@ -1,0 +1,92 @@
+/* Sums of products with a matrix of few columns: the sums of tile.h, where a tile would leave most lanes of its vectors empty.
+ * Here a vector holds the sums of LANES rows with one column. The rows are turned round as they are read, 16 bytes of each at a
+ * time, and the sums stay in registers from the first term to the last.
+ */
+#ifndef FASTMLP_NARROW_H
+#define FASTMLP_NARROW_H
+
+#include "tile.h"
+
+#define MOST_NARROW (LANES > 2 ? 2 : 1)  /* columns */
+#define PIECE (16 / (int)sizeof(real))   /* terms of a row in 16 bytes */
+
+/* OUT v (PIECE,): v[k] = a[0 .. LANES-1][at + k]. */
+ALWAYS_INLINE void read_pieces(const real *const *a, ptrdiff_t at, vec *v) {
+#if defined(OP)
+    vec part[PIECE];  /* of rows r, r + PIECE, r + 2 PIECE, ... */
+    UNROLL for (int r = 0; r < PIECE; r++) {
+#define OF_ROW(q) _mm_loadu_ps((const float *)(a[r + (q) * PIECE] + at))
+#if REGISTERS == 32
+        __m512 p = _mm512_castps128_ps512(OF_ROW(0));
+        p = _mm512_insertf32x4(p, OF_ROW(1), 1);
+        p = _mm512_insertf32x4(p, OF_ROW(2), 2);
+        part[r] = (vec)_mm512_insertf32x4(p, OF_ROW(3), 3);
+#else
+        part[r] = (vec)_mm256_insertf128_ps(_mm256_castps128_ps256(OF_ROW(0)), OF_ROW(1), 1);
+#endif
+#undef OF_ROW
+    }
+#if FASTMLP_DOUBLE
+    v[0] = OP(unpacklo)(part[0], part[1]);
+    v[1] = OP(unpackhi)(part[0], part[1]);
+#else
+    UNROLL for (int h = 0; h < 2; h++) {
+        const vec first = h ? OP(unpackhi)(part[0], part[1]) : OP(unpacklo)(part[0], part[1]);
+        const vec second = h ? OP(unpackhi)(part[2], part[3]) : OP(unpacklo)(part[2], part[3]);
+        v[2 * h] = OP(shuffle)(first, second, 0x44);
+        v[2 * h + 1] = OP(shuffle)(first, second, 0xEE);
+    }
+#endif
+#else
+    UNROLL for (int k = 0; k < PIECE; k++)
+        UNROLL for (int i = 0; i < LANES; i++) v[k][i] = a[i][at + k];
+#endif
+}
+
+/* OUT total (columns,): of LANES rows a, each with all terms. next: the rows that come after, which memory is asked for. */
+ALWAYS_INLINE void sum_narrow(const int columns, const real *const *a, const real *const *next, ptrdiff_t terms, const real *b,
+                              ptrdiff_t b_row, ptrdiff_t b_col, const real *seed, vec *total) {
+    UNROLL for (int j = 0; j < columns; j++) total[j] = seed ? broadcast(seed[j]) : zero_vec();
+    for (ptrdiff_t start = 0; start < terms; start += CHUNK) {
+        const ptrdiff_t stop = terms - start < CHUNK ? terms : start + CHUNK;
+        vec s[MOST_NARROW] = {0};
+        ptrdiff_t k = start;
+        for (; k + PIECE <= stop; k += PIECE) {
+            vec v[PIECE];
+            if ((k - start) % LINE == 0)
+                UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(next[i] + k, 0, 2);
+            read_pieces(a, k, v);
+            UNROLL for (int t = 0; t < PIECE; t++)
+                UNROLL for (int j = 0; j < columns; j++)
+                    s[j] = fma_vec(v[t], broadcast(b[(k + t) * b_row + j * b_col]), s[j]);
+        }
+        for (; k < stop; k++) {
+            real of_rows[LANES];
+            for (int i = 0; i < LANES; i++) of_rows[i] = a[i][k];
+            UNROLL for (int j = 0; j < columns; j++)
+                s[j] = fma_vec(load_vec(of_rows), broadcast(b[k * b_row + j * b_col]), s[j]);
+        }
+        UNROLL for (int j = 0; j < columns; j++) total[j] = total[j] + s[j];
+    }
+}
+
+/* OUT c (rows, columns) = seed + a b, for at most MOST_NARROW columns. a[i, k] = lines[i][k], b[k, j] = b[k * b_row + j * b_col];
+ * seed: or NULL. */
+static void narrow(const real *const *lines, ptrdiff_t rows, ptrdiff_t terms, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
+                   const real *seed, ptrdiff_t columns, real *c, ptrdiff_t c_row) {
+    const real *a[2 * LANES];
+    for (ptrdiff_t row = 0; row < rows; row += LANES) {
+        vec total[MOST_NARROW];
+        real of_rows[LANES];
+        /* Where rows end, the last one is read again, and its sums are left alone. */
+        for (int i = 0; i < 2 * LANES; i++) a[i] = lines[row + i < rows ? row + i : rows - 1];
+        if (columns == 1) sum_narrow(1, a, a + LANES, terms, b, b_row, b_col, seed, total);
+        else sum_narrow(MOST_NARROW, a, a + LANES, terms, b, b_row, b_col, seed, total);
+        for (int j = 0; j < columns; j++) {
+            store_vec(of_rows, total[j]);
+            for (int i = 0; i < LANES && row + i < rows; i++) c[(row + i) * c_row + j] = of_rows[i];
+        }
+    }
+}
+
+#endif
