@@ -165,7 +165,7 @@ def plan_of(asked: Arguments, checked: Checked, begun: Begun, net: Any) -> Plan:
     recorders: list[Callback] = []
     if len(state.fits) < records.MOST or begun.found:
         given = None if asked.validation_data is None else held_out
-        record = records.begun(_recorded(asked, checked), callbacks, source.samples, given, net.parameters)
+        record = records.begun(_recorded(asked, checked), callbacks, source.samples, given, net.parameters, state.last_hash)
         if begun.found and state.fits:
             record = state.fits[-1].continued(record)
         else:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..arrays import Floats
 from .history import History
 from .metrics import Tally
-from .records import Fit, keeper
+from .records import Fit, LastHash, keeper
 
 
 class _Process:
@@ -76,9 +76,12 @@ class TrainingState:
     so_far: Tally = field(default_factory=Tally)
     fits: list[Fit] = field(default_factory=list)
 
-    # Neither of these is a field, nor part of what is kept.
+    # None of these is a field, nor part of what is kept: last_hash, of the parameters, is the third.
     stop_training = False  # whether a callback has asked for the end of training
     trainer = cast(object, None)  # this process's token while a call trains the network
+
+    def __post_init__(self) -> None:
+        self.last_hash = LastHash()
 
     def forget_optimizer(self) -> None:
         """As before the first step of any optimizer."""
