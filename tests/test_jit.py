@@ -12,6 +12,7 @@ import sys
 import textwrap
 import types
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -98,9 +99,11 @@ def test_product(dtype, rows, eager_teams):
 @pytest.mark.parametrize("columns", [300, 530])
 def test_wide_products_gather_their_lines(dtype, columns):
     """Wider than the registry's rows: also over several blocks of rows and chunks of terms."""
-    rng = np.random.RandomState(columns)
-    a, b = (parity.values(rng, shape, dtype, "ordinary") for shape in ((400, 300), (300, columns)))
-    expected = parity.sum_of_products(a, b, 0)
+    rng, (rows, distinct) = np.random.RandomState(columns), parity.distinct(400, 300, columns)
+    a, b = (parity.values(rng, shape, dtype, "ordinary") for shape in ((rows, 300), (300, distinct)))
+    i, j = np.arange(400) % rows, np.arange(columns) % distinct
+    expected = parity.sum_of_products(a, b, 0)[np.ix_(i, j)]
+    a, b = a[i], np.take(b, j, axis=1)
     for x, y in product((a, np.asfortranarray(a)), (b, np.asfortranarray(b))):
         parity.assert_same_bits([jit.sum_of_products(x, y, 0)], [expected], "sum_of_products")
 
@@ -132,21 +135,42 @@ def test_updates_keep_to_their_arrays(rule, dtype):
         parity.assert_same_bits(*reversed(results), f"{rule} of {n}")
 
 
+WIDE_LAYERS = (400, 2 * products.PACKING_A_COLUMNS + 3, 5)
+
+
+@cache
+def wide_layers():
+    """(Samples, parameters, the reference's gradients) of a network wider and taller than the registry's."""
+    rng, T = np.random.RandomState(6), np.dtype(np.float32)
+    samples = Samples(rng.standard_normal((300, 400)).astype(T), rng.randint(0, 5, 300))
+    parameters = rng.standard_normal(n_parameters(WIDE_LAYERS)).astype(T)
+    gradients = np.empty_like(parameters)
+    net = reference.Engine(WIDE_LAYERS, ("relu", "softmax"), "cross_entropy", parameters)
+    net.gradients(samples, gradients, np.empty(300))
+    return samples, parameters, gradients
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_wide_layers_are_updated_by_strips(rule, eager_teams):
-    """Wider and taller than the registry's: lines that are gathered, several blocks of rows, and of terms."""
-    rng, sizes, T = np.random.RandomState(6), (400, 2 * products.PACKING_A_COLUMNS + 3, 5), np.dtype(np.float32)
-    x, y, parameters = (
-        rng.standard_normal((300, 400)).astype(T),
-        rng.randint(0, 5, 300),
-        rng.standard_normal(n_parameters(sizes)),
+    """Of lines that are gathered, over several blocks of rows, and of terms: a step is the rule on the gradients."""
+    samples, parameters, gradients = wide_layers()
+    rng = np.random.RandomState(9)
+    numbers, state = (
+        parity.numbers_of(rng, RULES[rule], 1, "float32"),
+        parity.states_of(rng, RULES[rule], (), parameters.size, "float32"),
     )
-    numbers, results = parity.numbers_of(rng, RULES[rule], 2, T), []
+    results = []
     for backend, n_threads in ((reference, 1), (jit, 1), (jit, 2)):
-        w, state = parameters.astype(T), tuple(np.zeros(parameters.size, T) for _ in RULES[rule].state)
-        net = backend.Engine(sizes, ("relu", "softmax"), "cross_entropy", w, n_threads)
-        net.train(Samples(x, y), Update(rule, numbers, state), Steps(0, 300, 290))
-        results.append([w, *state])
+        w, of_rule = parameters.copy(), tuple(array.copy() for array in state)
+        net, update = (
+            backend.Engine(WIDE_LAYERS, ("relu", "softmax"), "cross_entropy", w, n_threads),
+            Update(rule, numbers, of_rule),
+        )
+        if backend is reference:
+            net.apply(gradients, update)
+        else:
+            net.train(samples, update)
+        results.append([w, *of_rule])
     for result in results[1:]:
         parity.assert_same_bits(result, results[0], rule)
 
