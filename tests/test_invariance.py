@@ -120,7 +120,7 @@ def test_a_team_that_is_tried_against_one_thread(isa):
     nets = [network("compiled", n_threads, isa, sizes) for n_threads in (1, 2)]
     kernel.branches_taken()
     for net in nets[::-1]:
-        epochs = 200 if isa == "portable" else 2000  # so many that the other way is tried, or even again and again
+        epochs = 150 if isa == "portable" else 800  # so many that the other way is tried, or even again
         net.fit(*data(200, 300, 5), epochs=epochs, batch_size=10, learning_rate=0.1, verbose=0)
         taken = kernel.branches_taken()
         assert ("team" in taken) == (net is nets[1]) and "one thread" in taken

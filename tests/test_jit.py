@@ -63,8 +63,9 @@ def check(row, dtype, threads, layout, kind):
 
 def by_kernel():
     for dtype in parity.DTYPES:
-        for kernel in dict.fromkeys(row.kernel for row in rows(dtype)):
-            some = [row for row in rows(dtype) if row.kernel == kernel]
+        of_dtype = rows(dtype)
+        for kernel in dict.fromkeys(row.kernel for row in of_dtype):
+            some = [row for row in of_dtype if row.kernel == kernel]
             yield pytest.param(dtype, some, id=f"{dtype}-{kernel}")
 
 
