@@ -36,7 +36,8 @@ from .training.early_stopping import EarlyStopping
 from .training.history import History
 from .training.interrupts import deferred_interrupt
 from .training.metrics import Evaluation, evaluate, mean_of
-from .training.state import PROCESS, TrainingState, busy
+from .training.state import TrainingState
+from .training.turn import Turn, busy
 from .validation import WeightMean
 
 _tuple = tuple.__new__
@@ -146,7 +147,7 @@ class MLP(Exchange):
         self._parameters: Floats = _aligned_zeros(n_parameters(sizes), dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
 
-        self.state = TrainingState()
+        self.state, self._turn = TrainingState(), Turn()
         self._breakdown_told = False
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
@@ -227,15 +228,21 @@ class MLP(Exchange):
             raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
         chosen = self._init or () if init is None else initializers_of(init, self.layer_sizes)
         seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
-        if self.state.trainer is PROCESS.token:
-            raise busy()
-        before = self._parameters.copy()
+        turn = self._turn
         try:
-            self._initialize(chosen, seed)
-        except BaseException:
-            self._parameters[...] = before
-            raise
-        self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
+            del turn.free
+        except AttributeError:
+            raise busy() from None
+        try:
+            before, state = self._parameters.copy(), TrainingState()
+            try:
+                self._initialize(chosen, seed)
+            except BaseException:
+                self._parameters[...] = before
+                raise
+            self._seed, self.state, self._breakdown_told = seed, state, False
+        finally:
+            turn.free = True
 
     def forward(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
@@ -310,12 +317,14 @@ class MLP(Exchange):
         The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
-        state, token = self.state, PROCESS.token
+        turn = self._turn
         targets: Any = y
-        if state.trainer is token:
-            raise busy()
         try:
-            state.trainer = token
+            del turn.free
+        except AttributeError:
+            raise busy() from None
+        try:
+            state = self.state
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
             if (
                 state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
@@ -344,7 +353,7 @@ class MLP(Exchange):
                 weighting = Weighting(sample_weight, None, weight_mean, label_smoothing)
                 return self._checked_step(x, y, learning_rate, optimizer, weighting)
         finally:
-            state.trainer = None
+            turn.free = True
 
     def _uninterrupted_step(self, samples: Samples, update: Update) -> float | None:
         with deferred_interrupt():
@@ -492,12 +501,14 @@ class MLP(Exchange):
             keep_optimizer, sample_weight, class_weight, weight_mean, label_smoothing, callbacks, metrics, training_metrics,
             early_stopping, validation_split, initial_epoch, steps_per_epoch, checkpoint, checkpoint_every, resume,
         )  # fmt: skip
-        state, parameters = self.state, self._parameters
-        checked = fitting.checked(asked, self._adapter, self._environment, state)
-        if state.trainer is PROCESS.token:
-            raise busy()
+        checked = fitting.checked(asked, self._adapter, self._environment, self.state)
+        parameters, turn = self._parameters, self._turn
         try:
-            state.trainer = PROCESS.token
+            del turn.free
+        except AttributeError:
+            raise busy() from None
+        try:
+            state = self.state
             with self._undone_by_errors():
                 begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed)
                 self._seed = begun.seed
@@ -505,7 +516,7 @@ class MLP(Exchange):
                     return state.history.since(begun.run.first_recorded)
                 return loop.fit(self._engine, parameters, state, fitting.plan_of(asked, checked, begun, self))
         finally:
-            state.trainer = None
+            turn.free = True
 
     def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
                     learning_rate: Any = None, optimizer: OptimizerName | Optimizer | None = None,

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
 """The compiled kernels for one element type and one instruction set; setup.py builds this source once for each.
 
     simd.h, softfma.h   the vector operations of an instruction set
