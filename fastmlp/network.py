@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import backends, notebook, persistence, validation
 from .activations import AnyActivation, HiddenActivation, OutputActivation
 from .architecture import Architecture, Task, layer_views, n_parameters
-from .arrays import FloatDtype, Floats
+from .arrays import FloatDtype, Floats, aligned_zeros
 from .backends import BackendName
 from .custom.activation import CustomActivation
 from .exchange import Exchange
@@ -144,7 +144,7 @@ class MLP(Exchange):
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
-        self._parameters: Floats = _aligned_zeros(n_parameters(sizes), dtype)
+        self._parameters: Floats = aligned_zeros(n_parameters(sizes), dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
 
         self.state, self._turn = TrainingState(), Turn()
@@ -292,7 +292,7 @@ class MLP(Exchange):
         """
         self._require_derivatives()
         samples = self._adapter.weighted(self._adapter.samples(x, y), sample_weight, None, weight_mean)
-        flat, losses = _aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
+        flat, losses = aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
         self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
         return mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
@@ -636,10 +636,3 @@ class MLP(Exchange):
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))
-
-
-def _aligned_zeros(size: int, dtype: FloatDtype) -> Floats:
-    """Zeros that begin on a cache line, where vector loads and stores do not straddle two."""
-    raw = np.zeros(size * dtype.itemsize + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * dtype.itemsize].view(dtype)

@@ -82,7 +82,7 @@ cdef extern from "tile.h":
     ctypedef struct Strip:
         Py_ssize_t terms, tiles
         const real** lines
-        Py_ssize_t offset, step, fetches, tile_step
+        Py_ssize_t offset, fetches, tile_step
         const real* b
         Py_ssize_t b_row
         lanes last

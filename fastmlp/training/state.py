@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..arrays import Floats
+from ..arrays import Floats, aligned
 from .history import History
 from .metrics import Tally
 from .records import Fit, LastHash, keeper
@@ -49,6 +49,7 @@ class TrainingState:
     stop_training = False  # whether a callback has asked for the end of training
 
     def __post_init__(self) -> None:
+        self.arrays = {name: aligned(array) for name, array in self.arrays.items()}
         self.last_hash = LastHash()
 
     def forget_optimizer(self) -> None:
@@ -94,7 +95,7 @@ class TrainingState:
     def restore_weights(self, parameters: Floats, kept: Mapping[str, Any]) -> None:
         """Go back to these weights; the network holds their average where there is one, as after fit."""
         self.rule, self.rule_steps = kept["rule"], kept["rule_steps"]
-        self.arrays = {name[6:]: array.copy() for name, array in kept.items() if name.startswith("array ")}
+        self.arrays = {name[6:]: aligned(array.copy()) for name, array in kept.items() if name.startswith("array ")}
         self.powers = {name[6:]: value for name, value in kept.items() if name.startswith("power ")}
         parameters[...] = kept["weights"]
         if "average" in self.arrays:
