@@ -1,14 +1,16 @@
-"""The multilayer perceptron: its layers, its parameters, and what can be asked of it."""
+"""The multilayer perceptron: its layers, its parameters, and what can be asked of it.
+
+What fit and its kin do is in fastmlp/training, and the forms of other libraries are in exchange.py.
+"""
 
 import contextlib
 import copy
 import functools
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -18,35 +20,27 @@ from .activations import AnyActivation, HiddenActivation, OutputActivation
 from .architecture import Architecture, Task, layer_views, n_parameters
 from .arrays import FloatDtype, Floats, aligned_zeros
 from .backends import BackendName
-from .containers import describe, numbers
 from .custom.activation import CustomActivation
+from .exchange import Exchange
 from .initializers import DEFAULT, Init, Initializer, initialize, initializers_of, names_read
 from .losses import AnyLoss, Huber, LossName, Quantile
 from .optimizers import Optimizer, OptimizerName, optimizer_of
 from .recipe import Recipe
-from .reference import Dropout, Samples, Update
-from .reference.dropout import threshold
+from .reference import Samples, Update
 from .schedules import Schedule
 from .threads import default_threads, threads_asked_for
-from .training import checkpoints, loop, records, scores, sources
-from .training.callbacks import Callback, callbacks_of
-from .training.early_stopping import EarlyStopping, early_stopping_of
+from .training import fitting, loop, records, scores
+from .training.callbacks import Callback
+from .training.data_adapter import DataAdapter, Weighting
+from .training.early_stopping import EarlyStopping
 from .training.history import History
 from .training.interrupts import deferred_interrupt
-from .training.metrics import Evaluation, evaluate, mean_of, names_measured
-from .training.progress import for_verbosity
-from .training.sources import Arrays, Source
+from .training.metrics import Evaluation, evaluate, mean_of
 from .training.state import TrainingState
 from .training.turn import Turn, busy
 from .validation import WeightMean
 
-if TYPE_CHECKING:
-    import torch
-
 _tuple = tuple.__new__
-Weighting = tuple[Any, Any, WeightMean, float]  # sample_weight, class_weight, weight_mean, label_smoothing
-
-
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -77,7 +71,7 @@ def _attribute(path: str, doc: str) -> Any:
     return property(attrgetter(path), doc=doc)
 
 
-class MLP:
+class MLP(Exchange):
     """A multilayer perceptron: for each layer z = x W + b, a = f(z), the next layer's x.
 
     layer_sizes: integers, input first, such as [784, 16, 16, 10].
@@ -165,6 +159,7 @@ class MLP:
             for activation in own:
                 activation.prepare(dtype)
             self._engine = chosen.engine(sizes, activations, loss, self._parameters, threads, input_scale)
+        self._adapter = DataAdapter(architecture, self._parameters, self._engine)
         self._plain_update(None)
         self._at_once = chosen.name == "compiled"  # whether a step is one call, which no interrupt can end
         self._own_names = {"_own_names", *vars(self)} - of_subclass  # of attributes that are not the user's
@@ -296,7 +291,7 @@ class MLP:
         sample_weight, weight_mean: as for fit.
         """
         self._require_derivatives()
-        samples = self._weighted(self._samples(x, y), sample_weight, None, weight_mean)
+        samples = self._adapter.weighted(self._adapter.samples(x, y), sample_weight, None, weight_mean)
         flat, losses = aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
         self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
@@ -355,7 +350,7 @@ class MLP:
                         self._warn_of_breakdown(learning_rate)
                     return loss
             with deferred_interrupt():
-                weighting = sample_weight, None, weight_mean, label_smoothing
+                weighting = Weighting(sample_weight, None, weight_mean, label_smoothing)
                 return self._checked_step(x, y, learning_rate, optimizer, weighting)
         finally:
             turn.free = True
@@ -370,7 +365,7 @@ class MLP:
     def _checked_step(self, x: ArrayLike, y: ArrayLike, learning_rate: float | None,
                       optimizer: OptimizerName | Optimizer | None, weighting: Weighting) -> float:  # fmt: skip
         self._require_derivatives()
-        samples, state = self._weighted(self._samples(x, y, finite="xy"), *weighting), self.state
+        samples, state = self._adapter.weighted(self._adapter.samples(x, y, finite="xy"), *weighting), self.state
         if not state.step:
             validation.warn_of_large_inputs(samples.x, self.input_scale)
         with self._undone_by_errors():
@@ -501,51 +496,13 @@ class MLP:
         has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
-        asked = {
-            "epochs": epochs, "initial_epoch": initial_epoch, "batch_size": batch_size, "shuffle": shuffle, "dropout": dropout,
-            "input_dropout": input_dropout, "keep_optimizer": keep_optimizer, "class_weight": class_weight,
-            "weight_mean": weight_mean, "label_smoothing": label_smoothing, "steps_per_epoch": steps_per_epoch,
-            "validation_split": validation_split, "metrics": metrics, "training_metrics": training_metrics,
-        }  # fmt: skip
-        batch_size, shuffle = validation.integer("batch_size", batch_size, 1), bool(shuffle)
-        weighting, held_out = (sample_weight, class_weight, weight_mean, label_smoothing), None
-        source = self._source(x, y, batch_size, shuffle, steps_per_epoch, weighting)
-        if source is None:
-            # Rows that training goes through are looked at there, for much less.
-            looks = bool(validation_split or input_dropout or steps_per_epoch is not None)
-            samples = self._samples(x, y, finite="xy" if looks else "y")
-            if validation_split:
-                samples, sample_weight, held_out = self._split(samples, sample_weight, validation_split)
-            samples = self._weighted(samples, sample_weight, class_weight, weight_mean, label_smoothing)
-            if not self.state.step:
-                validation.warn_of_large_inputs(samples.x, self.input_scale)
-            batch_size = min(batch_size, len(samples.x))
-            source = Arrays(samples, batch_size, shuffle, validation.steps_of(steps_per_epoch, len(samples.x), batch_size))
-        elif validation_split:
-            raise ValueError("validation_split needs arrays in memory: give validation_data")
-        epochs, initial_epoch = validation.integer("epochs", epochs, 0), validation.integer("initial_epoch", initial_epoch, 0)
-        optimizer = optimizer_of(optimizer, learning_rate, self.dtype)
-        rates = validation.dropout_rates(input_dropout, dropout, len(self.layer_sizes) - 2)
-        thresholds = tuple(map(threshold, rates))
-        verbose = validation.integer("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0, 3)
-        if validation_data is not None and held_out is not None:
-            raise ValueError("validation_data and validation_split are two ways to say it: give one of them")
-        if validation_data is not None:
-            held_out = self._validation_samples(validation_data)
-        metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
-        training_metrics = bool(metrics) and (bool(training_metrics) or held_out is None)
-        if training_metrics and source.samples is None:
-            raise ValueError("metrics of training data need arrays in memory: give validation_data for them")
-        if source.steps is None and optimizer.counts_epochs:
-            raise ValueError("a schedule that counts epochs needs steps_per_epoch where the data has no length")
-        has_penalty, has_validation = bool(optimizer.l2 or optimizer.l1), held_out is not None
-        measured = names_measured(self.task, has_penalty, metrics, training_metrics, has_validation)
-        optimizer.check_measured(measured)
-        callbacks = early_stopping_of(early_stopping) + callbacks_of(callbacks)
-        params = {"epochs": epochs, "steps": source.steps, "batch_size": source.batch_size, "rows": source.rows,
-                  "metrics": measured}  # fmt: skip
-        checkpoints.check(checkpoint, checkpoint_every, resume)
-        turn = self._turn
+        asked = fitting.Arguments(
+            x, y, epochs, batch_size, learning_rate, shuffle, validation_data, verbose, optimizer, dropout, input_dropout,
+            keep_optimizer, sample_weight, class_weight, weight_mean, label_smoothing, callbacks, metrics, training_metrics,
+            early_stopping, validation_split, initial_epoch, steps_per_epoch, checkpoint, checkpoint_every, resume,
+        )  # fmt: skip
+        checked = fitting.checked(asked, self._adapter, self._environment, self.state)
+        parameters, turn = self._parameters, self._turn
         try:
             del turn.free
         except AttributeError:
@@ -553,44 +510,11 @@ class MLP:
         try:
             state = self.state
             with self._undone_by_errors():
-                run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, shuffle)
-                found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
-                if found:
-                    run, self._seed = found.run, found.saved.seed
-                    self._parameters[...] = found.saved.parameters
-                    state.become(found.saved.state)
-                else:
-                    state.row = 0
-                    if not keep_optimizer:
-                        state.forget_optimizer()
-                begun = range(initial_epoch + state.epoch - run.first_epoch, epochs)
-                if run.stopped or run.done and not begun:
-                    return state.history.since(run.first_recorded)
-                recorders: list[Callback] = []
-                if len(state.fits) < records.MOST or found:
-                    given = None if validation_data is None else held_out
-                    record = records.begun(
-                        {**asked, "optimizer": optimizer}, callbacks, source.samples, given, self._parameters
-                    )
-                    if found and state.fits:
-                        record = state.fits[-1].continued(record)
-                    else:
-                        state.fits.append(record)
-                    recorders = [records.Recorder(record)]
-                writer = None
-                if checkpoint is not None:
-                    states = found.states if found else []
-                    writer = checkpoints.Checkpoints(checkpoint, checkpoint_every, run, optimizer, callbacks, states)
-                told = callbacks + for_verbosity(verbose) + recorders + ([writer] if writer else [])
-                for callback in told:
-                    callback.set_model(self)
-                    callback.set_params(params)
-                left_out = Dropout(thresholds, self.seed) if any(thresholds) else None
-                plan = loop.Plan(
-                    source, held_out, begun, optimizer, left_out, self.seed, self.task, told, metrics, training_metrics,
-                    writer, run,
-                )  # fmt: skip
-                return loop.fit(self._engine, self._parameters, state, plan)
+                begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed)
+                self._seed = begun.seed
+                if begun.is_over:
+                    return state.history.since(begun.run.first_recorded)
+                return loop.fit(self._engine, parameters, state, fitting.plan_of(asked, checked, begun, self))
         finally:
             turn.free = True
 
@@ -630,7 +554,8 @@ class MLP:
         metrics: as for fit; the Evaluation's metrics are a dict of their values, None without.
         """
         metrics = scores.metrics_of(metrics, self.task, self.layer_sizes[-1])
-        return evaluate(self._engine, self._weighted(self._samples(x, y), sample_weight), self.task, metrics)
+        samples = self._adapter.weighted(self._adapter.samples(x, y), sample_weight)
+        return evaluate(self._engine, samples, self.task, metrics)
 
     def hash(self) -> str:
         """SHA-256 of the parameters in the order W0, b0, W1, b1, ..., little-endian: 64 hexadecimal digits."""
@@ -688,111 +613,6 @@ class MLP:
         net.__setstate__({**saved._asdict(), "asked": {"backend": backend, "n_threads": n_threads}, "init": init})
         return net
 
-    def _fill(self, weights: Iterable[np.ndarray], biases: Iterable[np.ndarray]) -> None:
-        """Take over the values of each layer."""
-        with np.errstate(over="ignore"):
-            for own, values in zip((*self._weights, *self._biases), (*weights, *biases)):
-                own[...] = values
-
-    def state_dict(self) -> "OrderedDict[str, torch.Tensor]":
-        """The parameters as PyTorch's tensors, which share the network's memory: "0.weight" (n_out, n_in), "0.bias", and so on.
-
-        Keys and shapes are those of to_torch's module, a Sequential of Linear layers and activations.
-        """
-        from .interop import torch
-
-        return torch.state_dict(self._architecture, self._weights, self._biases)
-
-    def load_state_dict(self, state_dict: "Mapping[str, torch.Tensor]") -> None:
-        """Take the parameters from state_dict, that of a PyTorch module, layer by layer in its order, under whatever names.
-
-        A layer without bias gets zeros. Raises ValueError, and changes nothing, where number or shapes of the layers differ.
-        """
-        from .interop import torch
-
-        self._fill(*zip(*torch.arrays_of(state_dict, self.layer_sizes)))
-
-    def to_torch(self) -> "torch.nn.Sequential":
-        """A PyTorch module that computes the network's outputs: a Sequential of Linear layers and activations.
-
-        Its parameters are the network's own memory: what trains one trains the other. For an input_scale, a module in front
-        divides by it. Without the activation of the outputs, for nn.CrossEntropyLoss and the like, it is net.to_torch()[:-1].
-        Raises ValueError for an activation of your own.
-        """
-        from .interop import torch
-
-        return torch.to_module(self._architecture, self._weights, self._biases)
-
-    def optimizer_state_dict(self, optimizer: Optimizer) -> dict[str, Any]:
-        """The state of the last training with this optimizer, for the load_state_dict of PyTorch's optimizer of that name.
-
-        That has the parameters of to_torch's module in their order, as one group; where l2 or weight_decay are of weights alone, as
-        two: the weights, then the biases. Raises ValueError for options that PyTorch's has not.
-        """
-        from .interop import torch_optimizers
-
-        return torch_optimizers.state_dict(optimizer, self.state, self.layer_sizes, self.dtype)
-
-    def load_optimizer_state_dict(self, state_dict: Mapping[str, Any]) -> Optimizer:
-        """Take over the state of a PyTorch optimizer of this network's parameters; returns the Optimizer that goes on with it.
-
-        state_dict: of torch.optim's SGD, Adam, AdamW or RMSprop, for all parameters as one group, or weights and biases as two.
-        Its learning rate is taken as it is now: what a scheduler knows is not in there, nor how many steps SGD has made.
-        Raises ValueError for options that fastmlp has not, such as amsgrad.
-        """
-        from .interop import torch_optimizers
-
-        optimizer, state = torch_optimizers.state_of(state_dict, self._parameters, self.layer_sizes)
-        self.state.take_optimizer(state)
-        return optimizer
-
-    def to_sklearn(self, classes: Any = None) -> Any:
-        """A fitted MLPClassifier or MLPRegressor of scikit-learn with a copy of the parameters; predict_proba is forward.
-
-        classes: the names of classes or labels, in the order of the outputs, which scikit-learn sorts; None is 0, 1, ...
-        For an input_scale, a Pipeline whose first step divides by it. Raises ValueError, naming it, for what these estimators
-        have not: activations but identity, sigmoid, tanh and relu, one for all hidden layers, and losses but cross_entropy,
-        binary_cross_entropy, squared_error of identity outputs, and poisson.
-        """
-        from .interop import sklearn
-
-        return sklearn.estimator(self._architecture, self._weights, self._biases, classes)
-
-    @_in_default_environment
-    def to_c(self, path: str | PathLike[str]) -> None:
-        """Write the network to the file path as C99: predict(x, out), which gives the bits of forward for one row.
-
-        The file needs no other, and no library but fma; its first lines say how to compile it, and how much memory it takes.
-        Raises ValueError for an activation of your own.
-        """
-        from .interop import c
-
-        persistence.write_text(path, c.source(self._architecture, self._parameters, self.hash()))
-
-    @_in_default_environment
-    def to_javascript(self, path: str | PathLike[str]) -> None:
-        """Write the network to the file path as an ES module: predict(x, out), which gives the bits of forward for one row.
-
-        Raises ValueError for an activation of your own.
-        """
-        from .interop import javascript
-
-        persistence.write_text(path, javascript.source(self._architecture, self._parameters, self.hash()))
-
-    @_in_default_environment
-    def to_onnx(self, path: str | PathLike[str], labels: bool = False) -> None:
-        """Write the network to the file path as ONNX, opset 20: x (rows, n_in) becomes output (rows, n_out), for any rows.
-
-        labels: whether there is a second output, label: int64 as predict gives them, (rows,) classes or (rows, n_out) labels, save
-            for outputs that are NaN, where predict gives -1.
-        Inputs and outputs are of the network's dtype, and outputs differ from its own by rounding. The loss is not in the file.
-        Raises ValueError for an activation of your own, for labels of a network that answers numbers, and above 2 GB, and
-        ImportError without onnx.
-        """
-        from .interop import onnx
-
-        onnx.write(path, self._architecture, self._parameters, labels)
-
     def _require_derivatives(self) -> None:
         if self._without_derivative:
             name = self._without_derivative[0]
@@ -800,96 +620,6 @@ class MLP:
                 f"activation {name} had no derivative when this network was made, and training needs it: define it with "
                 f"@{name}.derivative and make the network again"
             )
-
-    def _samples(
-        self, x: Any, y: Any, prefix: str = "", finite: str = "", engine: validation.FindsNonFinite | None = None
-    ) -> Samples:
-        """The Samples of x and y, checked and converted, and out of the way of updates to the parameters.
-
-        finite: which of them must be, such as "xy". engine: what finds that out, if not the network's.
-        """
-        x_name, y_name = prefix + "x", prefix + "y"
-        x, single = validation.batch(x_name, x, self.layer_sizes[0], self.dtype)
-        y = validation.targets(y_name, y, x_name, len(x), self._architecture, single)
-        for name, array, letter in ((y_name, y, "y"), (x_name, x, "x")):
-            if letter in finite:
-                validation.finite(name, array, engine or self._engine)
-        return Samples(*(a.copy() if np.may_share_memory(a, self._parameters) else a for a in (x, y)))
-
-    def _source(
-        self, x: Any, y: Any, batch_size: int, shuffle: bool, steps_per_epoch: int | None, weighting: Weighting
-    ) -> Source | None:
-        """The source of fit's x and y where they are read as training goes; None where they are arrays in memory."""
-        batches = sources.batches_of(x, y)
-        if batches is None and not (isinstance(x, np.memmap) and x.size > self.layer_sizes[0]):
-            return None
-        if batches is None and steps_per_epoch is not None:
-            raise ValueError("steps_per_epoch is not for memory-mapped arrays: give slices of them")
-        sample_weight, class_weight, _, _ = weighting
-        if isinstance(class_weight, str):
-            raise ValueError('class_weight="balanced" needs arrays in memory: give one weight for each class')
-        if batches is None:
-            if sample_weight is not None:
-                sample_weight = numbers("sample_weight", sample_weight)
-            y = numbers("y", y) if not isinstance(y, np.ndarray) else y
-            for name, array in (("y", y), ("sample_weight", sample_weight)):
-                if array is not None and (array.ndim == 0 or len(array) != len(x)):
-                    raise ValueError(
-                        f"{name} must have one entry for each of the {len(x)} rows of x, not shape {array.shape}"
-                    )
-
-            def block(start: int, stop: int) -> Samples:
-                weights = None if sample_weight is None else sample_weight[start:stop]
-                return self._read(x[start:stop], y[start:stop], weights, weighting, f"rows {start} to {stop}: ")
-
-            return sources.Blocks(block, len(x), self.layer_sizes[0], min(batch_size, len(x)), shuffle)
-        if sample_weight is not None:
-            raise ValueError("sample_weight comes with the batches here, as (x, y, sample_weight)")
-        if steps_per_epoch is not None:
-            steps_per_epoch = validation.integer("steps_per_epoch", steps_per_epoch, 1)
-
-        def batch(given: Any, number: int) -> Samples:
-            samples = self._read(*sources.parts_of(given, number), weighting, f"batch {number}: ")
-            # A copy: the source may fill the same array again while this one is trained on.
-            return samples._replace(x=samples.x.copy(), y=samples.y.copy())
-
-        return sources.Batches(batches, batch, steps_per_epoch)
-
-    @_in_default_environment
-    def _read(self, x: Any, y: Any, sample_weight: Any, weighting: Weighting, prefix: str) -> Samples:
-        """The Samples of what a source gives, in the thread that reads it; prefix: which these are, for errors."""
-        samples = self._samples(x, y, prefix, finite="xy", engine=sources.Reader)
-        samples = self._weighted(samples, sample_weight, *weighting[1:])
-        if not self.state.step:
-            validation.warn_of_large_inputs(samples.x, self.input_scale)
-        return samples
-
-    def _validation_samples(self, data: Any) -> Samples:
-        """The Samples of fit's validation_data."""
-        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            raise TypeError(f"validation_data must be (x, y) or (x, y, sample_weight), not {describe(data)}")
-        x, y, *weights = data
-        samples = self._samples(x, y, prefix="validation_data ", finite="xy")
-        return self._weighted(samples, weights[0] if weights else None)
-
-    def _split(self, samples: Samples, sample_weight: Any, share: float) -> tuple[Samples, Any, Samples]:
-        """(Samples to train on, their sample_weight, Samples to evaluate): the last share of rows are those."""
-        n = validation.rows_to_train_on("validation_split", share, len(samples.x))
-        held_out = self._weighted(samples, sample_weight)
-        held_out = held_out._replace(
-            x=samples.x[n:], y=samples.y[n:], weights=None if held_out.weights is None else held_out.weights[n:]
-        )
-        rest = None if sample_weight is None else numbers("sample_weight", sample_weight)[:n]
-        return Samples(samples.x[:n], samples.y[:n]), rest, held_out
-
-    def _weighted(self, samples: Samples, sample_weight: Any, class_weight: Any = None,
-                  weight_mean: WeightMean = "weights", label_smoothing: float = 0.0) -> Samples:  # fmt: skip
-        """The Samples with the weights of their rows, and what else their losses depend on, checked."""
-        return samples._replace(
-            weights=validation.row_weights(sample_weight, class_weight, samples.y, self._architecture),
-            mean_over_rows=validation.mean_over_rows(weight_mean),
-            smoothing=validation.label_smoothing(label_smoothing, self._architecture),
-        )
 
     def _repr_html_(self) -> str:
         return notebook.network_html(self)

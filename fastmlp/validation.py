@@ -472,8 +472,11 @@ LARGE = 1000.0  # mean square of inputs from which a warning says so: grey level
 LOOKED_AT = 1000  # rows that are looked at for it
 
 
-def warn_of_large_inputs(x: np.ndarray, input_scale: float) -> None:
-    """Warn where inputs to train on are far from unit size, which initial weights and learning rates are made for."""
+def warn_of_large_inputs(x: np.ndarray, input_scale: float, stacklevel: int = 4) -> None:
+    """Warn where inputs to train on are far from unit size, which initial weights and learning rates are made for.
+
+    stacklevel: which caller is the user's line.
+    """
     some = x[:: max(1, len(x) // LOOKED_AT)].astype(np.float64) / input_scale
     with np.errstate(all="ignore"):
         mean_square = float(np.mean(some * some))
@@ -482,7 +485,7 @@ def warn_of_large_inputs(x: np.ndarray, input_scale: float) -> None:
             f"x is far from unit size (its root mean square is {math.sqrt(mean_square):.3g}), so that this network will hardly "
             "learn: make it with input_scale=255 if these are grey levels from 0 to 255, else give "
             "(x - x.mean(axis=0)) / x.std(axis=0)",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -17,6 +17,7 @@ from fastmlp.update_rules import LINES, RULES
 
 VECTOR_BYTES = {"avx512": 64, "avx2": 32, "portable": 16}
 HIDDEN = [row.name for row in ACTIVATIONS.values() if row.hidden]
+SHARED = (320, 16, 5, 9, 3)  # layers whose weights' rows are cut together, so that some threads have none of a layer
 # Each loss with some of its outputs, and one with all: the outputs' gradients know nothing of losses.
 SOME = ("identity", "tanh", "gelu")
 ENDS = [(loss.name, output) for loss in LOSSES.values() for output in loss.output_activations
@@ -213,6 +214,7 @@ def _engines(tiles):
     narrow, wide = (90, strip - 1, 3), (7, 2 * 3 * strip + 1, 2 * 3 * strip + 5, 3)
     deep = (narrow[0], 4, 5, narrow[2])
     softmax = dict(sizes=(20, 300), loss="cross_entropy", output="softmax")
+    strips = (min(33, 1024 // (5 * strip + 3) + 2), 5 * strip + 3, 10)  # whose updates come in more than one piece
     for method in ("forward", "evaluate"):
         name = f"Engine.{method}"
         yield _row(name, "one block", sizes=deep, rows=11)
@@ -255,8 +257,8 @@ def _engines(tiles):
         tall = -(-450_000 // (narrow[0] * narrow[1]))
         for branch in ("team", "forward by rows", "backward by rows", "update by rows"):
             yield _row(name, branch, threads=2, sizes=narrow, rows=tall)
-        for threads in (2, 3):  # the rows of all layers' weights are cut together, so that some threads have none of a layer
-            yield _row(name, "update by rows", threads=threads, sizes=(784, 16, 5, 9, 3), rows=100, labels=True)
+        for threads in (2, 3):
+            yield _row(name, "update by rows", threads=threads, sizes=SHARED, rows=100, labels=True)
         for branch in ("forward by columns", "backward by columns", "update by columns"):
             yield _row(name, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300)
         yield _row(name, "team", threads=2, rows=70, labels=True, **softmax)
@@ -273,7 +275,7 @@ def _engines(tiles):
                    pixels=pixels)  # fmt: skip
     yield _row(train, "first chunk", sizes=deep, rows=256, labels=True)
     yield _row(train, "totals carried", sizes=deep, rows=300, batch=257, labels=True)
-    yield _row(train, "totals carried", threads=2, sizes=(90, 40, 3), rows=700, shuffled=True)
+    yield _row(train, "totals carried", threads=2, sizes=(90, 40, 3), rows=530, shuffled=True)
     for hidden in HIDDEN:
         yield _row(train, f"gradient of {hidden}", sizes=(5, 4, 3, 2), rows=7, batch=4, hidden=hidden)
     for i, (loss, activation) in enumerate(ENDS):
@@ -284,7 +286,7 @@ def _engines(tiles):
     for mean_over_rows in (False, True):
         weighted = dict(weighted=True, mean_over_rows=mean_over_rows)
         yield _row(train, "weighted rows", sizes=deep, rows=23, batch=10, shuffled=True, labels=True, **weighted)
-        yield _row(train, "weighted rows", sizes=deep, rows=700, batch=600, **weighted)
+        yield _row(train, "weighted rows", sizes=deep, rows=560, batch=520, **weighted)
         yield _row(train, "weighted rows", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=20, shuffled=True, **weighted)
         yield _row("Engine.gradients", "weighted rows", sizes=deep, rows=300, **weighted)
         yield _row("Engine.gradients", "weighted rows", sizes=deep, rows=300, carry=256, **weighted)
@@ -299,9 +301,9 @@ def _engines(tiles):
     for rule in RULES:
         branch = None if rule == "sgd" else "update of strips"
         yield _row(train, branch, sizes=deep, rows=23, batch=10, rule=rule)
-        yield _row(train, branch, sizes=(33, 5 * strip + 3, 10), rows=300, batch=257, rule=rule, labels=True)
+        yield _row(train, branch, sizes=strips, rows=270, batch=257, rule=rule, labels=True)
         yield _row(train, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule)
-        yield _row(train, branch, threads=3, sizes=(784, 16, 5, 9, 3), rows=100, rule=rule, labels=True)
+        yield _row(train, branch, threads=3, sizes=SHARED, rows=100, rule=rule, labels=True)
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule)
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule, lines=tuple(LINES), clip=True)
         for biases in (False, True):
@@ -325,7 +327,7 @@ def _engines(tiles):
                    dropout=(9_000, 0, 1))  # fmt: skip
         yield _row(train, "inputs dropped", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels,
                    dropout=(9_000, 30_000, 30_000))  # fmt: skip
-    yield _row(train, "units dropped", threads=3, sizes=(200, 100, 40, 3), rows=123, batch=61, dropout=(0, 30_000, 20_000))
+    yield _row(train, "units dropped", threads=3, sizes=(120, 100, 40, 3), rows=123, batch=61, dropout=(0, 30_000, 20_000))
     for rows in (300, 513, 700):
         yield _row("Engine.gradients", None, sizes=deep, rows=rows, carry=256)
-        yield _row("Engine.gradients", None, threads=2, sizes=wide, rows=rows, carry=512, labels=True)
+    yield _row("Engine.gradients", None, threads=2, sizes=wide, rows=530, carry=512, labels=True)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from functools import cache
 
 import numpy as np
 import pytest
@@ -184,7 +185,7 @@ def test_early_stopping_and_plateaus_go_on(tmp_path, one_batch_a_slice, slices):
     whole, again, path = network(), network(BACKENDS[-1]), tmp_path / "c.npz"
     fit(whole, early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02), **options)
     assert whole.history.ended and whole.state.step > 11 * 11
-    options |= {"checkpoint_every": 1}
+    options |= {"checkpoint_every": 3}  # of eleven steps an epoch
     with pytest.raises(Killed):
         fit(
             network(),
@@ -361,6 +362,7 @@ PROGRAM = """
 
 
 N_CHECKPOINTS = 150  # of three epochs
+FAST = BACKENDS[:2][-1]  # to start and to run
 
 
 def program(folder, before=""):
@@ -378,6 +380,18 @@ def ended(process):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """whole(epochs): what the program tells that nothing has ended before."""
+
+    @cache
+    def told(epochs):
+        folder = tmp_path_factory.mktemp("whole")
+        return ended(run(program(folder), folder / "c.npz", FAST, epochs))
+
+    return told
 
 
 # A training ends itself, so that it comes as far as it should however busy the machine is: after some checkpoints it sets an
@@ -399,7 +413,7 @@ Checkpoints.write = counted
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments(tmp_path, kills):
+def test_killed_at_random_moments(tmp_path, kills, whole):
     path, moments, backends, steps = tmp_path / "c.npz", random.Random(kills), BACKENDS[-2:], [0]
     for kill in range(kills):
         doom = DOOMED.format(count=moments.randint(1, N_CHECKPOINTS // kills // 2), share=moments.uniform(0.01, 2))
@@ -408,15 +422,13 @@ def test_killed_at_random_moments(tmp_path, kills):
         assert process.returncode == -signal.SIGALRM, err
         steps.append(MLP.load(path, backend="reference").state.step)
     assert steps == sorted(set(steps))  # each has come further than the one before
-    script = program(tmp_path)
-    expected = ended(run(script, tmp_path / "whole.npz", BACKENDS[-1]))
-    assert ended(run(script, path, backends[0])) == expected
+    assert ended(run(program(tmp_path), path, backends[0])) == whole(3)
     assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")] == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 @pytest.mark.parametrize("moment", ["os.fsync", "os.replace", "zipfile.ZipFile.close"])
-def test_killed_while_a_checkpoint_is_being_written(tmp_path, moment):
+def test_killed_while_a_checkpoint_is_being_written(tmp_path, moment, whole):
     before = f"""
     import signal, zipfile
     calls, function = [], {moment}
@@ -428,29 +440,25 @@ def test_killed_while_a_checkpoint_is_being_written(tmp_path, moment):
     {moment} = killing
     """
     killed, script, path = program(tmp_path, textwrap.dedent(before).strip()), tmp_path / "again.py", tmp_path / "c.npz"
-    process = run(killed, path, BACKENDS[-1])
+    process = run(killed, path, FAST)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert [name for name in os.listdir(tmp_path) if name.endswith(".tmp")] != []
     script.write_text(textwrap.dedent(PROGRAM).format(before=""))
-    assert ended(run(script, path, BACKENDS[0], epochs=1)) == ended(
-        run(script, tmp_path / "whole.npz", BACKENDS[-1], epochs=1)
-    )
+    assert ended(run(script, path, BACKENDS[0], epochs=1)) == whole(1)
 
 
-def test_a_full_disk(tmp_path):
+def test_a_full_disk(tmp_path, whole):
     """Files may not grow beyond what fits the first half of a checkpoint: the system refuses as it does where the disk is full."""
     pytest.importorskip("resource")
     script, path = program(tmp_path), tmp_path / "c.npz"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))"
     full = tmp_path / "full.py"
     full.write_text(textwrap.dedent(PROGRAM).format(before=limit))
-    assert ended(run(script, path, BACKENDS[-1], epochs=1))
+    assert ended(run(script, path, BACKENDS[-1], epochs=1)) == whole(1)
     before = path.read_bytes()
-    process = run(full, path, BACKENDS[-1], epochs=2)
+    process = run(full, path, FAST, epochs=2)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1 and "a checkpoint could not be written to this file, which holds the last one still" in err
     assert path.read_bytes() == before
-    assert ended(run(script, path, BACKENDS[0], epochs=2)) == ended(
-        run(script, tmp_path / "whole.npz", BACKENDS[-1], epochs=2)
-    )
+    assert ended(run(script, path, BACKENDS[0], epochs=2)) == whole(2)

@@ -228,6 +228,25 @@ def test_the_hash_after_an_epoch_is_that_of_the_network():
         assert net.state.fits[epoch].epochs == [net.hash()[:16]] and net.state.fits[epoch].ended == net.hash()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_hashes_that_are_kept_see_every_change(dtype):
+    """Also one that compares as equal, before a fit and at its end, after the last epoch's hash."""
+
+    class Negates(Callback):
+        def on_train_end(self, logs=None):
+            self.net.biases[0][0] = -0.0
+
+    net, before = network(dtype=dtype), []
+    for bias in (0.0, -0.0, 0.0):
+        net.biases[0][0] = bias
+        before.append(net.hash())
+        fit(net, epochs=1, learning_rate=0.0, callbacks=Negates())
+        record = net.state.fits[-1]
+        assert (record.began, record.ended) == (before[-1], net.hash())
+        assert record.epochs == [before[0][:16]]  # of -0, too: some step makes it 0
+    assert before[0] == before[2] != before[1]
+
+
 def test_recipes_are_plain_data_and_shown():
     net = fit(network(), **FITS["averaged"])
     assert json.loads(json.dumps([vars(one) for one in net.recipe.fits])) == [vars(one) for one in net.recipe.fits]

@@ -64,7 +64,7 @@ def fit(engine: Engine, parameters: Floats, state: TrainingState, plan: Plan) ->
                 plan.checkpoints.write()
             raise
         for callback in plan.callbacks:
-            callback.on_train_end(history.since(before).last())
+            callback.on_train_end(history.last() if history.epochs > before else {})
     return history.since(before)
 
 

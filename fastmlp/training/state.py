@@ -12,7 +12,7 @@ from typing import Any
 from ..arrays import Floats, aligned
 from .history import History
 from .metrics import Tally
-from .records import Fit, keeper
+from .records import Fit, LastHash, keeper
 
 
 @dataclass
@@ -45,11 +45,12 @@ class TrainingState:
     so_far: Tally = field(default_factory=Tally)
     fits: list[Fit] = field(default_factory=list)
 
-    # No field, nor part of what is kept.
+    # Neither of these is a field, nor part of what is kept: last_hash, of the parameters, is the other.
     stop_training = False  # whether a callback has asked for the end of training
 
     def __post_init__(self) -> None:
         self.arrays = {name: aligned(array) for name, array in self.arrays.items()}
+        self.last_hash = LastHash()
 
     def forget_optimizer(self) -> None:
         """As before the first step of any optimizer."""
