@@ -1,6 +1,9 @@
 // The neuron that was picked: its weights large, its sum in words, and its knobs.
 
 import { css, largest, sharp, signedPicture } from "./colours.js";
+import { fixed, signed } from "./numerals.js";
+
+const MOST_CHARACTERS = 9; // of a number field
 
 export class Inspector {
   constructor(model, { turn, scale, onChange }) {
@@ -104,13 +107,9 @@ export class Inspector {
     this.drawWeights(weights);
     this.say(layer, neuron);
     const { side } = model.network.inputs;
-    const where = isImage
-      ? `${Math.floor(this.chosen / side)}, ${this.chosen % side}`
-      : layer === 0
-        ? `input ${this.chosen}`
-        : `from ${this.chosen}`;
+    const where = isImage ? `${Math.floor(this.chosen / side)}, ${this.chosen % side}` : this.chosen;
     this.weightLabel.textContent = `weight ${where}`;
-    this.weightLabel.title = isImage ? "row, column" : "";
+    this.weightLabel.title = isImage ? "row, column" : layer === 0 ? "of this input" : "of this neuron of the layer before";
     this.showKnob(this.bias, this.biasNumber, bias, source);
     this.showKnob(this.weight, this.weightNumber, weights[this.chosen], source);
   }
@@ -123,7 +122,7 @@ export class Inspector {
         Object.assign(slider, { min: -reach, max: reach });
       slider.value = value;
     }
-    if (document.activeElement !== number || source === undefined) number.value = Number(value.toPrecision(5));
+    if (document.activeElement !== number || source === undefined) number.value = short(value);
   }
 
   say(layer, neuron) {
@@ -141,9 +140,9 @@ export class Inspector {
       ", bias ",
       ["", signed(sum.bias, 2)],
       ", z = ",
-      ["", signed(sum.z, 3).replace("+", "")],
+      ["", fixed(sum.z, 3)],
       `, ${name}, a = `,
-      ["", sum.a.toFixed(4)],
+      ["", fixed(sum.a, 4)],
     ];
     this.sum.replaceChildren(
       ...parts.map((part) => {
@@ -249,9 +248,8 @@ export class Inspector {
   }
 }
 
-/** A number with its sign, in the typographer's minus. */
-export function signed(value, digits) {
-  if (!Number.isFinite(value)) return String(value);
-  const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? `+${text}` : `${value < 0 ? "−" : "+"}${text}`;
+/** value as a number field has room for it. */
+function short(value) {
+  const [long, shorter] = [5, 3].map((digits) => String(Number(value.toPrecision(digits))));
+  return long.length > MOST_CHARACTERS ? shorter : long;
 }

@@ -36,6 +36,14 @@ export class Training {
     return isWhole(value, 0, 2 ** 32) ? value : 0;
   }
 
+  get noun() {
+    return this.model.network.inputs.kind === "pad" ? "images" : "samples";
+  }
+
+  get hasAccuracy() {
+    return this.model.network.outputs !== "regression";
+  }
+
   fresh() {
     this.order("fresh", { seed: this.seed });
   }
@@ -58,6 +66,9 @@ export class Training {
     byId("layers").setAttribute("aria-invalid", false);
     byId("learnt-figure").hidden = this.model.network.inputs.kind !== "pad";
     if (!this.model.network.has_data) this.learnt = null;
+    byId("rate-name").textContent = `${this.noun} a second`;
+    byId("seen-name").textContent = `${this.noun} seen`;
+    for (const element of document.querySelectorAll(".of-accuracy")) element.hidden = !this.hasAccuracy;
   }
 
   update(message) {
@@ -88,7 +99,7 @@ export class Training {
     byId("hash").textContent = `${status.hash.slice(0, 12)}…`;
     byId("hash").dataset.hash = status.hash;
     byId("hash").setAttribute("aria-label", `hash ${status.hash.slice(0, 12)}, copy the whole`);
-    drawCurves(byId("curves"), this.curves);
+    drawCurves(byId("curves"), this.curves, this);
     const { side, kind } = this.model.network.inputs;
     const { context, width, height } = sharp(byId("learnt"));
     context.imageSmoothingEnabled = false;
