@@ -19,6 +19,7 @@ from page_client import Tab  # noqa: E402
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from fastmlp.page import Page, subject  # noqa: E402
+from fastmlp.random_streams import shuffled_rows  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
@@ -319,6 +320,48 @@ def test_knobs_turn_weights_and_undo_and_redo_restore_the_hash(show, digits):
     tab.until_hash(hashes[-2])
 
 
+def is_blue(pixel):
+    return pixel[2] > pixel[0] + 40
+
+
+def is_orange(pixel):
+    return pixel[0] > pixel[2] + 40
+
+
+def test_a_neurons_weights_are_seen_small_and_large_and_its_lines_by_sign_and_size(show, digits):
+    net = digits_net(16, 2)
+    for weights in net.weights:
+        weights[...] = 0
+    image = np.zeros((28, 28))
+    image[:14, :14], image[14:, 14:] = 2, -1
+    net.weights[0][:, 5] = image.reshape(-1)
+    net.weights[1][5] = 4, -1
+    tab = show(net, digits)
+    tab.tab.get_by_label("weight", exact=True).first.check()
+    left, top, side = tab.until(lambda: tab.drawn[1, 5])["picture"]
+    quarters = [(0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)]
+    small = tab.pixels("neurons", [(left + side * u, top + side * v) for u, v in quarters])
+    tab.pick(1, 5)
+    tab.until(lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 5")
+    size = tab.evaluate("document.getElementById('weights').clientWidth")
+    large = tab.pixels("weights", [(size * u, size * v) for u, v in quarters])
+    for positive, negative, *zeros in (small, large):
+        assert is_blue(positive) and is_orange(negative) and zeros == [[255, 255, 255]] * 2
+    start, ends = tab.drawn[1, 5], [tab.drawn[2, neuron] for neuron in (0, 1)]
+    x = ends[0]["x"] - 40
+
+    def thickness(end, is_colour):
+        along = (x - start["x"] - 13) / (end["x"] - start["x"] - 30)
+        y = start["y"] + along * (end["y"] - start["y"])
+        return sum(map(is_colour, tab.pixels("lines", [(x, y + offset) for offset in range(-8, 9)])))
+
+    wide, narrow = thickness(ends[0], is_blue), thickness(ends[1], is_orange)
+    assert wide > 0 and narrow > 0 and thickness(ends[0], is_orange) == thickness(ends[1], is_blue) == 0
+    net.weights[1][5] = 1, -4
+    tab.page.refresh()
+    tab.until(lambda: 0 < thickness(ends[0], is_blue) < wide and thickness(ends[1], is_orange) > narrow)
+
+
 def test_a_replay_goes_layer_by_layer(show, digits):
     tab = show(digits_net(6), digits)
     tab.draw()
@@ -356,6 +399,35 @@ def test_an_untouched_run_shows_the_hash_of_fit(show, digits):
     tab.until(lambda: tab.text("accuracy") == f"{100 * accuracy:.2f}%")
     tab["undo"].click()
     tab.until_hash(digits_net().hash())
+
+
+def grey(tab, canvas):
+    """The 28 x 28 pixels that a canvas shows."""
+    size = tab.evaluate("id => document.getElementById(id).clientWidth", canvas)
+    places = [((column + 0.5) * size / 28, (row + 0.5) * size / 28) for row in range(28) for column in range(28)]
+    return np.array(tab.pixels(canvas, places))[:, 0]
+
+
+def test_what_it_sees_what_it_learns_from_and_the_curves_are_shown(show, digits):
+    tab = show(digits_net(), digits)
+    tab.draw()
+    tab.last_input()
+    assert np.array_equal(grey(tab, "seen"), tab.last_input())
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    last = shuffled_rows(len(digits[0]), 0, 0)[9]
+    tab.until(lambda: np.array_equal(grey(tab, "learnt"), digits[0][last]))
+    tab["pause-after"].fill("5")
+    tab["pause-after"].press("Enter")
+    tab["start"].click()
+    tab.until(lambda: tab.text("epoch") == "5 of 5" and tab.text("start") == "Start")
+    accuracy = tab.page.net.evaluate(*digits[2:]).accuracy
+    tab.until(lambda: tab.text("accuracy") == f"{100 * accuracy:.2f}%")
+    assert [word["text"] for word in tab.words("curves")][-1] == "3,000 images"
+    width, height = tab.evaluate("['clientWidth', 'clientHeight'].map(side => document.getElementById('curves')[side])")
+    right, top, bottom = width - 40, 8, height - 18
+    places = [(right - 0.5, bottom - (bottom - top) * accuracy + offset) for offset in (-1, 0, 1)]
+    tab.until(lambda: any(map(is_blue, tab.pixels("curves", places))))
 
 
 def test_every_speed_steps_pauses_and_a_reset_while_running(show, digits):
@@ -704,6 +776,15 @@ def test_a_server_that_ends_is_told_and_the_drawing_kept(show, digits):
     assert tab.pixels("pad", [(0.45 * 236, 0.48 * 236)])[0] == [255, 255, 255]
 
 
+def test_connecting_is_told_until_the_server_answers(show, digits):
+    tab = show(digits_net(), digits)
+    waiting = tab.tab.context.new_page()
+    waiting.route_web_socket("**/socket", lambda socket: None)
+    waiting.goto(tab.page.url)
+    assert waiting.locator("#connection").text_content() == "connecting"
+    assert waiting.evaluate("getComputedStyle(document.getElementById('network')).filter") == "grayscale(1)"
+
+
 def test_a_wrong_token_is_told(show, digits):
     page = show(digits_net(), digits).page
 
@@ -730,6 +811,10 @@ def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digit
     tab["file"].set_input_files(tmp_path / "damaged.npz")
     tab.until(lambda: "cannot be loaded" in tab.text("banner"))
     assert str(tmp_path) not in tab.text("banner") and tab.hash == other.hash()
+    with open(tmp_path / "large.npz", "wb") as file:
+        file.truncate(2**25)
+    tab["file"].set_input_files(tmp_path / "large.npz")
+    tab.until(lambda: "too large" in tab.text("banner"))
     tab["undo"].click()
     tab.until_hash(digits_net().hash())
 
@@ -782,18 +867,22 @@ def test_everything_by_keyboard_alone(show, digits):
     for key in ["ArrowDown"] * 6 + ["ArrowRight"] * 4:
         keyboard.press(key)
     keyboard.press("Space")
-    tab.until(lambda: tab.inputs() and tab.last_input().any())
+    tab.until(lambda: tab.inputs() and np.array_equal(tab.last_input(), grey(tab, "seen")))
     net, drawn = tab.page.net, tab.last_input()
-    tab.until(lambda: tab.shows(net.activations(tab.last_input())))
+    assert drawn.any()
+    tab.until(lambda: tab.shows(net.activations(drawn)))
     tab.until(lambda: tab.text("speak").startswith(tab["answer"].locator("strong").text_content() + ","))
     keyboard.press("Control+z")
     tab.until(lambda: not tab.last_input().any())
     keyboard.press("Control+Shift+Z")
     tab.until(lambda: np.array_equal(tab.last_input(), drawn))
     tab_to("diagram")
+    tab.until(lambda: tab.text("speak-neuron").startswith("hidden layer 1, neuron 0:"))
+    assert not is_grey(tab)  # its weights times the drawing
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Home", "ArrowDown"):
         keyboard.press(key)
     tab.until(lambda: tab.text("speak-neuron").startswith("hidden layer 2, neuron 1:"))
+    assert is_grey(tab)
     keyboard.press("Enter")
     assert tab.text("neuron-title") == "Hidden layer 2, neuron 1"
     tab_to("weights")
@@ -807,10 +896,29 @@ def test_everything_by_keyboard_alone(show, digits):
     tab.until(lambda: tab.text("images-seen") == "10")
     tab_to("confusion")
     keyboard.press("ArrowRight")
+    assert re.fullmatch(r"0 taken for 1: \d+", tab.text("speak-neuron"))
     keyboard.press("Enter")
     tab.until("document.getElementById('images').open")
     keyboard.press("Escape")
     tab.until("!document.getElementById('images').open")
+    tab_to("diagram")
+    for key in ("ArrowLeft", "ArrowLeft", "Home", "Enter"):
+        keyboard.press(key)
+    assert tab.text("neuron-title") == "Hidden layer 1, neuron 0"
+    tab_to("paint")
+    keyboard.press("Space")
+    tab_to("weights")
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        keyboard.press(key)
+    chosen = [int(number) for number in tab.text("weight-label").removeprefix("weight ").split(", ")]
+    tab.until(lambda: net.weights[0][28 * chosen[0] + chosen[1], 0] == 1)
+
+
+def is_grey(tab):
+    """Whether the pad shows a drawing, and no weights."""
+    side = tab["pad"].bounding_box()["width"] - 2
+    rng = np.random.default_rng(0)
+    return all(red == blue for red, _, blue in tab.pixels("pad", rng.uniform(0, side, (200, 2)).tolist()))
 
 
 def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):

@@ -50,10 +50,12 @@ function drawCircles(diagram, context, column, values, scale, winners) {
     context.lineWidth = wins ? 3 : 1.2;
     context.strokeStyle = css(wins ? "ring" : "line");
     context.stroke();
-    diagram.neurons.drawn.push({ layer: column.layer, neuron, x, y, value, colour });
+    const drawn = { layer: column.layer, neuron, x, y, value, colour };
+    diagram.neurons.drawn.push(drawn);
     if (!beside) continue;
     const [left, top] = column.pictureAt(neuron),
       { image, side } = beside;
+    drawn.picture = [left, top, column.picture];
     context.imageSmoothingEnabled = false;
     context.drawImage(image, 0, neuron * side, side, side, left, top, column.picture, column.picture);
     context.lineWidth = 1;
