@@ -819,6 +819,30 @@ def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digit
     tab.until_hash(digits_net().hash())
 
 
+@pytest.mark.parametrize("dtype, huge", [("float32", "1e39"), ("float64", "1e308")])
+def test_numbers_that_the_network_cannot_hold_are_marked_and_not_sent(show, digits, dtype, huge):
+    tab = show(digits_net(dtype=dtype), digits, fragment="&learning_rate=1e39&batch_size=0&steps_per_second=7&pause_after=-1")
+    before, holds = tab.page.net.hash(), dtype == "float64"
+    assert tab["learning-rate"].input_value() == ("1e+39" if holds else "3") and tab["batch-size"].input_value() == "10"
+    tab.pick(1, 2)
+    for field in ("learning-rate", "batch-size", "factor", "paint-value", "bias-number", "weight-number"):
+        tab[field].fill(huge)
+        tab[field].press("Enter")
+    tab["paint"].check()
+    tab["scale"].click()
+    tab["weights"].click(position={"x": 90, "y": 90})
+    assert tab["batch-size"].get_attribute("aria-invalid") == "true"
+    for field in ("learning-rate", "factor", "paint-value"):
+        assert tab[field].get_attribute("aria-invalid") == str(not holds).lower()
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    assert tab.text("connection") == "connected"
+    if not holds:
+        tab["undo"].click()
+        tab.until_hash(before)
+        assert tab["undo"].is_disabled()
+
+
 def test_a_link_carries_settings_and_hides_panels(show, digits):
     tab = show(digits_net(), digits)
     tab["optimizer"].select_option("rmsprop")

@@ -29,8 +29,8 @@ export class Inspector {
     document.getElementById("zero").onclick = () => scale(...this.picked, 0);
     document.getElementById("flip").onclick = () => scale(...this.picked, -1);
     document.getElementById("scale").onclick = () => {
-      const factor = this.factor.valueAsNumber;
-      if (Number.isFinite(factor)) scale(...this.picked, factor);
+      const factor = this.read(this.factor);
+      if (factor !== null) scale(...this.picked, factor);
     };
     this.paint.onchange = () => this.weights.classList.toggle("painting", this.paint.checked);
     this.listen();
@@ -38,12 +38,13 @@ export class Inspector {
 
   /** A slider's way is one gesture, and so one step of undo; a number is one as well. */
   bindKnob(slider, number, input) {
+    const { model } = this;
     slider.addEventListener("pointerdown", () => this.gesture++);
     slider.addEventListener("keydown", () => this.gesture++);
     slider.addEventListener("input", () => this.set([input()], [slider.valueAsNumber], slider));
     number.addEventListener("change", () => {
       this.gesture++;
-      if (Number.isFinite(number.valueAsNumber)) this.set([input()], [number.valueAsNumber]);
+      if (model.holds(number.valueAsNumber)) this.set([input()], [number.valueAsNumber]);
       else this.render();
     });
   }
@@ -54,6 +55,20 @@ export class Inspector {
     this.turn(layer, neuron, inputs, values, this.gesture);
     this.onChange();
     this.render(source);
+  }
+
+  /** The number in a field; null, and marked, where the network cannot hold it. */
+  read(field) {
+    const good = this.model.holds(field.valueAsNumber);
+    field.setAttribute("aria-invalid", !good);
+    return good ? field.valueAsNumber : null;
+  }
+
+  /** Give the chosen weight the value to paint, where weights are painted. */
+  paintChosen() {
+    const value = this.paint.checked && !this.painting.hidden ? this.read(this.paintValue) : null;
+    if (value === null) this.render();
+    else this.set([this.chosen], [value]);
   }
 
   /** Show [layer, neuron] (layer 1 is the first hidden one), or nothing. */
@@ -221,9 +236,7 @@ export class Inspector {
     };
     const use = (event) => {
       this.chosen = weightAt(event);
-      const value = this.paintValue.valueAsNumber;
-      if (this.paint.checked && !this.painting.hidden && Number.isFinite(value)) this.set([this.chosen], [value]);
-      else this.render();
+      this.paintChosen();
     };
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
@@ -235,9 +248,9 @@ export class Inspector {
       const along = this.side || 1,
         count = this.model.sizes[this.picked[0]];
       const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -along, ArrowDown: along };
-      if (event.key === "Enter" && this.paint.checked) {
+      if (event.key === "Enter") {
         this.gesture++;
-        this.set([this.chosen], [this.paintValue.valueAsNumber || 0]);
+        this.paintChosen();
       } else if (steps[event.key]) {
         const next = this.chosen + steps[event.key];
         if (next >= 0 && next < count) this.chosen = next;

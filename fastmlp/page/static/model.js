@@ -61,6 +61,11 @@ export class Model {
     return this.network.layer_sizes;
   }
 
+  /** Whether a number is finite also in the network's type: the server takes no others. */
+  holds(value) {
+    return Number.isFinite(this.network.dtype === "float32" ? Math.fround(value) : value);
+  }
+
   /** A layer's activations (0: the inputs as the network takes them), or null before the first answer. */
   layer(layer) {
     if (!this.activations) return null;

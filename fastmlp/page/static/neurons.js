@@ -31,6 +31,7 @@ export function drawNeurons(diagram) {
 /** What stands above a column, as long as the step to the next one allows. */
 function titleOf({ layer, size }, last, step) {
   const count = size.toLocaleString("en");
+  if (step > 0 && step < 50) return count;
   if (layer === 0) return `${count} inputs`;
   if (layer === last) return size > 1 ? `${count} outputs` : "1 output";
   return step < 72 ? count : step < 130 ? `${count} hidden` : `${count} hidden neurons`;

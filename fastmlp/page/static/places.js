@@ -23,7 +23,7 @@ export function placed(model, width, height) {
       x = layers.length > 1 ? left + step * k : right;
     if (size > MOST_CIRCLES) return block(layer, size, x, middle, step * 0.62 || 300, bottom - top - 20);
     const gap = Math.min((bottom - top) / size, size > 8 ? 46 : 62);
-    const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4);
+    const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4, step * 0.4 || Infinity);
     const hasPictures = size > 0 && ((layer === 1 && isPad) || (isPlane && layer > 0 && layer < sizes.length - 1));
     const picture = hasPictures ? Math.min(gap - 3, narrow ? 22 : size > 8 ? 34 : 48) : 0;
     const place = (neuron) => [x, middle + gap * (neuron - (size - 1) / 2)];
