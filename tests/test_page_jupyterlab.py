@@ -32,6 +32,11 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+def read(runtime):
+    """What the server has written about itself so far."""
+    return "".join(file.read_text() for file in runtime.glob("jpserver-*.json")).rstrip()
+
+
 @pytest.fixture
 def notebook(tmp_path):
     """The address of a notebook with CELLS, in a dark JupyterLab that has nothing of its user's."""
@@ -57,9 +62,7 @@ def notebook(tmp_path):
     with open(tmp_path / "log", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        while not (served := "".join(file.read_text() for file in (tmp_path / "runtime").glob("jpserver-*.json"))).endswith(
-            "}"
-        ):
+        while not (served := read(tmp_path / "runtime")).endswith("}"):
             assert server.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.02)
         served = json.loads(served)
@@ -73,7 +76,7 @@ def test_the_widget_works_in_jupyterlab(notebook):
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         tab = browser.new_page(viewport={"width": 1366, "height": 1000}, color_scheme="light")
-        tab.set_default_timeout(120_000)
+        tab.set_default_timeout(60_000)
         errors = []
         tab.on("pageerror", lambda error: errors.append(str(error)))
         tab.goto(notebook)
@@ -87,12 +90,10 @@ def test_the_widget_works_in_jupyterlab(notebook):
 
         def until(element_id, condition):
             """Wait for a condition on an element of the page, in JavaScript."""
-            page.locator(f"#{element_id}").evaluate(
-                f"""element => new Promise((done) => {{
-                    const look = () => ({condition}) ? done() : setTimeout(look, 20);
-                    look();
-                }})"""
-            )
+            end = time.monotonic() + 60
+            while not page.locator(f"#{element_id}").evaluate(f"element => {condition}"):
+                assert time.monotonic() < end, f"waited in vain for {condition} of {element_id}; errors: {errors}"
+                tab.wait_for_timeout(20)
 
         def shown_hash():
             return page.locator("#hash").get_attribute("data-hash")
@@ -121,6 +122,10 @@ def test_the_widget_works_in_jupyterlab(notebook):
         run(1)
         tab.locator(f".jp-OutputArea-output:has-text('{trained}')").wait_for()
         assert errors == []
+        for key in ("Escape", "0", "0"):  # restarts the kernel
+            tab.keyboard.press(key)
+        tab.locator(".jp-Dialog button.jp-mod-warn").click()
+        until("connection", "element.textContent.startsWith('the server has ended')")
         browser.close()
     own = fastmlp.MLP([784, 8, 10], output_activation="sigmoid", seed=0, input_scale=255)
     assert own.hash() == first

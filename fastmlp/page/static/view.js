@@ -23,10 +23,13 @@ export default {
       const [bytes] = buffers ?? [];
       port.postMessage(bytes ? bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) : content.message);
     };
+    const end = () => port.postMessage({ closed: { code: 1001 } }); // the kernel has restarted, or has died
     model.on("msg:custom", receive);
+    model.on("comm_live_update", end);
     el.append(frame);
     return () => {
       model.off("msg:custom", receive);
+      model.off("comm_live_update", end);
       model.send({ view, gone: true });
     };
   },
