@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import backends, notebook, persistence, validation
 from .activations import AnyActivation, HiddenActivation, OutputActivation
 from .architecture import Architecture, Task, layer_views, n_parameters
-from .arrays import FloatDtype, Floats
+from .arrays import FloatDtype, Floats, aligned_zeros
 from .backends import BackendName
 from .containers import describe, numbers
 from .custom.activation import CustomActivation
@@ -36,7 +36,8 @@ from .training.interrupts import deferred_interrupt
 from .training.metrics import Evaluation, evaluate, mean_of, names_measured
 from .training.progress import for_verbosity
 from .training.sources import Arrays, Source
-from .training.state import PROCESS, TrainingState, busy
+from .training.state import TrainingState
+from .training.turn import Turn, busy
 from .validation import WeightMean
 
 if TYPE_CHECKING:
@@ -149,10 +150,10 @@ class MLP:
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
-        self._parameters: Floats = _aligned_zeros(n_parameters(sizes), dtype)
+        self._parameters: Floats = aligned_zeros(n_parameters(sizes), dtype)
         self._weights, self._biases = zip(*layer_views(self._parameters, sizes))
 
-        self.state = TrainingState()
+        self.state, self._turn = TrainingState(), Turn()
         self._breakdown_told = False
         own = [activation for activation in activations if not isinstance(activation, str)]
         self._without_derivative = [activation.name for activation in own if not activation.has_derivative]
@@ -232,15 +233,21 @@ class MLP:
             raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
         chosen = self._init or () if init is None else initializers_of(init, self.layer_sizes)
         seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
-        if self.state.trainer is PROCESS.token:
-            raise busy()
-        before = self._parameters.copy()
+        turn = self._turn
         try:
-            self._initialize(chosen, seed)
-        except BaseException:
-            self._parameters[...] = before
-            raise
-        self._seed, self.state, self._breakdown_told = seed, TrainingState(), False
+            del turn.free
+        except AttributeError:
+            raise busy() from None
+        try:
+            before, state = self._parameters.copy(), TrainingState()
+            try:
+                self._initialize(chosen, seed)
+            except BaseException:
+                self._parameters[...] = before
+                raise
+            self._seed, self.state, self._breakdown_told = seed, state, False
+        finally:
+            turn.free = True
 
     def forward(self, x: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The outputs for x: (rows, n_out), or (n_out,) for one sample.
@@ -290,7 +297,7 @@ class MLP:
         """
         self._require_derivatives()
         samples = self._weighted(self._samples(x, y), sample_weight, None, weight_mean)
-        flat, losses = _aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
+        flat, losses = aligned_zeros(self.n_parameters, self.dtype), np.empty(len(samples.x))
         self._engine.gradients(samples, flat, losses)
         weights, biases = zip(*layer_views(flat, self.layer_sizes))
         return mean_of(losses, samples.weights), Gradients(flat, list(weights), list(biases))
@@ -315,12 +322,14 @@ class MLP:
         The first loss that is not finite is told in a RuntimeWarning.
         Raises RuntimeError if the network is being trained by another thread.
         """
-        state, token = self.state, PROCESS.token
+        turn = self._turn
         targets: Any = y
-        if state.trainer is token:
-            raise busy()
         try:
-            state.trainer = token
+            del turn.free
+        except AttributeError:
+            raise busy() from None
+        try:
+            state = self.state
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
             if (
                 state.step and optimizer is None and sample_weight is None and weight_mean == "weights" and not label_smoothing
@@ -349,7 +358,7 @@ class MLP:
                 weighting = sample_weight, None, weight_mean, label_smoothing
                 return self._checked_step(x, y, learning_rate, optimizer, weighting)
         finally:
-            state.trainer = None
+            turn.free = True
 
     def _uninterrupted_step(self, samples: Samples, update: Update) -> float | None:
         with deferred_interrupt():
@@ -536,11 +545,13 @@ class MLP:
         params = {"epochs": epochs, "steps": source.steps, "batch_size": source.batch_size, "rows": source.rows,
                   "metrics": measured}  # fmt: skip
         checkpoints.check(checkpoint, checkpoint_every, resume)
-        state = self.state
-        if state.trainer is PROCESS.token:
-            raise busy()
+        turn = self._turn
         try:
-            state.trainer = PROCESS.token
+            del turn.free
+        except AttributeError:
+            raise busy() from None
+        try:
+            state = self.state
             with self._undone_by_errors():
                 run = checkpoints.Run(state.epoch, state.history.epochs, source.rows, source.batch_size, shuffle)
                 found = checkpoints.found(checkpoint, self._architecture, run, len(callbacks)) if resume else None
@@ -581,7 +592,7 @@ class MLP:
                 )  # fmt: skip
                 return loop.fit(self._engine, self._parameters, state, plan)
         finally:
-            state.trainer = None
+            turn.free = True
 
     def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
                     learning_rate: Any = None, optimizer: OptimizerName | Optimizer | None = None,
@@ -895,10 +906,3 @@ class MLP:
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))
-
-
-def _aligned_zeros(size: int, dtype: FloatDtype) -> Floats:
-    """Zeros that begin on a cache line, where vector loads and stores do not straddle two."""
-    raw = np.zeros(size * dtype.itemsize + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * dtype.itemsize].view(dtype)

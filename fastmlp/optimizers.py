@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .arrays import Doubles, FloatDtype, Floats, Integers
+from .arrays import Doubles, FloatDtype, Floats, Integers, aligned, aligned_zeros
 from .containers import describe
 from .monitor import check_measured
 from .reference import Update
@@ -94,7 +94,7 @@ class Optimizer:
         if state.rule != self.rule or any(name not in arrays for name in names):
             state.forget_optimizer()
             state.rule = self.rule
-            state.arrays = arrays = {name: np.zeros_like(parameters) for name in names}
+            state.arrays = arrays = {name: aligned_zeros(parameters.size, parameters.dtype) for name in names}
         trained, average = arrays.pop("trained", None), arrays.get("average")
         if trained is not None and average is not None:
             if parameters.tobytes() == average.tobytes():
@@ -104,7 +104,7 @@ class Optimizer:
         if self.average is None:
             arrays.pop("average", None)
         elif "average" not in arrays:
-            arrays["average"] = parameters.copy()
+            arrays["average"] = aligned(parameters.copy())
         state.steps_per_epoch = steps_per_epoch
 
     def finish(self, state: State, parameters: Floats) -> None:

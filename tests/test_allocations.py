@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -13,6 +14,9 @@ from fastmlp.backends import kernels
 pytestmark = [
     pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built"),
     pytest.mark.skipif(not sys.platform.startswith("linux") or not shutil.which("gcc"), reason="needs Linux and gcc"),
+    pytest.mark.skipif(
+        bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="Python's allocator is always its own there"
+    ),
 ]
 
 COUNTER = """

@@ -136,7 +136,7 @@ def test_what_fails_leaves_network_state_and_history_of_the_last_step(method, n,
         net.fit(X, Y, epochs=3, batch_size=10, verbose=0, callbacks=[diary, Failing(method, n)])
     assert net.hash() == expected.hash()
     assert (net.epochs_trained, net.history.epochs, net.state.step) == (epochs, epochs, expected.state.step)
-    assert net.history.interrupted_rows == (10 * batches or None) and net.state.trainer is None
+    assert net.history.interrupted_rows == (10 * batches or None) and net._turn.free
     assert diary.entries[-1] == "closed" and not any(entry[0] == "train ends" for entry in diary.entries)
     assert net.fit(X, Y, epochs=1, batch_size=10, verbose=0).epochs == 1 and net.history.interrupted_rows is None
 
@@ -198,7 +198,7 @@ def test_an_optimizer_that_could_not_begin_does_not_finish(monkeypatch):
     monkeypatch.setattr(Adam, "begin", failing)
     with pytest.raises(MemoryError):
         net.fit(X, Y, optimizer=optimizer, verbose=0)
-    assert net.hash() == before and net.state.arrays == {} and net.state.trainer is None
+    assert net.hash() == before and net.state.arrays == {} and net._turn.free
 
 
 @pytest.mark.parametrize("wrong, words", [

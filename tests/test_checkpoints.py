@@ -339,7 +339,7 @@ def test_wrong_arguments(tmp_path, options, error, words):
         options = {"checkpoint": tmp_path / "c.npz", **options}
     with pytest.raises(error, match=words):
         net.fit(X, Y, verbose=0, **options)
-    assert net.state.step == 0 and net.state.trainer is None
+    assert net.state.step == 0 and net._turn.free
 
 
 PROGRAM = """

@@ -131,7 +131,7 @@ def test_a_network_is_trained_by_one_thread_at_a_time():
         net = MLP([200, 300, 10], seed=1, n_threads=1, task="classes")
         other = threading.Thread(target=lambda: net.fit(x, y, epochs=60, batch_size=1, verbose=0))
         other.start()
-        while net.state.trainer is None and other.is_alive():
+        while hasattr(net._turn, "free") and other.is_alive():
             pass
         refused = 0
         while other.is_alive():

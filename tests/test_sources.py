@@ -174,7 +174,7 @@ def test_an_error_of_the_source_comes_out_as_itself(backend, error):
     net, expected = network(backend), network(backend)
     with pytest.raises(type(error)) as caught:
         net.fit(Anew(lambda: failing(7, error)), epochs=2, verbose=0)
-    assert caught.value is error and net.state.trainer is None
+    assert caught.value is error and net._turn.free
     for x, y in batches(X, Y)[:7]:
         expected.train_step(x, y)
     assert net.hash() == expected.hash() and net.history.interrupted_rows == 70 and net.state.step == 7
@@ -213,7 +213,7 @@ def test_what_is_wrong_is_named(data, options, error, words):
     net = network()
     with pytest.raises(error, match=words):
         net.fit(*data, epochs=2, verbose=0, **options)
-    assert net.state.trainer is None
+    assert net._turn.free
 
 
 def test_ctrl_c_while_a_source_hangs():
@@ -296,7 +296,7 @@ def test_mapped_rows_that_do_not_hold(mapped, small_blocks):
     net = network()
     with pytest.raises(ValueError, match=r"rows 28 to 56: x must be finite, but row 12, column 2 is nan"):
         net.fit(mapped(bad), Y, 1, 10, shuffle=False, verbose=0)
-    assert net.state.step == 2 and net.state.trainer is None
+    assert net.state.step == 2 and net._turn.free
     with pytest.raises(ValueError, match="steps_per_epoch is not for memory-mapped arrays"):
         net.fit(mapped(X), Y, verbose=0, steps_per_epoch=3)
     for wrong in (Y[:50], 3):

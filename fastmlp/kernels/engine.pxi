@@ -73,13 +73,6 @@ cdef inline double scale_of(uint32_t threshold) noexcept:
     return 65536.0 / (65536 - threshold)
 
 
-cdef inline void forget_dropout(Job* job) noexcept:
-    # What was last trained with is not there in inference.
-    cdef int i
-    for i in range(job.n_layers):
-        job.layers[i].drop.threshold = 0
-
-
 cdef inline Py_ssize_t rows_at_a_time(Py_ssize_t rows) noexcept:
     cdef Py_ssize_t block = min(rows, max(INFERENCE_ROWS, PACKING_B_ROWS))
     mark(ONE_BLOCK if block == rows else BLOCKS_OF_ROWS)
@@ -134,7 +127,7 @@ cdef class Engine:
     cdef readonly object dtype          # of the parameters
     cdef object names                   # of the activations, or the users' own, whose code must live as long
     cdef Workspace training, inference  # kept between calls of train, and between short calls of the others
-    cdef Layer* inference_layers
+    cdef Layer* inference_layers        # without dropout: short calls work in them, others copy them
     cdef object last_update             # whose description is
     cdef Update update
     cdef Py_ssize_t numbers_step
@@ -240,9 +233,8 @@ cdef class Engine:
         layers = <Layer*>malloc(self.n_layers * sizeof(Layer))
         if layers == NULL:
             raise MemoryError
-        memcpy(layers, self.layers, self.n_layers * sizeof(Layer))
+        memcpy(layers, self.inference_layers, self.n_layers * sizeof(Layer))
         job.layers = layers
-        forget_dropout(&job)
         memory = new_workspace(&job, team)
         if memory == NULL:
             free(layers)
@@ -372,7 +364,8 @@ cdef class Engine:
         cdef int i
         cdef uint32_t seed
         if dropout is None:
-            forget_dropout(job)
+            for i in range(self.n_layers):
+                self.layers[i].drop.threshold = 0
             return
         thresholds, seed = dropout
         job.drop = Drop(thresholds[0], seed, 0, rounded(scale_of(thresholds[0])))
@@ -414,8 +407,7 @@ cdef class Engine:
                 own = <Job*>(jobs + i * of_job)
                 memcpy(own, job, sizeof(Job))
                 own.layers = <Layer*>(own + 1)
-                memcpy(own.layers, self.layers, self.n_layers * sizeof(Layer))
-                forget_dropout(own)
+                memcpy(own.layers, self.inference_layers, self.n_layers * sizeof(Layer))
                 own.start, own.stop = rows * i // team, rows * (i + 1) // team
                 own.batch_size = rows_at_a_time(own.stop - own.start)
                 memory[i] = new_workspace(own, 1)

@@ -19,7 +19,7 @@ cdef enum:
 
 
 cdef extern from "stream.h":
-    void stream(const real* const* a, Py_ssize_t step, Py_ssize_t terms, const real* b, Py_ssize_t b_row, const real* seed,
+    void stream(const real* const* a, Py_ssize_t terms, const real* b, Py_ssize_t b_row, const real* seed,
                 Py_ssize_t columns, real* c, Py_ssize_t c_row) noexcept nogil
 
 
@@ -125,6 +125,8 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     # f(seed + a b); seed: None for +0; f: NULL for none. Memory is asked for only if something is copied, or there are many
     # lines.
     a, b = laid_out(a, 2), laid_out(b, 2)
+    if a.shape[1] > 1 and a.strides[0] != sizeof(real) and a.strides[1] != sizeof(real):
+        a = contiguous(a)   # rows, or columns, whose numbers lie side by side
     cdef cnp.ndarray x = a, w = b, start
     cdef Py_ssize_t m = x.shape[0], n = w.shape[1], terms = x.shape[1], macs = m * n * terms
     cdef Py_ssize_t row = x.strides[0] // <Py_ssize_t>sizeof(real), column = x.strides[1] // <Py_ssize_t>sizeof(real)
@@ -140,7 +142,7 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     if seed is not None:
         start = seed if is_ready(seed, 1, REAL_TYPE) else filled(n, seed) if np.ndim(seed) == 0 else contiguous(seed)
         p.seed = data_of(start)
-    p.terms, p.by_columns, p.step, p.lines = terms, by_columns, column, few
+    p.terms, p.by_columns, p.lines = terms, by_columns, few
     p.b, p.b_row, p.b_col = data_of(w), w.strides[0] // <Py_ssize_t>sizeof(real), w.strides[1] // <Py_ssize_t>sizeof(real)
     p.c, p.c_row, p.carries, p.update = data_of(z), n, False, NULL
     call.f, call.rows, call.n, call.n_threads, call.out = f, m, n, n_threads, data_of(total)
@@ -166,7 +168,7 @@ cdef void multiply_part(void* given, int part, int team) noexcept nogil:
     cdef Py_ssize_t first = s.r0 * call.n + s.c0
     if s.r1 - s.r0 == 2 and s.c1 - s.c0 >= STREAM_PAYS and p.b_col == 1 and p.terms > 0 and not p.by_columns:
         mark(STREAMED)
-        stream(p.lines + s.r0, p.step, p.terms, p.b + s.c0, p.b_row, p.seed + s.c0 if p.seed else NULL, s.c1 - s.c0,
+        stream(p.lines + s.r0, p.terms, p.b + s.c0, p.b_row, p.seed + s.c0 if p.seed else NULL, s.c1 - s.c0,
                p.c + s.r0 * p.c_row + s.c0, p.c_row)
     else:
         multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)

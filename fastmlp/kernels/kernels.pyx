@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
 """The compiled kernels for one element type and one instruction set; setup.py builds this source once for each.
 
     simd.h, softfma.h   the vector operations of an instruction set
@@ -81,7 +82,7 @@ cdef extern from "tile.h":
     ctypedef struct Strip:
         Py_ssize_t terms, tiles
         const real** lines
-        Py_ssize_t offset, step, fetches, tile_step
+        Py_ssize_t offset, fetches, tile_step
         const real* b
         Py_ssize_t b_row
         lanes last

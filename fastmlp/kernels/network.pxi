@@ -287,7 +287,7 @@ cdef void forward(const Layer* layer, const real** x, real* out, Py_ssize_t rows
     cdef Product p
     mark(FORWARD_BY_COLUMNS if by_columns(layer.n_out, team) else FORWARD_BY_ROWS)
     p.terms = layer.n_in
-    p.lines, p.by_columns, p.step = x, False, 1
+    p.lines, p.by_columns = x, False
     p.b, p.b_row, p.b_col = layer.weights, layer.n_out, 1
     p.seed = layer.bias
     p.c, p.c_row = layer.z if layer.activation.keeps_z else out, layer.n_out
@@ -419,7 +419,7 @@ cdef void backward(const Layer* layer, const Layer* before, Py_ssize_t rows, uin
     cdef Product p
     mark(BACKWARD_BY_COLUMNS if by_columns(n, team) else BACKWARD_BY_ROWS)
     p.terms = layer.n_out
-    p.lines, p.by_columns, p.step = layer.grad_z_lines, False, 1
+    p.lines, p.by_columns = layer.grad_z_lines, False
     p.b, p.b_row, p.b_col = layer.weights, 1, layer.n_out
     p.seed = NULL
     p.c, p.c_row = before.grad_z, n

@@ -26,9 +26,8 @@ cdef enum:
 
 cdef struct Product:
     Py_ssize_t terms
-    const real** lines      # IN   lines are rows:    A[i, k] = lines[i][k * step]
+    const real** lines      # IN   lines are rows:    A[i, k] = lines[i][k]
     bint by_columns         #      lines are columns: A[i, k] = lines[k][i]
-    Py_ssize_t step
     const real* b           # IN   B[k, j] = b[k * b_row + j * b_col]
     Py_ssize_t b_row, b_col
     const real* seed        # IN   (n,), or NULL for +0
@@ -150,9 +149,9 @@ cdef void pack_a(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k
                     copy[term * width + i] = line[i]
         else:
             for i in range(height):
-                line = p.lines[row + i] + k * p.step
+                line = p.lines[row + i] + k
                 for term in range(terms):
-                    copy[term * width + i] = line[term * p.step]
+                    copy[term * width + i] = line[term]
         copy += terms * width
         row += height
 
@@ -183,7 +182,7 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     cdef Py_ssize_t width = t.height + (t.taller > 0)
     cdef bint first = k == 0, final = k + terms * chunks == p.terms
     s.terms = terms
-    s.step, s.fetches = p.step, fetches and by == BY_ROWS and chunks == 1 and t.height > 1
+    s.fetches = fetches and by == BY_ROWS and chunks == 1 and t.height > 1
     if s.fetches:
         mark(NEXT_ROWS_FETCHED)
     if packed_a != NULL:
@@ -191,7 +190,7 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
     elif p.by_columns:
         s.lines, s.offset = p.lines + k, row
     else:
-        s.lines, s.offset = p.lines + row, k * p.step
+        s.lines, s.offset = p.lines + row, k
     if p.b_col != 1 or (pays_to_pack_b(rows, p.b_row) and p.b_row > vecs * LANES):
         mark(B_PACKED if p.b_col == 1 else B_TRANSPOSED)
         pack_b(p, k, terms, column, columns, vecs, buffer)

@@ -11,12 +11,12 @@
 #define STREAM_COLUMNS 1024  /* sums of each row that the first-level cache holds beside the lines of b */
 
 /* s[r, j] = fma(a[r, at + k], b[k, j], s[r, j]) for k in 0 .. group-1, ascending; where first, s is +0 before. */
-ALWAYS_INLINE void stream_group(const int group, const int first, const real *const *a, ptrdiff_t at, ptrdiff_t step,
+ALWAYS_INLINE void stream_group(const int group, const int first, const real *const *a, ptrdiff_t at,
                                 const real *b, ptrdiff_t b_row, ptrdiff_t n, real s[2][STREAM_COLUMNS]) {
     vec x[2][GROUP];
     UNROLL for (int k = 0; k < group; k++) {
-        x[0][k] = broadcast(a[0][(at + k) * step]);
-        x[1][k] = broadcast(a[1][(at + k) * step]);
+        x[0][k] = broadcast(a[0][at + k]);
+        x[1][k] = broadcast(a[1][at + k]);
     }
     for (ptrdiff_t j = 0; j < n; j += LANES) {
         const lanes l = first_lanes(n - j);
@@ -31,8 +31,8 @@ ALWAYS_INLINE void stream_group(const int group, const int first, const real *co
     }
 }
 
-/* OUT c (2, columns) = seed + a b, with terms >= 1. a[r, k] = a[r][k * step], b[k, j] = b[k * b_row + j]; seed: or NULL. */
-static void stream(const real *const *a, ptrdiff_t step, ptrdiff_t terms, const real *b, ptrdiff_t b_row, const real *seed,
+/* OUT c (2, columns) = seed + a b, with terms >= 1. a[r, k] = a[r][k], b[k, j] = b[k * b_row + j]; seed: or NULL. */
+static void stream(const real *const *a, ptrdiff_t terms, const real *b, ptrdiff_t b_row, const real *seed,
                    ptrdiff_t columns, real *c, ptrdiff_t c_row) {
     real s[2][STREAM_COLUMNS] __attribute__((aligned(64)));
     for (ptrdiff_t column = 0; column < columns; column += STREAM_COLUMNS) {
@@ -42,8 +42,8 @@ static void stream(const real *const *a, ptrdiff_t step, ptrdiff_t terms, const 
             const real *from = b + column + start * b_row;
             for (ptrdiff_t k = start, group; k < stop; k += group, from += group * b_row) {
                 group = stop - k < GROUP ? 1 : GROUP;
-                if (group == 1) stream_group(1, k == start, a, k, step, from, b_row, n, s);
-                else stream_group(GROUP, k == start, a, k, step, from, b_row, n, s);
+                if (group == 1) stream_group(1, k == start, a, k, from, b_row, n, s);
+                else stream_group(GROUP, k == start, a, k, from, b_row, n, s);
             }
             for (int r = 0; r < 2; r++)
                 for (ptrdiff_t j = 0; j < n; j += LANES) {

@@ -19,7 +19,7 @@
 typedef struct {
     ptrdiff_t terms, tiles;
     const real **lines;                 /* a, by pointers to its lines, which may lie apart */
-    ptrdiff_t offset, step;             /* of a[0, 0] in its line, and from one term of a row to the next */
+    ptrdiff_t offset;                   /* of a[0, 0] in its line */
     ptrdiff_t fetches;                  /* rows only: whether a tile asks memory for the next one's while it sums */
     ptrdiff_t tile_step;                /* columns only: from one tile to the next in its line */
     const real *b;
@@ -35,7 +35,9 @@ typedef struct {
 
 /* Keeps the compiler from taking an address apart into a base and many offsets, more than there are registers. */
 #define WHOLE(address) __asm__("" : "+r"(address))
-/* Keeps it from holding what comes after the inner loop in registers through it. */
+/* Keeps what lies at an address in memory, and out of registers, until it is used again. */
+#define IN_MEMORY(address) __asm__ volatile("" : : "r"(address) : "memory")
+/* Keeps it from holding what comes after this in registers before. */
 #define FORGET() __asm__ volatile("" : : : "memory")
 
 /* Only the last vector of a row is masked: a mask for the others would take a register that the sums need. */
@@ -76,22 +78,60 @@ ALWAYS_INLINE void store_part(real *c, ptrdiff_t c_row, const int rows, const in
 #endif
 }
 
-/* Lines are rows: a[i, k] = lines[i][offset + k * step]. Lines are columns: a[i, k] = lines[k][offset + i]. */
+/* Lines are rows: a[i, k] = lines[i][offset + k]. Lines are columns: a[i, k] = lines[k][offset + i]. */
 enum { BY_ROWS,
        BY_COLUMNS };
 
+/* s = fma(a[i, k], b[k, j], s) for the terms k .. k + n - 1. */
+ALWAYS_INLINE void sum_terms(const int n, const int rows, const int vecs, const int chunks, const int by, const int masked,
+                             const real *const *a, ptrdiff_t at, const real **line, ptrdiff_t offset, const real *b,
+                             ptrdiff_t b_row, const Strip *strip, vec *s) {
+    UNROLL for (int q = 0; q < chunks; q++) {
+        vec bv[2][8];
+        const real *column = NULL;
+        if (by == BY_COLUMNS) {
+            column = *line + offset;
+            WHOLE(column);
+        }
+        UNROLL for (int k = 0; k < n; k++) {
+            const real *bq = b + (q * strip->terms + k) * b_row;
+            /* One row alone waits for b, which is read once: it is asked for a few terms before. */
+            UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
+                __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
+            UNROLL for (int v = 0; v < vecs - 1; v++) bv[k][v] = load_vec(bq + v * LANES);
+            bv[k][vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, strip->last);
+        }
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int k = 0; k < n; k++) {
+            const vec av = broadcast(by == BY_COLUMNS ? column[i] : a[i][at + k + q * strip->terms]);
+            UNROLL for (int v = 0; v < vecs; v++) {
+                vec *sum = &s[(q * rows + i) * vecs + v];
+                *sum = fma_vec(av, bv[k][v], *sum);
+            }
+        }
+    }
+}
+
 ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, const int by, const int masked,
                               const int fetches, const Strip *strip) {
-    const ptrdiff_t tiles = strip->tiles;
-    for (ptrdiff_t tile = 0; tile < tiles; tile++) {
-        const ptrdiff_t row = tile * rows;
+    struct {
+        const Strip *strip;
+        ptrdiff_t tile;
+    } kept = {strip, 0};
+    const real *ahead[16];
+    for (; kept.tile < kept.strip->tiles; kept.tile++) {
+        /* The sums want every register, for up to ten rows' addresses: what they do not need is in memory meanwhile. */
+        if (rows > 4) IN_MEMORY(&kept);
+        strip = kept.strip;
+        const ptrdiff_t tile = kept.tile, b_row = strip->b_row;
+        const real *a[16], *b = strip->b;
+        const real **line = strip->lines + (by == BY_ROWS ? tile * rows : 0);
+        const ptrdiff_t offset = strip->offset + (by == BY_ROWS ? strip->terms : tile * strip->tile_step);
         vec s[32];
         UNROLL for (int i = 0; i < rows * vecs * chunks; i++) s[i] = zero_vec();
-        const real *a[16], *b = strip->b;
-        const lanes last = strip->last;
-        const ptrdiff_t b_row = strip->b_row, step = strip->step, chunk_step = strip->terms * step;
-        const real **line = strip->lines + (by == BY_ROWS ? row : 0);
-        const ptrdiff_t offset = strip->offset + (by == BY_ROWS ? 0 : tile * strip->tile_step);
+        UNROLL for (int i = 0; i < (fetches ? rows : 0); i++)
+            ahead[i] = line[tile + 1 < strip->tiles ? rows + i : i] + offset;
+        IN_MEMORY(ahead);
         UNROLL for (int i = 0; i < (by == BY_ROWS ? rows : 0); i++) {
             a[i] = line[i] + offset;
             WHOLE(a[i]);
@@ -99,42 +139,26 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
         /* What is read after the sums is fetched while they run. */
         UNROLL for (int i = 0; i < rows; i++)
             UNROLL for (int v = 0; v < vecs; v += (64 / sizeof(vec)))
-                __builtin_prefetch(strip->c + (row + i) * strip->c_row + v * LANES, 1);
-        for (ptrdiff_t left = strip->terms, at = 0; left > 0;) {
-            ptrdiff_t k = left;
+                __builtin_prefetch(strip->c + (tile * rows + i) * strip->c_row + v * LANES, 1);
+        const int at_once = by == BY_ROWS && rows > 8 ? 2 : 1;
+        ptrdiff_t at = -strip->terms; /* from the end of the rows: to count it up to 0 takes no other number */
+        do {
             /* The next tile's rows are asked for a line of each at a time: all at once they would hold up the sums. */
-            if (fetches) {
-                const real **next = line + (tile + 1 < tiles ? rows : 0);
-                WHOLE(next);
-                k = left < LINE ? left : LINE;
-                UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(next[i] + offset + at);
+            FORGET();
+            UNROLL for (int i = 0; i < (fetches ? rows : 0); i++) __builtin_prefetch(ahead[i] + at);
+            if (at % at_once) {
+                sum_terms(1, rows, vecs, chunks, by, masked, a, at, line, offset, b, b_row, strip, s);
+                at++, b += b_row, line += by == BY_COLUMNS;
+                continue;
             }
-            left -= k;
-            for (; k > 0; k--, at += step, b += b_row) {
-                if (by == BY_COLUMNS) {
-                    a[0] = *line++ + offset;
-                    WHOLE(a[0]);
-                }
-                UNROLL for (int q = 0; q < chunks; q++) {
-                    vec bv[8];
-                    const real *bq = b + q * strip->terms * b_row;
-                    /* One row alone waits for b, which is read once: it is asked for a few terms before. */
-                    UNROLL for (int v = 0; v < (rows == 1 && vecs > 2 ? vecs : 0); v += (64 / sizeof(vec)))
-                        __builtin_prefetch(bq + FEW_TERMS * b_row + v * LANES, 0, 3);
-                    UNROLL for (int v = 0; v < vecs - 1; v++) bv[v] = load_vec(bq + v * LANES);
-                    bv[vecs - 1] = load_part(bq + (vecs - 1) * LANES, masked, last);
-                    UNROLL for (int i = 0; i < rows; i++) {
-                        vec av = broadcast(by == BY_COLUMNS ? a[0][i] : a[i][at + q * chunk_step]);
-                        UNROLL for (int v = 0; v < vecs; v++) {
-                            vec *sum = &s[(q * rows + i) * vecs + v];
-                            *sum = fma_vec(av, bv[v], *sum);
-                        }
-                    }
-                }
-            }
-        }
+            do {
+                sum_terms(at_once, rows, vecs, chunks, by, masked, a, at, line, offset, b, b_row, strip, s);
+                at += at_once, b += at_once * b_row, line += by == BY_COLUMNS;
+            } while (fetches ? at % LINE : at);
+        } while (at);
         FORGET();
-        const Strip t = *strip;  /* a copy, which the stores to c cannot change */
+        const Strip t = *kept.strip;  /* a copy, which the stores to c cannot change */
+        const ptrdiff_t row = kept.tile * rows;
         UNROLL for (int v = 0; v < vecs; v++) {
             const int edge = masked && v == vecs - 1;
             real *c = t.c + row * t.c_row + v * LANES;

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backends
 from ..architecture import layer_views, n_parameters
-from ..network import _aligned_zeros as aligned_zeros
+from ..arrays import aligned_zeros
 from ..reference import Engine
 from ..threads import default_threads
 from .sparse import SparseEngine

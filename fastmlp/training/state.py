@@ -5,50 +5,19 @@ The loop, the files and the callbacks read and write this object, and nothing el
 
 import contextlib
 import copy
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, cast
+from typing import Any
 
-from ..arrays import Floats
+from ..arrays import Floats, aligned
 from .history import History
 from .metrics import Tally
 from .records import Fit, keeper
 
 
-class _Process:
-    """What stands for this process: a network that was being trained when a child was forked is not trained in the child."""
-
-    def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        self.token = object()
-
-
-PROCESS = _Process()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=PROCESS.renew)
-
-
-def busy() -> RuntimeError:
-    """The error for a network that is being trained already."""
-    return RuntimeError("this network is being trained by another thread; train a copy, or wait for that to end")
-
-
 @dataclass
 class TrainingState:
-    """Who trains the network writes
-
-        if state.trainer is PROCESS.token:
-            raise busy()
-        try:
-            state.trainer = PROCESS.token
-            ...
-        finally:
-            state.trainer = None
-
-    in which no call stands where a signal or another thread could come between: nothing is left behind, wherever it falls.
+    """What only the call whose Turn it is writes.
 
     epoch: passes over the data that were completed, over all calls of fit.
     row: how many rows of a further epoch have been trained on.
@@ -76,9 +45,11 @@ class TrainingState:
     so_far: Tally = field(default_factory=Tally)
     fits: list[Fit] = field(default_factory=list)
 
-    # Neither of these is a field, nor part of what is kept.
+    # No field, nor part of what is kept.
     stop_training = False  # whether a callback has asked for the end of training
-    trainer = cast(object, None)  # this process's token while a call trains the network
+
+    def __post_init__(self) -> None:
+        self.arrays = {name: aligned(array) for name, array in self.arrays.items()}
 
     def forget_optimizer(self) -> None:
         """As before the first step of any optimizer."""
@@ -123,7 +94,7 @@ class TrainingState:
     def restore_weights(self, parameters: Floats, kept: Mapping[str, Any]) -> None:
         """Go back to these weights; the network holds their average where there is one, as after fit."""
         self.rule, self.rule_steps = kept["rule"], kept["rule_steps"]
-        self.arrays = {name[6:]: array.copy() for name, array in kept.items() if name.startswith("array ")}
+        self.arrays = {name[6:]: aligned(array.copy()) for name, array in kept.items() if name.startswith("array ")}
         self.powers = {name[6:]: value for name, value in kept.items() if name.startswith("power ")}
         parameters[...] = kept["weights"]
         if "average" in self.arrays:
