@@ -1,5 +1,6 @@
 """The page in Chromium for tests: one tab, what it shows and what it sent, and all that must never happen there."""
 
+import itertools
 import time
 
 import numpy as np
@@ -7,10 +8,24 @@ from page_client import parse
 
 from benchmarks.browser import THREE
 
+CANVASES = ["neurons", "curves", "confusion", "weights"]  # on which words are written
 WATCH = """
 window.violations = [];
 addEventListener("securitypolicyviolation",
     (event) => violations.push(event.violatedDirective + " " + event.blockedURI));
+const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+Object.assign(CanvasRenderingContext2D.prototype, {
+    clearRect(...box) {
+        this.canvas.words = [];
+        clearRect.apply(this, box);
+    },
+    fillText(text, x, y) {
+        const size = this.measureText(text), left = x - size.actualBoundingBoxLeft;
+        this.canvas.words.push({ text: String(text), colour: this.fillStyle, left, right: x + size.actualBoundingBoxRight,
+            top: y - size.actualBoundingBoxAscent, bottom: y + size.actualBoundingBoxDescent });
+        fillText.call(this, text, x, y);
+    },
+});
 """
 
 
@@ -41,8 +56,32 @@ class BrowserTab:
         own = (f"http://127.0.0.1:{self.page.port}/", f"blob:http://127.0.0.1:{self.page.port}/")
         assert [url for url in self.requests if not url.startswith(own)] == []
         assert self.evaluate("violations") == [], self.console
+        assert [self.unreadable(canvas) for canvas in CANVASES] == [[]] * len(CANVASES)
         if not self.allow_errors:
             assert [text for text in self.console if "willReadFrequently" not in text] == []  # these tests read canvases
+
+    def words(self, canvas):
+        """What was written on a canvas: [{"text", "colour", "left", "top", "right", "bottom"}]."""
+        return self.evaluate("id => document.getElementById(id).words ?? []", canvas)
+
+    def unreadable(self, canvas):
+        """The words on a canvas that reach out of it, or into the next ones."""
+        words = self.words(canvas)
+        script = "id => ['clientWidth', 'clientHeight'].map(side => document.getElementById(id)[side])"
+        width, height = self.evaluate(script, canvas)
+        if not width:
+            return []
+
+        def is_outside(one):
+            return min(one["left"], one["top"]) < -0.5 or one["right"] > width + 0.5 or one["bottom"] > height + 0.5
+
+        def overlap(one, other):
+            is_beside = one["right"] <= other["left"] or other["right"] <= one["left"]
+            return not is_beside and one["top"] < other["bottom"] and other["top"] < one["bottom"]
+
+        outside = [one["text"] for one in words if is_outside(one)]
+        overlapping = [(one["text"], other["text"]) for one, other in itertools.combinations(words, 2) if overlap(one, other)]
+        return outside + overlapping
 
     def evaluate(self, expression, argument=None):
         return self.tab.evaluate(expression, argument)

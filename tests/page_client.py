@@ -63,7 +63,7 @@ class Tab:
             f"ws://{address}/socket", origin=f"http://{address}", compression=None, max_size=2**26, close_timeout=1
         )
         self.socket = self._closing.enter_context(connecting)
-        self.known, self.sequence, self.refusals = {}, 0, []
+        self.known, self.sequence, self.refusals, self.updates = {}, 0, [], 0
         if hello:
             self.order("hello", token=page.token if token is None else token)
 
@@ -83,6 +83,7 @@ class Tab:
         parsed = json.loads(message) if isinstance(message, str) else parse(message)
         if parsed["type"] == "update":
             self.known.update(parsed)
+            self.updates += 1
             self.order("ack")
         if parsed["type"] == "refused":
             self.refusals.append(parsed["text"])

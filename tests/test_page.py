@@ -446,6 +446,25 @@ def test_updates_wait_for_the_last_one_to_be_acknowledged(serve, digits):
         assert tab.receive()["parameters"].tobytes() == page.net.parameters.tobytes()
 
 
+@pytest.mark.parametrize("is_drawing, most", [(False, 25), (True, 8)])
+def test_updates_come_no_more_often_than_they_are_drawn(serve, digits, is_drawing, most):
+    with Tab(serve(digits_net(), digits)) as tab:
+        tab.until(lambda known: "network" in known)
+        tab.order("settings", steps_per_second=1000, pause_after=10**6)
+        if is_drawing:
+            tab.draw(digits[0][0])
+        tab.order("train", running=True)
+        tab.until(lambda known: known["status"]["running"])
+        before, began = tab.updates, time.monotonic()
+        while time.monotonic() < began + 1:
+            if is_drawing:
+                tab.draw(digits[0][0])
+            else:
+                tab.receive()
+        seconds = time.monotonic() - began
+    assert 0 < tab.updates - before <= most * seconds + 1
+
+
 def parse_without_ack(tab, timeout):
     from page_client import parse
 

@@ -1,6 +1,7 @@
 """The page in Chromium: what is drawn is what the library computes, everything works by pen, finger and keys, nothing
 leaks."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,7 @@ from page_client import Tab  # noqa: E402
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from fastmlp.page import Page, subject  # noqa: E402
+from fastmlp.random_streams import shuffled_rows  # noqa: E402
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
@@ -255,7 +257,7 @@ def test_a_picked_neuron_says_its_sum_in_words(show, digits):
             f"for +{products[products > 0].sum():.2f}, against −{-products[products < 0].sum():.2f}, bias {bias:+.2f}, "
             f"z = {z:.3f}, sigmoid, a = {activations[layer][neuron]:.4f}"
         )
-        assert tab.text("sum") == expected.replace("-", "−").replace("−0.00", "+0.00")
+        assert tab.text("sum") == re.sub(r"[+−](0\.0+\b)", r"\1", expected.replace("-", "−"))  # zero has no sign
 
 
 def test_knobs_turn_weights_and_undo_and_redo_restore_the_hash(show, digits):
@@ -318,6 +320,48 @@ def test_knobs_turn_weights_and_undo_and_redo_restore_the_hash(show, digits):
     tab.until_hash(hashes[-2])
 
 
+def is_blue(pixel):
+    return pixel[2] > pixel[0] + 40
+
+
+def is_orange(pixel):
+    return pixel[0] > pixel[2] + 40
+
+
+def test_a_neurons_weights_are_seen_small_and_large_and_its_lines_by_sign_and_size(show, digits):
+    net = digits_net(16, 2)
+    for weights in net.weights:
+        weights[...] = 0
+    image = np.zeros((28, 28))
+    image[:14, :14], image[14:, 14:] = 2, -1
+    net.weights[0][:, 5] = image.reshape(-1)
+    net.weights[1][5] = 4, -1
+    tab = show(net, digits)
+    tab.tab.get_by_label("weight", exact=True).first.check()
+    left, top, side = tab.until(lambda: tab.drawn[1, 5])["picture"]
+    quarters = [(0.25, 0.25), (0.75, 0.75), (0.25, 0.75), (0.75, 0.25)]
+    small = tab.pixels("neurons", [(left + side * u, top + side * v) for u, v in quarters])
+    tab.pick(1, 5)
+    tab.until(lambda: tab.text("neuron-title") == "Hidden layer 1, neuron 5")
+    size = tab.evaluate("document.getElementById('weights').clientWidth")
+    large = tab.pixels("weights", [(size * u, size * v) for u, v in quarters])
+    for positive, negative, *zeros in (small, large):
+        assert is_blue(positive) and is_orange(negative) and zeros == [[255, 255, 255]] * 2
+    start, ends = tab.drawn[1, 5], [tab.drawn[2, neuron] for neuron in (0, 1)]
+    x = ends[0]["x"] - 40
+
+    def thickness(end, is_colour):
+        along = (x - start["x"] - 13) / (end["x"] - start["x"] - 30)
+        y = start["y"] + along * (end["y"] - start["y"])
+        return sum(map(is_colour, tab.pixels("lines", [(x, y + offset) for offset in range(-8, 9)])))
+
+    wide, narrow = thickness(ends[0], is_blue), thickness(ends[1], is_orange)
+    assert wide > 0 and narrow > 0 and thickness(ends[0], is_orange) == thickness(ends[1], is_blue) == 0
+    net.weights[1][5] = 1, -4
+    tab.page.refresh()
+    tab.until(lambda: 0 < thickness(ends[0], is_blue) < wide and thickness(ends[1], is_orange) > narrow)
+
+
 def test_a_replay_goes_layer_by_layer(show, digits):
     tab = show(digits_net(6), digits)
     tab.draw()
@@ -355,6 +399,35 @@ def test_an_untouched_run_shows_the_hash_of_fit(show, digits):
     tab.until(lambda: tab.text("accuracy") == f"{100 * accuracy:.2f}%")
     tab["undo"].click()
     tab.until_hash(digits_net().hash())
+
+
+def grey(tab, canvas):
+    """The 28 x 28 pixels that a canvas shows."""
+    size = tab.evaluate("id => document.getElementById(id).clientWidth", canvas)
+    places = [((column + 0.5) * size / 28, (row + 0.5) * size / 28) for row in range(28) for column in range(28)]
+    return np.array(tab.pixels(canvas, places))[:, 0]
+
+
+def test_what_it_sees_what_it_learns_from_and_the_curves_are_shown(show, digits):
+    tab = show(digits_net(), digits)
+    tab.draw()
+    tab.last_input()
+    assert np.array_equal(grey(tab, "seen"), tab.last_input())
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    last = shuffled_rows(len(digits[0]), 0, 0)[9]
+    tab.until(lambda: np.array_equal(grey(tab, "learnt"), digits[0][last]))
+    tab["pause-after"].fill("5")
+    tab["pause-after"].press("Enter")
+    tab["start"].click()
+    tab.until(lambda: tab.text("epoch") == "5 of 5" and tab.text("start") == "Start")
+    accuracy = tab.page.net.evaluate(*digits[2:]).accuracy
+    tab.until(lambda: tab.text("accuracy") == f"{100 * accuracy:.2f}%")
+    assert [word["text"] for word in tab.words("curves")][-1] == "3,000 images"
+    width, height = tab.evaluate("['clientWidth', 'clientHeight'].map(side => document.getElementById('curves')[side])")
+    right, top, bottom = width - 40, 8, height - 18
+    places = [(right - 0.5, bottom - (bottom - top) * accuracy + offset) for offset in (-1, 0, 1)]
+    tab.until(lambda: any(map(is_blue, tab.pixels("curves", places))))
 
 
 def test_every_speed_steps_pauses_and_a_reset_while_running(show, digits):
@@ -411,13 +484,46 @@ def test_cells_of_the_confusion_matrix_open_their_images(show, digits):
     tab.until("document.getElementById('confusion').getContext('2d').getImageData(40, 40, 1, 1).data[3] > 0")
     answers = np.argmax(tab.page.net.forward(digits[2]), axis=1)
     row, column = int(digits[3][0]), int(answers[0])
-    cell = (152 - 14) / 10
-    tab["confusion"].click(position={"x": 14 + cell * (column + 0.5), "y": 14 + cell * (row + 0.5)})
+    box = tab["confusion"].bounding_box()
+    place = {
+        side: 14 + (box[length] - 14) * (k + 0.5) / 10 for side, length, k in (("x", "width", column), ("y", "height", row))
+    }
+    tab["confusion"].click(position=place)
     buttons = tab["image-list"].locator("button")
     tab.until(lambda: buttons.count() == min(60, np.sum((digits[3] == row) & (answers == column))))
     buttons.first.click()
     first = np.flatnonzero((digits[3] == row) & (answers == column))[0]
     tab.until(lambda: tab.inputs() and np.array_equal(tab.last_input(), digits[2][first]))
+
+
+@pytest.mark.parametrize("width", [1366, 390])
+def test_counts_of_three_digits_are_read_in_both_themes(show, digits, width):
+    x, y, x_test, y_test = digits
+    net = digits_net()
+    net.fit(x, y, epochs=5, batch_size=10, learning_rate=3.0, verbose=0)
+    x_test, y_test = np.tile(x_test, (9, 1)), np.tile(y_test, 9)
+    tab = show(net, (x, y, x_test, y_test), viewport={"width": width, "height": 768}, color_scheme="light")
+    tab.until(lambda: len(tab.words("confusion")) > 20)
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (y_test, net.predict(x_test)), 1)
+    for theme in ("light", "dark"):
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        words = [word for word in tab.words("confusion") if min(word["left"], word["top"]) > 14]
+        assert [int(word["text"]) for word in words] == [*counts[counts > 0]]
+        large = [word for word in words if len(word["text"]) == 3]
+        assert large and min(word["bottom"] - word["top"] for word in large) >= 7  # of the figures themselves
+        above = [((word["left"] + word["right"]) / 2, word["top"] - 1.5) for word in words]
+        for word, cell in zip(words, tab.pixels("confusion", above)):
+            figure = [int(word["colour"][i : i + 2], 16) for i in (1, 3, 5)]
+            light, dark = sorted((luminance(figure), luminance(cell)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.3, (theme, word, cell)
+        tab["theme"].click()
+
+
+def luminance(colour):
+    """As the Web Content Accessibility Guidelines have it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.array(colour) / 255]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
 def test_divergence_is_told_and_undone(show, digits):
@@ -470,6 +576,13 @@ SHAPES = {
 }  # fmt: skip
 
 
+RING = """() => {
+    const probe = document.createElement("canvas").getContext("2d");
+    probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--highlight");
+    return probe.fillStyle;
+}"""
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_other_networks_are_shown_as_they_are(show, shape):
     net, data = SHAPES[shape]()
@@ -491,6 +604,12 @@ def test_other_networks_are_shown_as_they_are(show, shape):
     assert expected.get(shape, "") in words
     if shape in ("blocks", "large", "heat map"):
         assert tab.text("lines-note").startswith("the strongest ")
+    assert tab.text("seen-name") == ("images seen" if kind == "pad" else "samples seen")
+    assert tab["accuracy"].is_visible() == (shape != "regression")
+    if shape == "labels":
+        ringed = [one["text"] for one in tab.words("neurons") if one["colour"] == tab.evaluate(RING)]
+        (outputs,) = net.forward(tab.last_input()[None])
+        assert [text for text in ringed if "label" in text] == [f"label {i}" for i in np.flatnonzero(outputs > 0.5)]
     last = len(net.layer_sizes) - 1
     tab.pick(last, 0)
     tab.until(lambda: tab.text("neuron-title") == "Output 0" and tab.text("sum").startswith("for "))
@@ -532,7 +651,7 @@ def test_negative_activations_are_orange_and_large_ones_scaled_by_their_layer(sh
 def test_an_optimizer_is_chosen_undone_and_redone(show, digits):
     tab = show(digits_net(), digits)
     names = tab["optimizer"].locator("option").all_text_contents()
-    assert names == ["sgd", "momentum", "adam", "adamw", "rmsprop"]
+    assert names == [*fastmlp.optimizers.OPTIMIZERS, "momentum"]
     own = digits_net()
     own.fit(*digits[:2], epochs=1, batch_size=10, optimizer="adam", learning_rate=0.01, verbose=0)
     tab["optimizer"].select_option("adam")
@@ -657,6 +776,15 @@ def test_a_server_that_ends_is_told_and_the_drawing_kept(show, digits):
     assert tab.pixels("pad", [(0.45 * 236, 0.48 * 236)])[0] == [255, 255, 255]
 
 
+def test_connecting_is_told_until_the_server_answers(show, digits):
+    tab = show(digits_net(), digits)
+    waiting = tab.tab.context.new_page()
+    waiting.route_web_socket("**/socket", lambda socket: None)
+    waiting.goto(tab.page.url)
+    assert waiting.locator("#connection").text_content() == "connecting"
+    assert waiting.evaluate("getComputedStyle(document.getElementById('network')).filter") == "grayscale(1)"
+
+
 def test_a_wrong_token_is_told(show, digits):
     page = show(digits_net(), digits).page
 
@@ -683,8 +811,37 @@ def test_a_network_is_saved_and_loaded_and_damaged_files_are_refused(show, digit
     tab["file"].set_input_files(tmp_path / "damaged.npz")
     tab.until(lambda: "cannot be loaded" in tab.text("banner"))
     assert str(tmp_path) not in tab.text("banner") and tab.hash == other.hash()
+    with open(tmp_path / "large.npz", "wb") as file:
+        file.truncate(2**25)
+    tab["file"].set_input_files(tmp_path / "large.npz")
+    tab.until(lambda: "too large" in tab.text("banner"))
     tab["undo"].click()
     tab.until_hash(digits_net().hash())
+
+
+@pytest.mark.parametrize("dtype, huge", [("float32", "1e39"), ("float64", "1e308")])
+def test_numbers_that_the_network_cannot_hold_are_marked_and_not_sent(show, digits, dtype, huge):
+    tab = show(digits_net(dtype=dtype), digits, fragment="&learning_rate=1e39&batch_size=0&steps_per_second=7&pause_after=-1")
+    before, holds = tab.page.net.hash(), dtype == "float64"
+    tab.until(lambda: tab["learning-rate"].input_value() == ("1e+39" if holds else "3"))
+    assert tab["batch-size"].input_value() == "10"
+    tab.pick(1, 2)
+    for field in ("learning-rate", "batch-size", "factor", "paint-value", "bias-number", "weight-number"):
+        tab[field].fill(huge)
+        tab[field].press("Enter")
+    tab["paint"].check()
+    tab["scale"].click()
+    tab["weights"].click(position={"x": 90, "y": 90})
+    assert tab["batch-size"].get_attribute("aria-invalid") == "true"
+    for field in ("learning-rate", "factor", "paint-value"):
+        assert tab[field].get_attribute("aria-invalid") == str(not holds).lower()
+    tab["step"].click()
+    tab.until(lambda: tab.text("images-seen") == "10")
+    assert tab.text("connection") == "connected"
+    if not holds:
+        tab["undo"].click()
+        tab.until_hash(before)
+        assert tab["undo"].is_disabled()
 
 
 def test_a_link_carries_settings_and_hides_panels(show, digits):
@@ -704,6 +861,8 @@ def test_a_link_carries_settings_and_hides_panels(show, digits):
     other.until(lambda: other.text("subtitle").startswith("784-9-10 ") and other["learning-rate"].input_value() == "0.5")
     assert other["optimizer"].input_value() == "rmsprop"
     assert other["neuron"].is_hidden() and other["training"].is_visible()
+    edges = [other[panel].bounding_box() for panel in ("network", "training")]
+    assert {box["x"] + box["width"] for box in edges} == {1366 - 8}
     # Where somebody has worked already, the link asks first.
     other["step"].click()
     other.until(lambda: other.text("images-seen") == "10")
@@ -733,18 +892,22 @@ def test_everything_by_keyboard_alone(show, digits):
     for key in ["ArrowDown"] * 6 + ["ArrowRight"] * 4:
         keyboard.press(key)
     keyboard.press("Space")
-    tab.until(lambda: tab.inputs() and tab.last_input().any())
+    tab.until(lambda: tab.inputs() and np.array_equal(tab.last_input(), grey(tab, "seen")))
     net, drawn = tab.page.net, tab.last_input()
-    tab.until(lambda: tab.shows(net.activations(tab.last_input())))
+    assert drawn.any()
+    tab.until(lambda: tab.shows(net.activations(drawn)))
     tab.until(lambda: tab.text("speak").startswith(tab["answer"].locator("strong").text_content() + ","))
     keyboard.press("Control+z")
     tab.until(lambda: not tab.last_input().any())
     keyboard.press("Control+Shift+Z")
     tab.until(lambda: np.array_equal(tab.last_input(), drawn))
     tab_to("diagram")
+    tab.until(lambda: tab.text("speak-neuron").startswith("hidden layer 1, neuron 0:"))
+    assert not is_grey(tab)  # its weights times the drawing
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Home", "ArrowDown"):
         keyboard.press(key)
     tab.until(lambda: tab.text("speak-neuron").startswith("hidden layer 2, neuron 1:"))
+    assert is_grey(tab)
     keyboard.press("Enter")
     assert tab.text("neuron-title") == "Hidden layer 2, neuron 1"
     tab_to("weights")
@@ -758,10 +921,29 @@ def test_everything_by_keyboard_alone(show, digits):
     tab.until(lambda: tab.text("images-seen") == "10")
     tab_to("confusion")
     keyboard.press("ArrowRight")
+    assert re.fullmatch(r"0 taken for 1: \d+", tab.text("speak-neuron"))
     keyboard.press("Enter")
     tab.until("document.getElementById('images').open")
     keyboard.press("Escape")
     tab.until("!document.getElementById('images').open")
+    tab_to("diagram")
+    for key in ("ArrowLeft", "ArrowLeft", "Home", "Enter"):
+        keyboard.press(key)
+    assert tab.text("neuron-title") == "Hidden layer 1, neuron 0"
+    tab_to("paint")
+    keyboard.press("Space")
+    tab_to("weights")
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        keyboard.press(key)
+    chosen = [int(number) for number in tab.text("weight-label").removeprefix("weight ").split(", ")]
+    tab.until(lambda: net.weights[0][28 * chosen[0] + chosen[1], 0] == 1)
+
+
+def is_grey(tab):
+    """Whether the pad shows a drawing, and no weights."""
+    side = tab["pad"].bounding_box()["width"] - 2
+    rng = np.random.default_rng(0)
+    return all(red == blue for red, _, blue in tab.pixels("pad", rng.uniform(0, side, (200, 2)).tolist()))
 
 
 def test_screen_readers_hear_the_answer_at_most_once_a_second(show, digits):
@@ -805,7 +987,7 @@ def test_it_fits_every_screen(show, digits, width, height, ratio):
     tab.until(lambda: tab.text("images-seen") == "10")
     assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
     overflowing = """
-        [...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body")]
+        [...document.querySelectorAll("main > section, .controls, .fields, #numbers, .tools, #neuron-body, button, input")]
             .filter((e) => e.clientWidth && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1))
             .map((e) => e.id || e.className)"""
     assert tab.evaluate(overflowing) == []

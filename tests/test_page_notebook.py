@@ -19,7 +19,7 @@ import fastmlp.page
 from benchmarks.browser import ARGUMENTS, CHROMIUM, THREE
 from fastmlp.page.notebook import Widget
 
-NOTEBOOK = "http://notebook.test/"
+NOTEBOOK, DARK = "http://notebook.test/", '<!doctype html><body style="background: #111; color: #eee">'
 MODEL = """async ([source, traits]) => {
     const view = (await import("data:text/javascript;base64," + source)).default, receivers = new Set();
     const model = {
@@ -91,7 +91,7 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
         tab.on("console", lambda message: console.append(message.text))
         tab.on("pageerror", lambda error: console.append(str(error)))
         tab.on("request", lambda request: requests.append(request.url))
-        tab.route(NOTEBOOK, lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+        tab.route(NOTEBOOK, lambda route: route.fulfill(body=DARK, content_type="text/html"))
         tab.goto(NOTEBOOK)
         tab.expose_function(
             "toKernel", lambda content, buffers: widget._handle_custom_msg(content, [bytes(b) for b in buffers])
@@ -115,6 +115,7 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
             return inside.locator(f"#{element_id}").text_content()
 
         until(lambda: inside.evaluate("document.body?.dataset.version"))
+        assert inside.evaluate("document.documentElement.dataset.theme") == "dark"  # as the notebook is
         box = inside.locator("#pad").bounding_box()
         places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in THREE]
         tab.mouse.move(*places[0])

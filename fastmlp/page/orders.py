@@ -12,7 +12,7 @@ from . import protocol, subject
 from .protocol import BadMessage, Order, Refused, choice, integer, number, numbers
 from .room import Room
 from .subject import Data
-from .twin import OPTIMIZERS
+from .twin import CHOICES
 
 LARGEST_LAYER, MOST_HIDDEN = 8192, 12
 MOST_IMAGES = 60  # of a cell of the confusion matrix
@@ -90,7 +90,7 @@ def step(room: Room, order: Order) -> None:
 def settings(room: Room, order: Order) -> None:
     """Change those that are named: optimizer, learning_rate, batch_size, steps_per_second, pause_after."""
     changed: dict[str, float] = {}
-    optimizer = choice(order, "optimizer", OPTIMIZERS) if "optimizer" in order else None
+    optimizer = choice(order, "optimizer", CHOICES) if "optimizer" in order else None
     if "learning_rate" in order:
         changed["learning_rate"] = number(order, "learning_rate", room.net.dtype, low=0.0)
     for name, low, end in (("batch_size", 1, 2**16), ("steps_per_second", 0, 2**16), ("pause_after", 1, 2**20)):

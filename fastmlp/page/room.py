@@ -23,7 +23,7 @@ from ..training.state import TrainingState
 from . import subject
 from .protocol import Refused
 from .subject import Data
-from .twin import OPTIMIZERS, Position, Slice, Twin
+from .twin import CHOICES, Position, Slice, Twin
 
 MOST_UNDONE, LARGEST_UNDO = 200, 2**26  # steps, and bytes of all of them
 MOST_POINTS = 400  # of the curves
@@ -110,7 +110,7 @@ class Room:
     def default_rates(self) -> dict[str, float]:
         """{name: learning rate} of the optimizers that can be chosen: their own, and for plain descent as the loss is."""
         of_lesson = self.net.loss == "squared_error" and self.net.layer_activations[-1] != "identity"
-        own: dict[str, Any] = {name: optimizer.learning_rate for name, optimizer in OPTIMIZERS.items()}
+        own: dict[str, Any] = {name: optimizer.learning_rate for name, optimizer in CHOICES.items()}
         return {**own, "sgd": 3.0} if of_lesson else own
 
     # What changes
@@ -307,7 +307,7 @@ class Room:
 
     def train(self, part: Slice) -> float:
         """Train the twin on a slice; its mean loss. May run in a thread: it leaves the room alone."""
-        optimizer = replace(OPTIMIZERS[self.settings.optimizer], learning_rate=self.settings.learning_rate)
+        optimizer = replace(CHOICES[self.settings.optimizer], learning_rate=self.settings.learning_rate)
         return self.twin.train(self.net.parameters, part, optimizer, self.settings.batch_size)
 
     def take_over(self, part: Slice, loss: float) -> None:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..network import MLP
-from ..optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from ..optimizers import OPTIMIZERS, SGD, Optimizer
 from ..random_streams import shuffled_rows
 from ..training.history import History
 from ..training.state import TrainingState
 from .subject import Data
 
-OPTIMIZERS = {"sgd": SGD(), "momentum": SGD(momentum=0.9), "adam": Adam(), "adamw": AdamW(), "rmsprop": RMSprop()}
+# What can be chosen: the library's optimizers by their names, at their defaults, and momentum, which is a number of SGD there.
+CHOICES: dict[str, Optimizer] = {name: kind() for name, kind in OPTIMIZERS.items()} | {"momentum": SGD(momentum=0.9)}
 
 _order = functools.lru_cache(maxsize=2)(shuffled_rows)  # of this epoch and the next
 

@@ -22,7 +22,8 @@ def weights(net: Network, layer: int = 0, ax: Axes | None = None) -> Axes:
     if side is None or side < 3:
         ax = axes(ax, 5, 4)
         image = ax.imshow(matrix, SIGNED, symmetric(matrix), interpolation="nearest", aspect="auto")
-        ax.set(xlabel="neuron", ylabel="its weight from input", title=f"weights of layer {layer + 1}")
+        ax.set(xlabel="neuron", ylabel="its weight from input")
+        ax.set_title(f"weights of layer {layer + 1}", fontsize=10)
         for axis in (ax.xaxis, ax.yaxis):
             whole_numbers(axis)
         ax.figure.colorbar(image, ax=ax, label="weight")

@@ -17,6 +17,12 @@ export function readTheme() {
 export const rgb = (name) => values[name];
 export const css = (name, alpha = 1) => `rgba(${values[name].join(",")},${alpha})`;
 
+/** Black or white words, whichever are read the better on a theme's colour that lets the paper through. */
+export function wordsOn(name, alpha) {
+  const light = values[name].map((value, c) => ((values.paper[c] + (value - values.paper[c]) * alpha) / 255) ** 2.2);
+  return 0.21 * light[0] + 0.72 * light[1] + 0.07 * light[2] > 0.18 ? "#05070b" : "#ffffff";
+}
+
 /** The largest finite magnitude, or 1 where all are zero. */
 export function largest(numbers) {
   let found = 0;

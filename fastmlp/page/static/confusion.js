@@ -1,6 +1,10 @@
 // The confusion matrix: held-out images by what they are and what the network answers; a cell opens its images.
 
-import { css, greyPicture, picture, sharp } from "./colours.js";
+import { css, greyPicture, picture, sharp, wordsOn } from "./colours.js";
+
+const LARGEST_FONT = 12,
+  SMALLEST_FONT = 7.5, // CSS pixels
+  FIGURE_WIDTH = 0.64; // of the font's size
 
 export class Confusion {
   constructor(canvas, onOpen) {
@@ -8,9 +12,9 @@ export class Confusion {
     canvas.addEventListener("click", (event) => {
       if (!this.counts) return;
       const box = canvas.getBoundingClientRect(),
-        cell = (box.width - this.margin) / this.n;
-      const column = Math.floor((event.clientX - box.left - this.margin) / cell),
-        row = Math.floor((event.clientY - box.top - this.margin) / cell);
+        along = (place, length) => Math.floor(((place - this.margin) / (length - this.margin)) * this.n);
+      const column = along(event.clientX - box.left, box.width),
+        row = along(event.clientY - box.top, box.height);
       if (column >= 0 && row >= 0 && column < this.n && row < this.n) this.open(row, column);
     });
     canvas.addEventListener("keydown", (event) => {
@@ -54,7 +58,10 @@ export class Confusion {
       context.strokeRect(14.5, 14.5, width - 15, height - 15);
       return;
     }
-    const cell = (width - margin) / n;
+    const across = (width - margin) / n,
+      down = (height - margin) / n;
+    const most = counts.reduce((a, b) => Math.max(a, b), 0);
+    const size = Math.min(LARGEST_FONT, 0.8 * down, (0.95 * across) / (FIGURE_WIDTH * String(most).length));
     context.textAlign = "center";
     context.textBaseline = "middle";
     const sums = Array.from(
@@ -68,30 +75,30 @@ export class Confusion {
     for (let row = 0; row < n; row++) {
       if (margin) {
         context.fillStyle = css("muted");
-        context.font = "9px system-ui, sans-serif";
-        context.fillText(row, margin / 2, margin + cell * (row + 0.5));
-        context.fillText(row, margin + cell * (row + 0.5), margin / 2);
+        context.font = "10px system-ui, sans-serif";
+        context.fillText(row, margin / 2, margin + down * (row + 0.5));
+        context.fillText(row, margin + across * (row + 0.5), margin / 2);
       }
       for (let column = 0; column < n; column++) {
         const count = counts[row * n + column],
           share = row === column ? count / sums[row] : count / sums[row] / (worst || 1);
-        const [x, y] = [margin + cell * column, margin + cell * row];
+        const [x, y] = [margin + across * column, margin + down * row];
         context.fillStyle = css("paper");
-        context.fillRect(x, y, cell, cell);
-        context.fillStyle = css(row === column ? "positive" : "negative", 0.9 * share);
-        context.fillRect(x, y, cell - 0.5, cell - 0.5);
-        if (count && cell >= 12) {
-          context.fillStyle =
-            share > 0.55 ? (document.documentElement.dataset.theme === "dark" ? "#05070b" : "#fff") : css("text");
-          context.font = `${count > 99 ? 7 : 8.5}px system-ui, sans-serif`;
-          context.fillText(count, x + cell / 2, y + cell / 2 + 0.5);
+        context.fillRect(x, y, across, down);
+        const colour = [row === column ? "positive" : "negative", 0.9 * share];
+        context.fillStyle = css(...colour);
+        context.fillRect(x, y, across - 0.5, down - 0.5);
+        if (count && size >= SMALLEST_FONT) {
+          context.fillStyle = wordsOn(...colour);
+          context.font = `${size}px system-ui, sans-serif`;
+          context.fillText(count, x + across / 2, y + down / 2 + 0.5);
         }
       }
     }
     if (this.focused) {
       context.strokeStyle = css("ring");
       context.lineWidth = 2;
-      context.strokeRect(margin + cell * this.at[1], margin + cell * this.at[0], cell, cell);
+      context.strokeRect(margin + across * this.at[1], margin + down * this.at[0], across, down);
     }
   }
 }

@@ -1,6 +1,7 @@
 // Inputs that are no image: sliders, a point on the plane over the outputs' response maps, or rows of the data.
 
 import { css, greyPicture, scaleOf, sharp } from "./colours.js";
+import { precise } from "./numerals.js";
 
 const CLASS_COLOURS = ["#4aa3ff", "#ff8a3d", "#2a9d5c", "#e36bf2", "#d29a00", "#7a8290"];
 export const MAP_SIDE = 24;
@@ -65,6 +66,7 @@ export class Plane {
     const last = model.sizes.length - 1;
     const [layer, neuron] = this.neuron ?? [last, model.sizes[last] > 1 ? 1 : 0];
     const map = Plane.map(model, layer, neuron);
+    context.imageSmoothingEnabled = true;
     if (map) context.drawImage(greyPicture(map, MAP_SIDE, MAP_SIDE, 1), 0, 0, width, height);
     const { points = [], labels = [] } = this.description;
     points.forEach((point, i) => {
@@ -103,10 +105,10 @@ export class Sliders {
       Object.assign(slider, { type: "range", min: least, max: high[i], step: "any", value: this.numbers[i] });
       slider.addEventListener("input", () => {
         this.numbers[i] = slider.valueAsNumber;
-        output.textContent = this.numbers[i].toPrecision(3);
+        output.textContent = precise(this.numbers[i], 3);
         this.onInput();
       });
-      output.textContent = this.numbers[i].toPrecision(3);
+      output.textContent = precise(this.numbers[i], 3);
       this.element.append(label, slider, output);
       return [slider, output];
     });
@@ -116,7 +118,7 @@ export class Sliders {
     this.numbers = Float64Array.from(values);
     this.inputs.forEach(([slider, output], i) => {
       slider.value = this.numbers[i];
-      output.textContent = this.numbers[i].toPrecision(3);
+      output.textContent = precise(this.numbers[i], 3);
     });
     this.onInput();
   }

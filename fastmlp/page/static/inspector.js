@@ -1,6 +1,9 @@
 // The neuron that was picked: its weights large, its sum in words, and its knobs.
 
 import { css, largest, sharp, signedPicture } from "./colours.js";
+import { fixed, signed } from "./numerals.js";
+
+const MOST_CHARACTERS = 9; // of a number field
 
 export class Inspector {
   constructor(model, { turn, scale, onChange }) {
@@ -26,8 +29,8 @@ export class Inspector {
     document.getElementById("zero").onclick = () => scale(...this.picked, 0);
     document.getElementById("flip").onclick = () => scale(...this.picked, -1);
     document.getElementById("scale").onclick = () => {
-      const factor = this.factor.valueAsNumber;
-      if (Number.isFinite(factor)) scale(...this.picked, factor);
+      const factor = this.read(this.factor);
+      if (factor !== null) scale(...this.picked, factor);
     };
     this.paint.onchange = () => this.weights.classList.toggle("painting", this.paint.checked);
     this.listen();
@@ -35,12 +38,13 @@ export class Inspector {
 
   /** A slider's way is one gesture, and so one step of undo; a number is one as well. */
   bindKnob(slider, number, input) {
+    const { model } = this;
     slider.addEventListener("pointerdown", () => this.gesture++);
     slider.addEventListener("keydown", () => this.gesture++);
     slider.addEventListener("input", () => this.set([input()], [slider.valueAsNumber], slider));
     number.addEventListener("change", () => {
       this.gesture++;
-      if (Number.isFinite(number.valueAsNumber)) this.set([input()], [number.valueAsNumber]);
+      if (model.holds(number.valueAsNumber)) this.set([input()], [number.valueAsNumber]);
       else this.render();
     });
   }
@@ -51,6 +55,20 @@ export class Inspector {
     this.turn(layer, neuron, inputs, values, this.gesture);
     this.onChange();
     this.render(source);
+  }
+
+  /** The number in a field; null, and marked, where the network cannot hold it. */
+  read(field) {
+    const good = this.model.holds(field.valueAsNumber);
+    field.setAttribute("aria-invalid", !good);
+    return good ? field.valueAsNumber : null;
+  }
+
+  /** Give the chosen weight the value to paint, where weights are painted. */
+  paintChosen() {
+    const value = this.paint.checked && !this.painting.hidden ? this.read(this.paintValue) : null;
+    if (value === null) this.render();
+    else this.set([this.chosen], [value]);
   }
 
   /** Show [layer, neuron] (layer 1 is the first hidden one), or nothing. */
@@ -104,13 +122,9 @@ export class Inspector {
     this.drawWeights(weights);
     this.say(layer, neuron);
     const { side } = model.network.inputs;
-    const where = isImage
-      ? `${Math.floor(this.chosen / side)}, ${this.chosen % side}`
-      : layer === 0
-        ? `input ${this.chosen}`
-        : `from ${this.chosen}`;
+    const where = isImage ? `${Math.floor(this.chosen / side)}, ${this.chosen % side}` : this.chosen;
     this.weightLabel.textContent = `weight ${where}`;
-    this.weightLabel.title = isImage ? "row, column" : "";
+    this.weightLabel.title = isImage ? "row, column" : layer === 0 ? "of this input" : "of this neuron of the layer before";
     this.showKnob(this.bias, this.biasNumber, bias, source);
     this.showKnob(this.weight, this.weightNumber, weights[this.chosen], source);
   }
@@ -123,7 +137,7 @@ export class Inspector {
         Object.assign(slider, { min: -reach, max: reach });
       slider.value = value;
     }
-    if (document.activeElement !== number || source === undefined) number.value = Number(value.toPrecision(5));
+    if (document.activeElement !== number || source === undefined) number.value = short(value);
   }
 
   say(layer, neuron) {
@@ -141,9 +155,9 @@ export class Inspector {
       ", bias ",
       ["", signed(sum.bias, 2)],
       ", z = ",
-      ["", signed(sum.z, 3).replace("+", "")],
+      ["", fixed(sum.z, 3)],
       `, ${name}, a = `,
-      ["", sum.a.toFixed(4)],
+      ["", fixed(sum.a, 4)],
     ];
     this.sum.replaceChildren(
       ...parts.map((part) => {
@@ -222,9 +236,7 @@ export class Inspector {
     };
     const use = (event) => {
       this.chosen = weightAt(event);
-      const value = this.paintValue.valueAsNumber;
-      if (this.paint.checked && !this.painting.hidden && Number.isFinite(value)) this.set([this.chosen], [value]);
-      else this.render();
+      this.paintChosen();
     };
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
@@ -236,9 +248,9 @@ export class Inspector {
       const along = this.side || 1,
         count = this.model.sizes[this.picked[0]];
       const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -along, ArrowDown: along };
-      if (event.key === "Enter" && this.paint.checked) {
+      if (event.key === "Enter") {
         this.gesture++;
-        this.set([this.chosen], [this.paintValue.valueAsNumber || 0]);
+        this.paintChosen();
       } else if (steps[event.key]) {
         const next = this.chosen + steps[event.key];
         if (next >= 0 && next < count) this.chosen = next;
@@ -249,9 +261,8 @@ export class Inspector {
   }
 }
 
-/** A number with its sign, in the typographer's minus. */
-export function signed(value, digits) {
-  if (!Number.isFinite(value)) return String(value);
-  const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? `+${text}` : `${value < 0 ? "−" : "+"}${text}`;
+/** value as a number field has room for it. */
+function short(value) {
+  const [long, shorter] = [5, 3].map((digits) => String(Number(value.toPrecision(digits))));
+  return long.length > MOST_CHARACTERS ? shorter : long;
 }

@@ -7,6 +7,7 @@ import { Plane, Sliders } from "./inputs.js";
 import { Inspector } from "./inspector.js";
 import { readLink } from "./link.js";
 import { Model } from "./model.js";
+import { fixed } from "./numerals.js";
 import { Pad } from "./pad.js";
 import { sayAnswer, sayNeuron } from "./speech.js";
 import { download, followLink, setUpToolbar } from "./toolbar.js";
@@ -111,7 +112,7 @@ function describe([layer, neuron]) {
         ? `output ${model.outputName(neuron)}`
         : `hidden layer ${layer}, neuron ${neuron}`;
   const activations = model.layer(layer);
-  return activations ? `${name}: ${activations[neuron].toFixed(2)}` : name;
+  return activations ? `${name}: ${fixed(activations[neuron], 2)}` : name;
 }
 
 function picked(neuron) {

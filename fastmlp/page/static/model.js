@@ -1,5 +1,7 @@
 // What this tab knows of the network: layers, parameters, activations of its own drawing, and the state of training.
 
+import { precise } from "./numerals.js";
+
 const MOST_LINES = 900;
 
 export class Model {
@@ -57,6 +59,11 @@ export class Model {
 
   get sizes() {
     return this.network.layer_sizes;
+  }
+
+  /** Whether a number is finite also in the network's type: the server takes no others. */
+  holds(value) {
+    return Number.isFinite(this.network.dtype === "float32" ? Math.fround(value) : value);
   }
 
   /** A layer's activations (0: the inputs as the network takes them), or null before the first answer. */
@@ -192,39 +199,39 @@ export class Model {
           : `output ${index}`;
   }
 
-  /** The answer in words: {short, long, winner}. */
+  /** The answer in words, and the outputs that say it: {short, long, winners}. */
   answer() {
     const outputs = this.layer(this.sizes.length - 1),
       kind = this.network.outputs;
     if (!outputs) return null;
-    if (outputs.some(Number.isNaN)) return { short: "NaN", long: "no number any more", winner: -1 };
+    if (outputs.some(Number.isNaN)) return { short: "NaN", long: "no number any more", winners: [] };
     const share = (value) => `${(100 * value).toFixed(0)}%`;
     if (kind === "binary") {
       const yes = outputs[0] > 0.5;
-      return { short: yes ? "1: yes" : "0: no", long: `${share(outputs[0])} for yes`, winner: yes ? 0 : -1 };
+      return { short: yes ? "1: yes" : "0: no", long: `${share(outputs[0])} for yes`, winners: yes ? [0] : [] };
     }
     if (kind === "labels") {
       const on = [...outputs.keys()].filter((i) => outputs[i] > 0.5);
-      return { short: on.length ? on.map((i) => `label ${i}`).join(", ") : "no label", long: "above 50%", winner: -1 };
+      return { short: on.length ? on.map((i) => `label ${i}`).join(", ") : "no label", long: "above 50%", winners: on };
     }
     if (kind === "regression") {
       return {
         short: [...outputs]
           .slice(0, 6)
-          .map((v) => v.toPrecision(4))
+          .map((value) => precise(value, 4))
           .join("  "),
         long: outputs.length > 1 ? "outputs" : "output",
-        winner: -1,
+        winners: [],
       };
     }
     const order = [...outputs.keys()].sort((a, b) => outputs[b] - outputs[a] || a - b);
     const last = this.network.activations.at(-1);
-    const say = (i) => (last === "softmax" || last === "sigmoid" ? share(outputs[i]) : outputs[i].toPrecision(3));
+    const say = (i) => (last === "softmax" || last === "sigmoid" ? share(outputs[i]) : precise(outputs[i], 3));
     const lit = last === "sigmoid" ? " lit" : "";
     return {
       short: String(order[0]),
       long: `${say(order[0])}${lit}; then ${order[1]} with ${say(order[1])}`,
-      winner: order[0],
+      winners: [order[0]],
     };
   }
 }

@@ -2,12 +2,13 @@
 
 import { brightness, css, greyPicture, largest, scaleOf, sharp, signedPicture } from "./colours.js";
 import { MAP_SIDE, Plane } from "./inputs.js";
+import { fixed, precise } from "./numerals.js";
 
 export function drawNeurons(diagram) {
   const { context } = sharp(diagram.neurons);
   const { model, places } = diagram,
     last = model.sizes.length - 1;
-  const winner = model.answer()?.winner ?? -1;
+  const winners = model.answer()?.winners ?? [];
   diagram.neurons.drawn = []; // what is where, and in what brightness: read by tests
   context.textBaseline = "middle";
   context.font = "12px system-ui, sans-serif";
@@ -18,27 +19,25 @@ export function drawNeurons(diagram) {
     const scale = values ? scaleOf(activation, values) : 1;
     context.textAlign = "center";
     context.fillStyle = css("muted");
-    const narrow = places.width < 520;
-    const title =
-      column.layer === 0
-        ? "inputs"
-        : column.layer === last
-          ? column.size > 1
-            ? "outputs"
-            : "output"
-          : narrow
-            ? "hidden"
-            : "hidden neurons";
-    context.fillText(`${column.size.toLocaleString("en")} ${title}`, Math.min(column.x, places.width - 44), 11);
+    context.fillText(titleOf(column, last, places.step), Math.min(column.x, places.width - 44), 11);
     if (column.kind === "circles")
-      drawCircles(diagram, context, column, values, scale, column.layer === last ? winner : -1);
+      drawCircles(diagram, context, column, values, scale, column.layer === last ? winners : []);
     else drawBlock(diagram, context, column, values, scale);
-    if (column.layer === last) drawNames(diagram, context, column, values, winner);
+    if (column.layer === last) drawNames(diagram, context, column, values, winners);
   }
   for (const neuron of [diagram.picked, diagram.pointed]) ring(diagram, context, neuron);
 }
 
-function drawCircles(diagram, context, column, values, scale, winner) {
+/** What stands above a column, as long as the step to the next one allows. */
+function titleOf({ layer, size }, last, step) {
+  const count = size.toLocaleString("en");
+  if (step > 0 && step < 50) return count;
+  if (layer === 0) return `${count} inputs`;
+  if (layer === last) return size > 1 ? `${count} outputs` : "1 output";
+  return step < 72 ? count : step < 130 ? `${count} hidden` : `${count} hidden neurons`;
+}
+
+function drawCircles(diagram, context, column, values, scale, winners) {
   const beside = column.picture ? pictures(diagram, column) : null;
   for (let neuron = 0; neuron < column.size; neuron++) {
     const [x, y] = column.place(neuron),
@@ -48,13 +47,16 @@ function drawCircles(diagram, context, column, values, scale, winner) {
     context.arc(x, y, column.radius, 0, 2 * Math.PI);
     context.fillStyle = `rgb(${colour.join(",")})`;
     context.fill();
-    context.lineWidth = neuron === winner ? 3 : 1.2;
-    context.strokeStyle = css(neuron === winner ? "ring" : "line");
+    const wins = winners.includes(neuron);
+    context.lineWidth = wins ? 3 : 1.2;
+    context.strokeStyle = css(wins ? "ring" : "line");
     context.stroke();
-    diagram.neurons.drawn.push({ layer: column.layer, neuron, x, y, value, colour });
+    const drawn = { layer: column.layer, neuron, x, y, value, colour };
+    diagram.neurons.drawn.push(drawn);
     if (!beside) continue;
     const [left, top] = column.pictureAt(neuron),
       { image, side } = beside;
+    drawn.picture = [left, top, column.picture];
     context.imageSmoothingEnabled = false;
     context.drawImage(image, 0, neuron * side, side, side, left, top, column.picture, column.picture);
     context.lineWidth = 1;
@@ -91,23 +93,32 @@ function drawBlock(diagram, context, column, values, scale) {
   const picture = greyPicture(values ?? new Float32Array(column.size), across, down, scale);
   context.fillStyle = "#000";
   context.drawImage(picture, left, top, cell * across, cell * down);
+  const [right, bottom, end] = [left + across * cell, top + down * cell, left + (column.size - across * (down - 1)) * cell];
+  context.strokeStyle = css("line", 0.5);
+  context.lineWidth = 0.5;
+  context.beginPath();
   if (cell > 4 && column.kind === "block") {
-    context.strokeStyle = css("panel");
-    context.lineWidth = 1;
-    context.beginPath();
-    for (let i = 0; i <= across; i++) {
-      context.moveTo(left + i * cell, top);
-      context.lineTo(left + i * cell, top + down * cell);
+    for (let x = left + cell, i = 1; i < across; i++, x += cell) {
+      context.moveTo(x, top);
+      context.lineTo(x, x > end + cell / 2 ? bottom - cell : bottom);
     }
-    for (let i = 0; i <= down; i++) {
-      context.moveTo(left, top + i * cell);
-      context.lineTo(left + across * cell, top + i * cell);
+    for (let y = top + cell, i = 1; i < down; i++, y += cell) {
+      context.moveTo(left, y);
+      context.lineTo(right, y);
     }
     context.stroke();
   }
   context.strokeStyle = css("line");
   context.lineWidth = 1;
-  context.strokeRect(left - 1, top - 1, cell * across + 2, cell * down + 2);
+  context.beginPath();
+  context.moveTo(left, top); // around all of them: the last row may be a part of one
+  context.lineTo(right, top);
+  context.lineTo(right, bottom - cell);
+  context.lineTo(end, bottom - cell);
+  context.lineTo(end, bottom);
+  context.lineTo(left, bottom);
+  context.closePath();
+  context.stroke();
   if (column.size <= 1024 && values) {
     for (let neuron = 0; neuron < column.size; neuron++) {
       const [x, y] = column.place(neuron);
@@ -123,7 +134,7 @@ function drawBlock(diagram, context, column, values, scale) {
   }
 }
 
-function drawNames(diagram, context, column, values, winner) {
+function drawNames(diagram, context, column, values, winners) {
   if (column.kind !== "circles") return;
   context.textAlign = "left";
   const regression = diagram.model.network.outputs === "regression",
@@ -131,10 +142,11 @@ function drawNames(diagram, context, column, values, winner) {
   for (let neuron = 0; neuron < column.size; neuron++) {
     const [x, y] = column.place(neuron),
       left = x + column.radius + 8;
-    const name = diagram.model.outputName(neuron);
-    context.font = `${neuron === winner ? "700" : "400"} ${plain ? 14 : 11}px system-ui, sans-serif`;
-    context.fillStyle = css(neuron === winner ? "highlight" : "text");
-    const value = values ? (regression ? values[neuron].toPrecision(3) : values[neuron].toFixed(2)) : "";
+    const name = diagram.model.outputName(neuron),
+      wins = winners.includes(neuron);
+    context.font = `${wins ? "700" : "400"} ${plain ? 14 : 11}px system-ui, sans-serif`;
+    context.fillStyle = css(wins ? "highlight" : "text");
+    const value = values ? (regression ? precise(values[neuron], 3) : fixed(values[neuron], 2)) : "";
     if (!plain) {
       context.fillText(name, left, y - 7);
       context.fillText(value, left, y + 7);

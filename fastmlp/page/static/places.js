@@ -1,7 +1,8 @@
 // Where everything of the network's picture lies: columns of circles up to 24 neurons, blocks of squares beyond.
 
 const MOST_CIRCLES = 24,
-  MOST_SQUARES = 4096;
+  MOST_SQUARES = 4096,
+  LARGEST_SQUARE = 34; // CSS pixels
 
 /** {columns, source, width, height}: a column is {layer, kind, size, x, left, right, radius, place(neuron), at(x, y)}. */
 export function placed(model, width, height) {
@@ -20,9 +21,9 @@ export function placed(model, width, height) {
   const columns = layers.map((layer, k) => {
     const size = sizes[layer],
       x = layers.length > 1 ? left + step * k : right;
-    if (size > MOST_CIRCLES) return block(layer, size, x, middle, Math.min(bottom - top - 20, step * 0.62 || 300));
+    if (size > MOST_CIRCLES) return block(layer, size, x, middle, step * 0.62 || 300, bottom - top - 20);
     const gap = Math.min((bottom - top) / size, size > 8 ? 46 : 62);
-    const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4);
+    const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4, step * 0.4 || Infinity);
     const hasPictures = size > 0 && ((layer === 1 && isPad) || (isPlane && layer > 0 && layer < sizes.length - 1));
     const picture = hasPictures ? Math.min(gap - 3, narrow ? 22 : size > 8 ? 34 : 48) : 0;
     const place = (neuron) => [x, middle + gap * (neuron - (size - 1) / 2)];
@@ -50,14 +51,15 @@ export function placed(model, width, height) {
       },
     };
   });
-  return { columns, source: [2, middle], width, height, top };
+  return { columns, source: [2, middle], step, width, height };
 }
 
-function block(layer, size, x, middle, room) {
-  const across = Math.ceil(Math.sqrt(size)),
+/** As large as the room is for its squares, row by row. */
+function block(layer, size, x, middle, width, height) {
+  const across = Math.ceil(Math.sqrt((size * width) / Math.max(width, height))),
     down = Math.ceil(size / across);
-  const cell = room / across,
-    left = x - room / 2,
+  const cell = Math.min(LARGEST_SQUARE, width / across, height / down),
+    left = x - (cell * across) / 2,
     top = middle - (cell * down) / 2;
   return {
     layer,
@@ -67,7 +69,7 @@ function block(layer, size, x, middle, room) {
     down,
     cell,
     left,
-    right: left + room,
+    right: left + cell * across,
     top,
     bottom: top + cell * down,
     radius: cell / 2,

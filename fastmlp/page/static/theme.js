@@ -1,4 +1,5 @@
-// Light or dark before anything is painted: as the link says, else as chosen here before, else as the system is.
+// Light or dark before anything is painted: as the link says, else as chosen here before, else as the notebook around is, else
+// as the system is.
 
 (() => {
   const asked = new URLSearchParams(location.hash.slice(1)).get("theme");
@@ -9,6 +10,6 @@
     // A browser that keeps nothing follows the system.
   }
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme =
-    [asked, kept].find((t) => t === "light" || t === "dark") ?? (dark ? "dark" : "light");
+  const root = document.documentElement.dataset;
+  root.theme = [asked, kept, root.theme].find((t) => t === "light" || t === "dark") ?? (dark ? "dark" : "light");
 })();

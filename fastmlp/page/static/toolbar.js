@@ -1,7 +1,7 @@
 // The bar at the top: undo and redo, files, the link, the legend, the theme; and the keys for undo and redo.
 
 import { readTheme } from "./colours.js";
-import { makeLink } from "./link.js";
+import { SETTINGS, makeLink } from "./link.js";
 
 const LARGEST_FILE = 32 * 1024 * 1024 - 4096;
 const byId = (id) => document.getElementById(id);
@@ -68,6 +68,7 @@ export function followLink({ model, wire, link, tell }) {
       asked.hidden_sizes.join() !== network.layer_sizes.slice(1, -1).join() ||
       (network.activations.length > 1 && asked.activation !== network.activations[0]));
   if (!Object.hasOwn(network.optimizers, settings.optimizer)) delete settings.optimizer;
+  for (const name in SETTINGS) if (name in settings && !SETTINGS[name](settings[name], model)) delete settings[name];
   const other = Object.fromEntries(Object.entries(settings).filter(([name, value]) => status[name] !== value));
   if (!isOther && !Object.keys(other).length) return;
   const follow = () => {

@@ -3,6 +3,7 @@
 import { sharp } from "./colours.js";
 import { imageOf } from "./confusion.js";
 import { drawCurves } from "./curves.js";
+import { SETTINGS, isWhole } from "./link.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -13,27 +14,38 @@ export class Training {
     byId("step").onclick = () => order("step");
     byId("optimizer").onchange = ({ target }) => order("settings", { optimizer: target.value });
     byId("speed").onchange = ({ target }) => order("settings", { steps_per_second: Number(target.value) });
-    this.setting("learning-rate", (value) => value >= 0 && order("settings", { learning_rate: value }));
-    this.setting("batch-size", (value) => isWhole(value, 1, 65536) && order("settings", { batch_size: value }));
-    this.setting("pause-after", (value) => isWhole(value, 1, 2 ** 20) && order("settings", { pause_after: value }));
-    this.setting("seed", (value) => isWhole(value, 0, 2 ** 32) && this.fresh());
+    for (const name of ["learning_rate", "batch_size", "pause_after"]) {
+      const use = (value) => order("settings", { [name]: value });
+      this.field(name.replace("_", "-"), (value) => SETTINGS[name](value, model), use);
+    }
+    this.field("seed", (value) => isWhole(value, 0, 2 ** 32), () => this.fresh());
     byId("fresh").onclick = () => this.fresh();
     byId("layers").addEventListener("change", () => this.rebuild());
     byId("activation").addEventListener("change", () => this.rebuild());
     byId("hash").onclick = () => navigator.clipboard?.writeText(model.status.hash);
   }
 
-  setting(id, use) {
+  /** Use a field's number when it changes; one that is not good is marked. */
+  field(id, isGood, use) {
     const field = byId(id);
     field.addEventListener("change", () => {
-      const accepted = Number.isFinite(field.valueAsNumber) && use(field.valueAsNumber);
-      field.setAttribute("aria-invalid", accepted === false);
+      const good = isGood(field.valueAsNumber);
+      field.setAttribute("aria-invalid", !good);
+      if (good) use(field.valueAsNumber);
     });
   }
 
   get seed() {
     const value = byId("seed").valueAsNumber;
     return isWhole(value, 0, 2 ** 32) ? value : 0;
+  }
+
+  get noun() {
+    return this.model.network.inputs.kind === "pad" ? "images" : "samples";
+  }
+
+  get hasAccuracy() {
+    return this.model.network.outputs !== "regression";
   }
 
   fresh() {
@@ -58,6 +70,9 @@ export class Training {
     byId("layers").setAttribute("aria-invalid", false);
     byId("learnt-figure").hidden = this.model.network.inputs.kind !== "pad";
     if (!this.model.network.has_data) this.learnt = null;
+    byId("rate-name").textContent = `${this.noun} a second`;
+    byId("seen-name").textContent = `${this.noun} seen`;
+    for (const element of document.querySelectorAll(".of-accuracy")) element.hidden = !this.hasAccuracy;
   }
 
   update(message) {
@@ -88,7 +103,7 @@ export class Training {
     byId("hash").textContent = `${status.hash.slice(0, 12)}…`;
     byId("hash").dataset.hash = status.hash;
     byId("hash").setAttribute("aria-label", `hash ${status.hash.slice(0, 12)}, copy the whole`);
-    drawCurves(byId("curves"), this.curves);
+    drawCurves(byId("curves"), this.curves, this);
     const { side, kind } = this.model.network.inputs;
     const { context, width, height } = sharp(byId("learnt"));
     context.imageSmoothingEnabled = false;
@@ -101,8 +116,6 @@ function fill(id, value) {
   const field = byId(id);
   if (document.activeElement !== field && (field.value === "" || field.value !== String(value))) field.value = value;
 }
-
-const isWhole = (value, low, end) => Number.isInteger(value) && value >= low && value < end;
 
 const number = (value) =>
   value === null ? "–" : value >= 1e4 || value < 1e-4 ? value.toExponential(2) : value.toPrecision(4);
