@@ -28,7 +28,8 @@ FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-ma
 PLAIN_JUMPS = ["-fno-thread-jumps"]
 INEXACT = {"-Ofast", "-ffast-math", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math"}
 HEADERS = [
-    "simd.h", "softfma.h", "tile.h", "stream.h", "narrow.h", "updates.h", "dropout.h", "transpose.h", "runtime.h", "waiting.h", "team.h",
+    "simd.h", "softfma.h", "tile.h", "stream.h", "narrow.h", "updates.h", "dropout.h", "transpose.h", "runtime.h", "waiting.h",
+    "team.h",
 ]  # fmt: skip
 INCLUDES = [
     "branches.pxi", "arrays.pxi", "products.pxi", "elementary.pxi", "smooth.pxi", "activations.pxi", "losses.pxi",
