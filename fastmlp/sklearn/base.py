@@ -243,11 +243,16 @@ class Estimator(CallbackSupportMixin):
         parameters = vars(self).get("_parameters")
         return parameters if parameters is not None and parameters.are(self.coefs_, self.intercepts_) else None
 
-    def _engine_of(
-        self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf, is_sparse: bool = False
-    ) -> Engine:
+    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf,
+                   is_sparse: bool = False, activations: tuple[Any, ...] | None = None) -> Engine:  # fmt: skip
         n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
-        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads, is_sparse)
+        activations = activations or self._engine_activations(len(parameters.sizes) - 2)
+        return parameters.engine(activations, loss, n_threads, is_sparse)
+
+    def _engine_of_sums(self, parameters: Parameters, macs_of_step: float, is_sparse: bool) -> Engine:
+        """The Engine whose outputs are the sums before their activation."""
+        activations = *self._engine_activations(len(parameters.sizes) - 2)[:-1], "identity"
+        return self._engine_of(parameters, "squared_error", macs_of_step, is_sparse, activations)
 
     def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
         """The engine's activations, one a layer."""
