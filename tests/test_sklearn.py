@@ -227,6 +227,12 @@ def test_there_and_back(solver, X, y):
         classifier(activation="gelu").fit(X, y).to_sklearn()
 
 
+def test_their_optimizer_begins_where_they_have_none_such(X, y):
+    theirs = classifier(optimizer="adamw").fit(X, y).to_sklearn()
+    before = weights_of(theirs)
+    assert theirs.partial_fit(X, y)._optimizer.t == 5 and (weights_of(theirs) != before).any()
+
+
 # What scikit-learn's classes lack.
 
 BEYOND = {

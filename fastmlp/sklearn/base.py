@@ -366,8 +366,8 @@ class Estimator(CallbackSupportMixin):
 
     def to_sklearn(self) -> Any:
         """scikit-learn's own estimator with this one's parameters and attributes, for what looks for its exact class, such as
-        skl2onnx. Its weights and its optimizer's state are copies. Raises ValueError for what its class does not have: activations
-        and losses of fastmlp's."""
+        skl2onnx. Its weights and its optimizer's state are copies; in place of an optimizer of fastmlp's, its partial_fit begins
+        with its solver's. Raises ValueError for what its class does not have: activations and losses of fastmlp's."""
         check_is_fitted(self)
         (theirs,) = (kind for kind in (neural_network.MLPClassifier, neural_network.MLPRegressor) if isinstance(self, kind))
         model = theirs(**{name: getattr(self, name) for name in theirs().get_params()})
@@ -375,11 +375,14 @@ class Estimator(CallbackSupportMixin):
         attributes = {
             name: copy.deepcopy(value) for name, value in vars(self).items() if name.endswith("_") or name in FITTED
         }
+        optimizer = attributes.pop("_optimizer", None)
+        if isinstance(optimizer, OnFlatArrays):
+            optimizer = optimizer.to_sklearn()
+        if optimizer is not None:
+            attributes["_optimizer"] = optimizer
         vars(model).update(
             attributes, coefs_=[c.copy() for c in self.coefs_], intercepts_=[i.copy() for i in self.intercepts_]
         )
-        if isinstance(model.__dict__.get("_optimizer"), OnFlatArrays):
-            model._optimizer = model._optimizer.to_sklearn()
         return model
 
     # Copies of estimators: of the flat array, into which the lists point again.

@@ -18,5 +18,5 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     if type(model) not in classes:
         raise TypeError(f"model must be scikit-learn's MLPClassifier or MLPRegressor, not {describe(model)}")
     ours: MLPClassifier | MLPRegressor = classes[type(model)](**model.get_params())
-    ours.__setstate__({**vars(ours), **vars(model)})
+    ours.__setstate__({**vars(ours), "validation_loss_curve_": [], **vars(model)})
     return ours
