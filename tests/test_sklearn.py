@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from sklearn import neural_network
+from sklearn import config_context, neural_network
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.model_selection import GridSearchCV
@@ -149,6 +149,21 @@ def test_errors_of_inputs_are_scikit_learns(wrong, X, y):
                 method(wrong(X))
             errors.append((type(raised.value), str(raised.value)))
     assert errors[:3] == errors[3:]
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_inputs_that_are_assumed_to_be_finite(solver, X, y):
+    """Nobody looks for NaN in them, and what it does is the same."""
+    with_nan, found = np.where(X > 2, np.nan, X), []
+    for module in (neural_network, fastmlp.sklearn):
+        model = module.MLPClassifier(solver=solver, max_iter=2, random_state=0, batch_size=25).fit(X, y)
+        with config_context(assume_finite=True):
+            outputs = model.predict_proba(with_nan)
+            for name in "fit", "partial_fit":
+                with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+                    getattr(model, name)(with_nan, y)
+        found.append(outputs)
+    assert np.isnan(found[0]).any() and np.allclose(*found, rtol=1e-10, equal_nan=True)
 
 
 def test_targets_that_are_wrong(X, y, numbers):

@@ -197,7 +197,8 @@ class Epochs:
         first, count = start // self.batch_size, steps.n_steps
         update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
         penalties = (coefficients[first : first + count], self.penalties[first:]) if coefficients.any() else None
-        self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout)
+        if self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout) is None:
+            raise ValueError(NOT_FINITE)  # X is not, which scikit-learn does not look for where it is to assume so
         state.step += count
 
     def train_on_labels(self, order: np.ndarray | None, start: int, stop: int, *of_steps: np.ndarray) -> None:
