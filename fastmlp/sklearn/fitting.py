@@ -7,7 +7,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from .. import optimizers, validation
-from ..reference import Dropout, Samples, Steps
+from ..reference import Dropout, Engine, Samples, Steps
 from ..reference.dropout import threshold
 from ..schedules import ReduceOnPlateau
 from ..training.loop import SLICE_SECONDS
@@ -157,11 +157,10 @@ class Epochs:
         self.estimator, self.samples, self.weights, self.rows = estimator, samples, weights, rows
         self.flat, self.optimizer, self.loss = parameters.flat, estimator._optimizer, estimator._engine_loss()
         self.n_samples, self.batch_size = n_samples, batch_size_of(estimator, n_samples)
-        of_steps = 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
-        self.engine = estimator._engine_of(parameters, self.loss, *of_steps)
+        self.of_engine = parameters, 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
+        self.engine = estimator._engine_of(parameters, self.loss, *self.of_engine[1:])
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1 and not samples.smoothing
-        self.before_sigmoid = partial(estimator._engine_of_sums, parameters, *of_steps)
         self.are_clipped = (
             False  # whether losses of labels were in the last slice, which only the outputs before each step tell
         )
@@ -218,7 +217,7 @@ class Epochs:
         for first in range(start, stop, self.batch_size):
             last = min(first + self.batch_size, stop)
             rows = slice(first, last) if order is None else order[first:last]
-            before = losses.of_labels(self.samples.y[rows], self.before_sigmoid().forward(self.samples.x[rows]))
+            before = losses.of_labels(self.samples.y[rows], self.before_sigmoid.forward(self.samples.x[rows]))
             self.train(order, first, last, *of_steps)
             self.are_clipped |= losses.may_be_clipped(self.losses[first:last], self.flat.dtype)
             self.losses[first:last] = before
@@ -233,12 +232,18 @@ class Epochs:
             self.batches = max(1, min(fitting, 8 * self.batches))
             start = stop
 
+    @cached_property
+    def before_sigmoid(self) -> Engine:
+        """The Engine whose outputs are the sums before sigmoid."""
+        engine: Engine = self.estimator._engine_of_sums(*self.of_engine)
+        return engine
+
     def loss_of(self, held_out: Validation) -> float:
         """The mean loss, without penalties."""
         found = np.empty(held_out.samples.x.shape[0])
         self.engine.evaluate(held_out.samples, found, None)
         if self.several_labels and losses.may_be_clipped(found, self.flat.dtype):
-            found = losses.of_labels(held_out.samples.y, self.before_sigmoid().forward(held_out.samples.x))
+            found = losses.of_labels(held_out.samples.y, self.before_sigmoid.forward(held_out.samples.x))
         return float(np.average(losses.reported(found, self.loss, held_out.samples), weights=held_out.weights))
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:

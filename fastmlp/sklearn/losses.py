@@ -1,14 +1,13 @@
 """Losses as scikit-learn reports them, from those of the rows, and as it names them.
 
 It takes logarithms of probabilities that are rounded and clipped; the engine, of sums before the last activation. They differ where
-a probability is near 1 and the other outcome came true: of 1 - p few digits are right then, and scikit-learn's are found again.
+a probability is near 1 and the other outcome came true: of 1 - p few digits are right then, those of p = 1 / (1 + exp(-z)).
 """
 
 import functools
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, xlogy
 from sklearn.neural_network._base import LOSS_FUNCTIONS
 
 from ..reference import Samples
@@ -38,28 +37,23 @@ def reported(losses: np.ndarray, loss: Any, samples: Samples, order: np.ndarray 
     elif loss in ("cross_entropy", "binary_cross_entropy") and not samples.smoothing:
         least, most = bounds(samples.x.dtype)
         n_labels = samples.y.shape[1] if loss == "binary_cross_entropy" else 1
-        theirs = np.clip(losses, least, most) if n_labels == 1 else np.maximum(losses, n_labels * least)
+        theirs = np.maximum(losses, n_labels * least)
+        if n_labels == 1:
+            np.minimum(theirs, most, out=theirs)
         if loss == "binary_cross_entropy" and n_labels == 1:
             theirs = of_rounded(theirs, samples.y, order)
     return theirs
 
 
 def of_rounded(losses: np.ndarray, y: np.ndarray, order: np.ndarray | None) -> np.ndarray:
-    """The clipped losses of rows with one label; where they are LARGE, of a probability that is rounded as SciPy's expit is."""
-    places = np.flatnonzero(losses > LARGE)
+    """The clipped losses of rows with one label; where they are LARGE, of a probability that is rounded as scikit-learn's is."""
+    (places,) = (losses > LARGE).nonzero()
     if len(places):
         is_one = y[places if order is None else order[places], 0] == 1
         odds = np.expm1(losses[places])  # of the outcome that did not come true
-        p = clipped(1 / (1 + np.where(is_one, odds, 1 / odds).astype(y.dtype)))
+        p = 1 / (1 + np.where(is_one, odds, 1 / odds).astype(y.dtype))
         losses[places] = -np.log(np.where(is_one, p, 1 - p), dtype=np.float64)
     return losses
-
-
-def clipped(p: np.ndarray) -> np.ndarray:
-    """Probabilities, none of which is 0 or 1."""
-    eps = np.finfo(p.dtype).eps
-    between: np.ndarray = np.clip(p, eps, 1 - eps)
-    return between
 
 
 def may_be_clipped(losses: np.ndarray, dtype: np.dtype) -> bool:
@@ -69,9 +63,10 @@ def may_be_clipped(losses: np.ndarray, dtype: np.dtype) -> bool:
 
 def of_labels(y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The losses of rows with several labels at once, from the sums z (rows, labels) before sigmoid."""
-    p = clipped(expit(z))
-    gains: np.ndarray = (xlogy(y, p) + xlogy(1 - y, 1 - p)).sum(axis=1, dtype=np.float64)
-    return -gains
+    most = bounds(z.dtype)[1]
+    p = 1 / (1 + np.exp(-np.clip(z, -most, most)))
+    losses: np.ndarray = -np.log(np.where(y == 1, p, 1 - p)).sum(axis=1, dtype=np.float64)
+    return losses
 
 
 def sums_of_batches(values: np.ndarray, batch_size: int) -> np.ndarray:
