@@ -1,8 +1,7 @@
-"""fastmlp.sklearn beside scikit-learn's: `python -m benchmarks.sklearn_mlp [step | labels | fit | row | sparse | search | scores]`.
+"""fastmlp.sklearn beside scikit-learn's: `python -m benchmarks.sklearn_mlp [step | labels | fit | row | sparse | search]`.
 
 Times are the least of several runs that alternate between the two, on as many threads as they take by themselves. A step's time is
-that of a long fit less that of a short one, over the steps between. scores: test scores on scikit-learn's small data sets, five
-seeds, the same parameters, and whether they differ: the paired t of the differences.
+that of a long fit less that of a short one, over the steps between.
 """
 
 import sys
@@ -13,8 +12,7 @@ from functools import partial
 import numpy as np
 import scipy.sparse
 from sklearn import datasets, neural_network
-from sklearn.model_selection import GridSearchCV, train_test_split
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp import sklearn as ours
@@ -145,29 +143,8 @@ def search():
     print(f"{'GridSearchCV, 24 settings, s':38} {theirs:8.2f} {mine:8.2f} {theirs / mine:6.1f}")
 
 
-def scores():
-    """Test scores of five seeds: means of both, and the paired t of the differences (2.78 is 5% with four degrees of freedom)."""
-    sets = {f"load_{name}": getattr(datasets, f"load_{name}")(return_X_y=True)
-            for name in ("digits", "iris", "wine", "breast_cancer", "diabetes")}  # fmt: skip
-    sets["make_friedman1"] = datasets.make_friedman1(3000, 8, noise=0.5, random_state=0)
-    for name, (X, y) in sets.items():
-        numbers, found = y.dtype.kind == "f", []
-        y = StandardScaler().fit_transform(y[:, None])[:, 0] if numbers else y
-        for seed in range(5):
-            parts = train_test_split(X, y, random_state=seed, stratify=None if numbers else y)
-            kind = "MLPRegressor" if numbers else "MLPClassifier"
-            models = [make_pipeline(StandardScaler(), getattr(m, kind)(random_state=seed)) for m in (neural_network, ours)]
-            found.append([model.fit(parts[0], parts[2]).score(parts[1], parts[3]) for model in models])
-        theirs, mine = np.transpose(found)
-        apart = mine - theirs
-        t = 0.0 if not apart.any() else apart.mean() / (apart.std(ddof=1) / np.sqrt(5))
-        print(
-            f"{'score: ' + name:38} {theirs.mean():8.4f} {mine.mean():8.4f}   t = {t:.2f}, most apart {np.abs(apart).max():.1e}"
-        )
-
-
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    parts = {part.__name__: part for part in (step, labels, fit, row, sparse, search, scores)}
+    parts = {part.__name__: part for part in (step, labels, fit, row, sparse, search)}
     for name in sys.argv[1:] or parts:
         parts[name]()

@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from sklearn import neural_network
+from sklearn import config_context, neural_network
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 import fastmlp
@@ -151,6 +152,21 @@ def test_errors_of_inputs_are_scikit_learns(wrong, X, y):
     assert errors[:3] == errors[3:]
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_inputs_that_are_assumed_to_be_finite(solver, X, y):
+    """Nobody looks for NaN in them, and what it does is the same."""
+    with_nan, found = np.where(X > 2, np.nan, X), []
+    for module in (neural_network, fastmlp.sklearn):
+        model = module.MLPClassifier(solver=solver, max_iter=2, random_state=0, batch_size=25).fit(X, y)
+        with config_context(assume_finite=True):
+            outputs = model.predict_proba(with_nan)
+            for name in "fit", "partial_fit":
+                with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+                    getattr(model, name)(with_nan, y)
+        found.append(outputs)
+    assert np.isnan(found[0]).any() and np.allclose(*found, rtol=1e-10, equal_nan=True)
+
+
 def test_targets_that_are_wrong(X, y, numbers):
     with pytest.raises(ValueError, match="has classes not in `self.classes_`"):
         classifier().fit(X, y).partial_fit(X, np.where(y == "a", "d", y))
@@ -225,6 +241,12 @@ def test_there_and_back(solver, X, y):
     assert (from_sklearn(theirs).predict(X) == mine.predict(X)).all()
     with pytest.raises(ValueError, match="activation"):
         classifier(activation="gelu").fit(X, y).to_sklearn()
+
+
+def test_their_optimizer_begins_where_they_have_none_such(X, y):
+    theirs = classifier(optimizer="adamw").fit(X, y).to_sklearn()
+    before = weights_of(theirs)
+    assert theirs.partial_fit(X, y)._optimizer.t == 5 and (weights_of(theirs) != before).any()
 
 
 # What scikit-learn's classes lack.
@@ -333,6 +355,25 @@ def test_own_validation_data_and_scores(X, y):
         classifier(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
 
 
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "loss"])
+def test_weights_of_validation_data(scoring, X, y):
+    weights = np.random.default_rng(2).uniform(0.1, 3, 40)
+    held_out = dict(X_val=X[80:], y_val=y[80:], sample_weight_val=weights)
+    model = classifier(early_stopping=True, scoring=scoring).fit(X[:80], y[:80], **held_out)
+    losses = -np.array(model.validation_scores_) if scoring else model.validation_loss_curve_
+    assert losses == pytest.approx(model.validation_loss_curve_, rel=1e-12)
+    last = classifier().fit(X[:80], y[:80], **held_out)
+    assert last.validation_loss_curve_ == pytest.approx(model.validation_loss_curve_, rel=1e-12)
+    expected = log_loss(y[80:], last.predict_proba(X[80:]), sample_weight=weights)
+    assert last.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-12)
+    if scoring is None:
+        assert model.score(X[80:], y[80:], sample_weight=weights) == pytest.approx(model.best_validation_score_, rel=1e-12)
+    with pytest.raises(ValueError, match=re.escape("sample_weight.shape == (3,), expected (40,)")):
+        model.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights[:3])
+    with pytest.raises(ValueError, match="sample_weight_val needs X_val and y_val"):
+        model.fit(X, y, sample_weight_val=weights)
+
+
 def test_the_best_weights_are_kept_apart_from_those_that_are_trained(X, y):
     """In scikit-learn a warm start after early stopping trains the best weights themselves, and restores nothing."""
     model = classifier(early_stopping=True, warm_start=True, learning_rate_init=0.1, max_iter=10).fit(X, y)
@@ -386,10 +427,18 @@ def test_callbacks_of_scikit_learn(X, y):
     regressor(solver="lbfgs").set_callbacks(ScoringMonitor(scoring="r2")).fit(X, X[:, 0])
 
 
-def test_searched(X, y):
-    grid = {"dropout": [0.0, 0.2], "optimizer": [None, fastmlp.AdamW(weight_decay=0.1)], "average": [None, 0.9]}
-    search = GridSearchCV(classifier(), grid, cv=2).fit(X, y)
-    assert search.best_score_ > 0.3 and len(search.cv_results_["params"]) == 8
+@pytest.mark.parametrize("name, values", [
+    ("dropout", [0.0, 0.2]), ("optimizer", [None, fastmlp.AdamW(weight_decay=0.1), "sgd"]), ("average", [None, 0.9]),
+    ("activation", ["relu", "gelu", ["silu"]]), ("gradient_clip", [None, 0.01]), ("l1", [0.0, 1.0]),
+    ("class_weight", [None, "balanced", {"a": 9}]), ("label_smoothing", [0.0, 0.5]), ("dtype", [None, "float32"]),
+    ("scoring", [None, "loss"]),
+])  # fmt: skip
+def test_searched(name, values, X, y):
+    """Each value is what a search tries: none gives the score of another."""
+    model = classifier(early_stopping=name == "scoring", n_iter_no_change=1, max_iter=9, learning_rate_init=0.02)
+    search = GridSearchCV(model, {name: values}, cv=2, scoring="neg_log_loss", error_score="raise").fit(X, y)
+    assert len({*search.cv_results_["mean_test_score"]}) == len(values)
+    assert search.best_estimator_.get_params()[name] == search.best_params_[name]
 
 
 @pytest.mark.parametrize("parameters, message", [

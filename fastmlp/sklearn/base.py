@@ -71,10 +71,12 @@ class Estimator(CallbackSupportMixin):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None, sample_weight_val: Any = None
     ) -> Self:  # fmt: skip
-        """Fit to X (rows, features), dense or sparse, and y.
+        """Fit to X (rows, features), dense or sparse, and y (rows,), or (rows, outputs); return the estimator.
 
-        sample_weight: (rows,), by which rows count. X_val, y_val, sample_weight_val: what early stopping looks at, in place of a
-        part of X; validation_loss_curve_ is of them, with early stopping and without.
+        sample_weight: (rows,), by which rows count; None is 1. X_val, y_val, sample_weight_val: likewise, what early stopping looks
+        at, in place of a part of X; validation_loss_curve_ is of them, with early stopping and without. Raises scikit-learn's
+        errors of data, and ValueError for one of X_val and y_val alone, for either with solver="lbfgs", for classes in y_val that
+        y does not have, and where weights end as NaN or infinity. Warns, ConvergenceWarning, at max_iter.
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both, or neither")
@@ -243,11 +245,16 @@ class Estimator(CallbackSupportMixin):
         parameters = vars(self).get("_parameters")
         return parameters if parameters is not None and parameters.are(self.coefs_, self.intercepts_) else None
 
-    def _engine_of(
-        self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf, is_sparse: bool = False
-    ) -> Engine:
+    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf,
+                   is_sparse: bool = False, activations: tuple[Any, ...] | None = None) -> Engine:  # fmt: skip
         n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
-        return parameters.engine(self._engine_activations(len(parameters.sizes) - 2), loss, n_threads, is_sparse)
+        activations = activations or self._engine_activations(len(parameters.sizes) - 2)
+        return parameters.engine(activations, loss, n_threads, is_sparse)
+
+    def _engine_of_sums(self, parameters: Parameters, macs_of_step: float, is_sparse: bool) -> Engine:
+        """The Engine whose outputs are the sums before their activation."""
+        activations = *self._engine_activations(len(parameters.sizes) - 2)[:-1], "identity"
+        return self._engine_of(parameters, "squared_error", macs_of_step, is_sparse, activations)
 
     def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
         """The engine's activations, one a layer."""
@@ -307,7 +314,11 @@ class Estimator(CallbackSupportMixin):
         return Parameters.of(self.coefs_, self.intercepts_, dtype)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The classes, or labels, or numbers that are predicted for X (rows, n_features_in_)."""
+        """The classes (rows,), labels, 0 or 1 (rows, labels), or numbers (rows,), or (rows, outputs), for X (rows, n_features_in_).
+
+        Of several classes it is that of the largest output, of two, and of labels, what has a probability above 1/2. Raises
+        NotFittedError before fit, and ValueError for other columns and for what is not finite.
+        """
         outputs = at_once.outputs(self, X)
         return super().predict(X) if outputs is None else self._answers(outputs)
 
@@ -338,7 +349,11 @@ class Estimator(CallbackSupportMixin):
 
     def activations(self, X: Any) -> list[np.ndarray]:
         """The activations of every layer for X (rows, n_features_in_): a list of arrays (rows, units), the inputs first, the
-        outputs last."""
+        outputs last, of two classes the probability of the second.
+
+        Dropout is not at work. In the dtype that X and coefs_ have in common. Raises NotFittedError before fit, and ValueError for
+        other columns and for what is not finite.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         X = X if self.dtype is None else X.astype(self.dtype, copy=False)
@@ -347,7 +362,11 @@ class Estimator(CallbackSupportMixin):
         return engine.activations(np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype))
 
     def to_network(self) -> MLP:
-        """A fastmlp.MLP with a copy of these weights, whose forward gives the bits of predict_proba's, or predict's, outputs."""
+        """A fastmlp.MLP with a copy of these weights, whose forward gives the bits of predict_proba's, or predict's, outputs.
+
+        Of two classes it has one output, the probability of the second; its classes are places in classes_. fastmlp's doors, such
+        as to_onnx and save, are its methods. Raises NotFittedError before fit.
+        """
         check_is_fitted(self)
         dtype = np.dtype(common_dtype(self.coefs_, self.intercepts_) or np.float64)
         parameters = Parameters.of(self.coefs_, self.intercepts_, dtype)
@@ -361,8 +380,12 @@ class Estimator(CallbackSupportMixin):
 
     def to_sklearn(self) -> Any:
         """scikit-learn's own estimator with this one's parameters and attributes, for what looks for its exact class, such as
-        skl2onnx. Its weights and its optimizer's state are copies. Raises ValueError for what its class does not have: activations
-        and losses of fastmlp's."""
+        skl2onnx, also as a step: pipeline.set_params(mlpclassifier=pipeline[-1].to_sklearn()).
+
+        Its weights and its optimizer's state are copies; in place of an optimizer of fastmlp's, its partial_fit begins
+        with its solver's. Raises ValueError for what its class does not have, activations and losses of fastmlp's, and
+        NotFittedError before fit.
+        """
         check_is_fitted(self)
         (theirs,) = (kind for kind in (neural_network.MLPClassifier, neural_network.MLPRegressor) if isinstance(self, kind))
         model = theirs(**{name: getattr(self, name) for name in theirs().get_params()})
@@ -370,11 +393,14 @@ class Estimator(CallbackSupportMixin):
         attributes = {
             name: copy.deepcopy(value) for name, value in vars(self).items() if name.endswith("_") or name in FITTED
         }
+        optimizer = attributes.pop("_optimizer", None)
+        if isinstance(optimizer, OnFlatArrays):
+            optimizer = optimizer.to_sklearn()
+        if optimizer is not None:
+            attributes["_optimizer"] = optimizer
         vars(model).update(
             attributes, coefs_=[c.copy() for c in self.coefs_], intercepts_=[i.copy() for i in self.intercepts_]
         )
-        if isinstance(model.__dict__.get("_optimizer"), OnFlatArrays):
-            model._optimizer = model._optimizer.to_sklearn()
         return model
 
     # Copies of estimators: of the flat array, into which the lists point again.

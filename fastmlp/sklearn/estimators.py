@@ -40,23 +40,38 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
         beta_1, beta_2 and epsilon from here, or one of fastmlp's with its own numbers, such as
         fastmlp.AdamW(learning_rate=fastmlp.schedules.Cosine(1e-3, epochs=10), weight_decay=0.01).
     dropout: the share of each hidden layer's units to leave out in a step: a number from 0 to below 1, or a list of one a layer.
-    l1: added to the loss is l1 * sum |w| over the batch's rows, or the sum of their weights, as alpha / 2 * sum w^2 is.
-    gradient_clip: the most that the norm of all gradients of a step may be; None does not clip.
-    average: None, or the share, such as 0.999, that an average of the weights keeps in each step; coefs_ are the average then.
+    l1: how much the weights' magnitudes cost, see below.
+    gradient_clip: the most that the norm of all gradients of a step together may be: those that are longer are scaled down to
+        it, g * gradient_clip / |g|. None does not clip.
+    average: None, or b, such as 0.999: coefs_ are an average that becomes c * average + (1 - c) * weights in each step t, with
+        c = min(b, (1 + t) / (10 + t)).
     scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn.
     n_threads: how many threads compute; None is all that this process may use. The numbers are the same.
     dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn.
-    class_weight: None, a dict {class: weight}, or "balanced": what the weights of a class's rows are multiplied by.
-    label_smoothing: from 0 to 1, how far targets are drawn towards 1 / classes in training.
+    class_weight: None, a dict {class: weight}, or "balanced", rows / (classes * rows of the class): what the weights of a class's
+        rows are multiplied by.
+    label_smoothing: s from 0 to 1 draws targets to y (1 - s) + s / classes in training (2 for each of several labels).
 
-    fit also takes X_val, y_val and sample_weight_val, and validation_loss_curve_ is the validation data's loss after each epoch,
-    where there are any. coefs_ and intercepts_ are views of one array. solver="lbfgs" knows no optimizer, dropout, clipping nor
-    average.
+    A step on rows r with weights w_r (1 unless given), which add up to S, makes smaller
+
+        sum_r w_r loss_r / S + (alpha / 2 * sum W^2 + l1 * sum |W|) / S, where the W are coefs_, without intercepts_,
+
+    with loss_r = -log p of the row's class, of the p of softmax, or for two classes of sigmoid; several labels at once add up.
+
+    Attributes are scikit-learn's: coefs_[i] (units of layer i, units of layer i + 1) and intercepts_[i] (units of layer i + 1,)
+    in the dtype computed in, all of them views of one array, loss_curve_ (epochs,) and so on. Beside them, validation_loss_curve_
+    has the mean loss of the validation data after each epoch, without penalties, where there are any: a part of X with
+    early_stopping, or fit's X_val and y_val. solver="lbfgs" knows no optimizer, dropout, clipping nor average.
+
+    Raises scikit-learn's errors, and ValueError for what does not go together. Sources: Adam, Kingma and Ba 2015; dropout,
+    Srivastava et al. 2014; average, Polyak and Juditsky 1992; label_smoothing, Szegedy et al. 2016.
 
     What differs: sums are in fastmlp's order, so that results are the same on any machine and number of threads, and
     scikit-learn's to rounding; all is computed in one dtype, the state of the optimizer too, where scikit-learn's turns partly to
     float64 for float32 inputs with float64 weights or targets; after early stopping coefs_ are a copy of the best weights, which
-    scikit-learn goes on to train in a warm start.
+    scikit-learn goes on to train in a warm start; NumPy does not warn of overflow; and where one of several labels is
+    wrong by far, but its row costs less than scikit-learn lets a label cost (36, in float32 16), the loss that is reported lacks
+    the rounding of 1 - p that scikit-learn's has.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -99,14 +114,23 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
 
     @available_if(lambda estimator: estimator._check_solver())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Train for one epoch on X and y. classes: all there are, needed in the first call; sample_weight: as for fit."""
+        """Train for one epoch on X (rows, features) and y (rows,), or (rows, labels); return the estimator.
+
+        classes: all there are, needed in the first call, of labels their places; later None, or the same. sample_weight: (rows,),
+        None is 1. The optimizer goes on where it stands. Raises ValueError for other classes, early_stopping, and
+        class_weight="balanced". It is not there with solver="lbfgs".
+        """
         if classes is not None and hasattr(self, "classes_") and np.array_equal(classes, self.classes_):
             classes = None  # known: to look at them again takes longer than to train on a row
         super().partial_fit(X, y, sample_weight, classes)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class of classes_, or of each label, for X (rows, n_features_in_): (rows, n_classes)."""
+        """The probability of each class of classes_, or of each label, for X (rows, n_features_in_): (rows, n_classes).
+
+        Of two classes it is [1 - p, p], p of sigmoid. In the dtype that X and coefs_ have in common. Raises NotFittedError before
+        fit, and ValueError for other columns and for what is not finite.
+        """
         outputs = at_once.outputs(self, X)
         if outputs is None:
             probabilities: np.ndarray = super().predict_proba(X)
@@ -130,22 +154,37 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
         beta_1, beta_2 and epsilon from here, or one of fastmlp's with its own numbers, such as
         fastmlp.AdamW(learning_rate=fastmlp.schedules.Cosine(1e-3, epochs=10), weight_decay=0.01).
     dropout: the share of each hidden layer's units to leave out in a step: a number from 0 to below 1, or a list of one a layer.
-    l1: added to the loss is l1 * sum |w| over the batch's rows, or the sum of their weights, as alpha / 2 * sum w^2 is.
-    gradient_clip: the most that the norm of all gradients of a step may be; None does not clip.
-    average: None, or the share, such as 0.999, that an average of the weights keeps in each step; coefs_ are the average then.
+    l1: how much the weights' magnitudes cost, see below.
+    gradient_clip: the most that the norm of all gradients of a step together may be: those that are longer are scaled down to
+        it, g * gradient_clip / |g|. None does not clip.
+    average: None, or b, such as 0.999: coefs_ are an average that becomes c * average + (1 - c) * weights in each step t, with
+        c = min(b, (1 + t) / (10 + t)).
     scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn.
     n_threads: how many threads compute; None is all that this process may use. The numbers are the same.
     dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn.
-    loss: also "absolute_error", "huber", "quantile", fastmlp.Huber(delta) and fastmlp.Quantile(q).
+    loss: also "absolute_error", "huber" (delta 1), "quantile" (the median), fastmlp.Huber(delta) and fastmlp.Quantile(q), whose
+        numbers are in y's unit.
 
-    fit also takes X_val, y_val and sample_weight_val, and validation_loss_curve_ is the validation data's loss after each epoch,
-    where there are any. coefs_ and intercepts_ are views of one array. solver="lbfgs" knows no optimizer, dropout, clipping nor
-    average.
+    A step on rows r with weights w_r (1 unless given), which add up to S, makes smaller
+
+        sum_r w_r loss_r / S + (alpha / 2 * sum W^2 + l1 * sum |W|) / S, where the W are coefs_, without intercepts_,
+
+    with loss_r = 1/2 sum_j (a_j - y_j)^2 over outputs a_j for "squared_error", of which loss_ and loss_curve_ are the mean over j,
+    sum_j a_j - y_j log a_j + (y_j log y_j - y_j), a_j = exp(z_j), for "poisson", sum_j |a_j - y_j| for "absolute_error", and what
+    fastmlp.Huber and fastmlp.Quantile say.
+
+    Attributes are scikit-learn's: coefs_[i] (units of layer i, units of layer i + 1) and intercepts_[i] (units of layer i + 1,)
+    in the dtype computed in, all of them views of one array, loss_curve_ (epochs,) and so on. Beside them, validation_loss_curve_
+    has the mean loss of the validation data after each epoch, without penalties, where there are any: a part of X with
+    early_stopping, or fit's X_val and y_val. solver="lbfgs" knows no optimizer, dropout, clipping nor average.
+
+    Raises scikit-learn's errors, and ValueError for what does not go together. Sources: Adam, Kingma and Ba 2015; dropout,
+    Srivastava et al. 2014; average, Polyak and Juditsky 1992; huber, Huber 1964; quantile, Koenker and Bassett 1978.
 
     What differs: sums are in fastmlp's order, so that results are the same on any machine and number of threads, and
     scikit-learn's to rounding; all is computed in one dtype, the state of the optimizer too, where scikit-learn's turns partly to
     float64 for float32 inputs with float64 weights or targets; after early stopping coefs_ are a copy of the best weights, which
-    scikit-learn goes on to train in a warm start.
+    scikit-learn goes on to train in a warm start; NumPy does not warn of overflow.
 
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)

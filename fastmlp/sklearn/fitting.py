@@ -7,6 +7,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from .. import optimizers, validation
-from ..reference import Dropout, Samples, Steps
+from ..reference import Dropout, Engine, Samples, Steps
 from ..reference.dropout import threshold
 from ..schedules import ReduceOnPlateau
 from ..training.loop import SLICE_SECONDS
@@ -156,9 +157,8 @@ class Epochs:
         self.estimator, self.samples, self.weights, self.rows = estimator, samples, weights, rows
         self.flat, self.optimizer, self.loss = parameters.flat, estimator._optimizer, estimator._engine_loss()
         self.n_samples, self.batch_size = n_samples, batch_size_of(estimator, n_samples)
-        self.engine = estimator._engine_of(
-            parameters, self.loss, 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
-        )
+        self.of_engine = parameters, 3 * self.batch_size * parameters.flat.size, issparse(samples.x)
+        self.engine = estimator._engine_of(parameters, self.loss, *self.of_engine[1:])
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1 and not samples.smoothing
         self.are_clipped = (
@@ -186,7 +186,8 @@ class Epochs:
                 self.train_on_labels(order, start, stop, divisors, coefficients)
             else:
                 self.train(order, start, stop, divisors, coefficients)
-        return losses.of_epoch(self.reported(self.losses), weights, self.penalties, self.batch_size)
+        reported = losses.reported(self.losses, self.loss, self.samples, order)
+        return losses.of_epoch(reported, weights, self.penalties, self.batch_size)
 
     def train(self, order: np.ndarray | None, start: int, stop: int, divisors: np.ndarray, coefficients: np.ndarray) -> None:
         """The steps of whole batches from row start to row stop, with the divisors and coefficients of penalties of all steps."""
@@ -195,7 +196,8 @@ class Epochs:
         first, count = start // self.batch_size, steps.n_steps
         update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
         penalties = (coefficients[first : first + count], self.penalties[first:]) if coefficients.any() else None
-        self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout)
+        if self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout) is None:
+            raise ValueError(NOT_FINITE)  # X is not, which scikit-learn does not look for where it is to assume so
         state.step += count
 
     def train_on_labels(self, order: np.ndarray | None, start: int, stop: int, *of_steps: np.ndarray) -> None:
@@ -215,7 +217,7 @@ class Epochs:
         for first in range(start, stop, self.batch_size):
             last = min(first + self.batch_size, stop)
             rows = slice(first, last) if order is None else order[first:last]
-            before = losses.of_labels(self.samples.y[rows], self.engine.forward(self.samples.x[rows]))
+            before = losses.of_labels(self.samples.y[rows], self.before_sigmoid.forward(self.samples.x[rows]))
             self.train(order, first, last, *of_steps)
             self.are_clipped |= losses.may_be_clipped(self.losses[first:last], self.flat.dtype)
             self.losses[first:last] = before
@@ -230,23 +232,19 @@ class Epochs:
             self.batches = max(1, min(fitting, 8 * self.batches))
             start = stop
 
-    def reported(self, of_rows: np.ndarray) -> np.ndarray:
-        """Losses of rows, as scikit-learn has them."""
-        if self.samples.smoothing:
-            return of_rows
-        return losses.reported(of_rows, self.loss, self.engine_outputs, self.flat.dtype)
-
-    @property
-    def engine_outputs(self) -> int:
-        return int(self.estimator.n_outputs_)
+    @cached_property
+    def before_sigmoid(self) -> Engine:
+        """The Engine whose outputs are the sums before sigmoid."""
+        engine: Engine = self.estimator._engine_of_sums(*self.of_engine)
+        return engine
 
     def loss_of(self, held_out: Validation) -> float:
         """The mean loss, without penalties."""
         found = np.empty(held_out.samples.x.shape[0])
         self.engine.evaluate(held_out.samples, found, None)
         if self.several_labels and losses.may_be_clipped(found, self.flat.dtype):
-            found = losses.of_labels(held_out.samples.y, self.engine.forward(held_out.samples.x))
-        return float(np.average(self.reported(found), weights=held_out.weights))
+            found = losses.of_labels(held_out.samples.y, self.before_sigmoid.forward(held_out.samples.x))
+        return float(np.average(losses.reported(found, self.loss, held_out.samples), weights=held_out.weights))
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Within it the parameters are their average, where the estimator asks for that."""

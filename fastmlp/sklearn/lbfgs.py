@@ -16,14 +16,14 @@ def loss_and_gradient(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray
     dtype = parameters.flat.dtype
     samples = samples_of(estimator, X, y, weights, dtype)
     n_rows = samples.x.shape[0]
-    engine = estimator._engine_of(parameters, loss, 3 * n_rows * parameters.flat.size, issparse(samples.x))
+    of_steps = 3 * n_rows * parameters.flat.size, issparse(samples.x)
+    engine = estimator._engine_of(parameters, loss, *of_steps)
     gradient, of_rows = Parameters(np.empty_like(parameters.flat), parameters.sizes), np.empty(n_rows)
     engine.gradients(samples, gradient.flat, of_rows)
-    if not samples.smoothing:
-        several_labels = loss == "binary_cross_entropy" and estimator.n_outputs_ > 1
-        if several_labels and losses.may_be_clipped(of_rows, dtype):
-            of_rows = losses.of_labels(samples.y, engine.forward(samples.x))
-        of_rows = losses.reported(of_rows, loss, estimator.n_outputs_, dtype)
+    several_labels = loss == "binary_cross_entropy" and estimator.n_outputs_ > 1 and not samples.smoothing
+    if several_labels and losses.may_be_clipped(of_rows, dtype):
+        of_rows = losses.of_labels(samples.y, estimator._engine_of_sums(parameters, *of_steps).forward(samples.x))
+    of_rows = losses.reported(of_rows, loss, samples)
     total = n_rows if weights is None else weights.sum()
     mean, module = float(np.average(of_rows, weights=weights)), parameters.functions
     for coef, of_coef in zip(parameters.coefs, gradient.coefs):

@@ -1,4 +1,8 @@
-"""Losses as scikit-learn reports them, from those of the rows, and as it names them."""
+"""Losses as scikit-learn reports them, from those of the rows, and as it names them.
+
+It takes logarithms of probabilities that are rounded and clipped; the engine, of sums before the last activation. They differ where
+a probability is near 1 and the other outcome came true: of 1 - p few digits are right then, those of p = 1 / (1 + exp(-z)).
+"""
 
 import functools
 from typing import Any
@@ -6,6 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network._base import LOSS_FUNCTIONS
 
+from ..reference import Samples
+
+LARGE = 4.0  # a loss above which the rounding of a probability is seen in more than a few units of the last place
 NAMES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy", "exp": "poisson", "identity": "squared_error"}
 
 # Half the mean over outputs in its current release, though it trains on the sum; asked here, for that may change.
@@ -19,17 +26,34 @@ def bounds(dtype: np.dtype) -> tuple[float, float]:
     return -float(np.log1p(-float(eps))), -float(np.log(eps))
 
 
-def reported(losses: np.ndarray, loss: Any, n_outputs: int, dtype: np.dtype) -> np.ndarray:
-    """Rows' losses as scikit-learn has them; those of several labels at once come from of_labels where may_be_clipped."""
-    least, most = bounds(dtype)
-    theirs: np.ndarray = losses
+def reported(losses: np.ndarray, loss: Any, samples: Samples, order: np.ndarray | None = None) -> np.ndarray:
+    """Losses of samples, or of those that order says, as scikit-learn has them; fastmlp's own, of drawn labels, as they are.
+
+    Those of several labels at once come from of_labels where may_be_clipped.
+    """
+    theirs = losses
     if loss == "squared_error" and IS_MEAN_OVER_OUTPUTS:
-        theirs = losses / n_outputs
-    elif loss == "cross_entropy" or loss == "binary_cross_entropy" and n_outputs == 1:
-        theirs = np.minimum(np.maximum(losses, least), most)
-    elif loss == "binary_cross_entropy":
-        theirs = np.maximum(losses, n_outputs * least)
+        theirs = losses / samples.y.shape[1]
+    elif loss in ("cross_entropy", "binary_cross_entropy") and not samples.smoothing:
+        least, most = bounds(samples.x.dtype)
+        n_labels = samples.y.shape[1] if loss == "binary_cross_entropy" else 1
+        theirs = np.maximum(losses, n_labels * least)
+        if n_labels == 1:
+            np.minimum(theirs, most, out=theirs)
+        if loss == "binary_cross_entropy" and n_labels == 1:
+            theirs = of_rounded(theirs, samples.y, order)
     return theirs
+
+
+def of_rounded(losses: np.ndarray, y: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """The clipped losses of rows with one label; where they are LARGE, of a probability that is rounded as scikit-learn's is."""
+    (places,) = (losses > LARGE).nonzero()
+    if len(places):
+        is_one = y[places if order is None else order[places], 0] == 1
+        odds = np.expm1(losses[places])  # of the outcome that did not come true
+        p = 1 / (1 + np.where(is_one, odds, 1 / odds).astype(y.dtype))
+        losses[places] = -np.log(np.where(is_one, p, 1 - p), dtype=np.float64)
+    return losses
 
 
 def may_be_clipped(losses: np.ndarray, dtype: np.dtype) -> bool:
@@ -37,12 +61,12 @@ def may_be_clipped(losses: np.ndarray, dtype: np.dtype) -> bool:
     return not bool((losses <= bounds(dtype)[1]).all())
 
 
-def of_labels(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """The losses of rows with several labels at once, where each label's probability is clipped."""
-    eps = np.finfo(outputs.dtype).eps
-    p = np.clip(outputs, eps, 1 - eps)
-    gains: np.ndarray = (y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1, dtype=np.float64)
-    return -gains
+def of_labels(y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The losses of rows with several labels at once, from the sums z (rows, labels) before sigmoid."""
+    most = bounds(z.dtype)[1]
+    p = 1 / (1 + np.exp(-np.clip(z, -most, most)))
+    losses: np.ndarray = -np.log(np.where(y == 1, p, 1 - p)).sum(axis=1, dtype=np.float64)
+    return losses
 
 
 def sums_of_batches(values: np.ndarray, batch_size: int) -> np.ndarray:
