@@ -78,7 +78,7 @@ class _Ahead:
         known = self.part if self.part and self.part.holds(room.data, room.position, count) else None
         part = known.first(count) if known else Slice(room.data, room.position, count)
         self.part = Slice(room.data, part.end, count + count // 4)  # slices are not all as long
-        self.gathering = asyncio.ensure_future(asyncio.to_thread(getattr, self.part, "samples"))
+        self.gathering = asyncio.ensure_future(asyncio.to_thread(self.part.gather))
         return part
 
 

@@ -52,9 +52,12 @@ class Slice:
         order = _order(len(self.data.x), self.position.seed, self.position.epoch)
         return order[self.position.row : self.position.row + self.count]
 
+    def gather(self) -> tuple[np.ndarray, np.ndarray]:
+        """Their inputs and targets, which takes a tenth of the time of training a small network on them; once."""
+        return self.samples
+
     @functools.cached_property
     def samples(self) -> tuple[np.ndarray, np.ndarray]:
-        """Their inputs and targets, which takes a tenth of the time of training a small network on them."""
         return self.data.x[self.rows], self.data.y[self.rows]
 
     @property
