@@ -5,10 +5,12 @@ take in processes of their own, on two threads and on one. Other libraries' idle
 or some milliseconds (libgomp), and hold a processor meanwhile: then two threads can be no faster than one.
 
 Processes: how long k processes take to train at once with two threads each, against one thread each; and one process beside another
-that keeps a processor busy. What is not installed is left out.
+that keeps a processor busy. What is not installed is left out. PyTorch and scikit-learn bring copies of libgomp of their own.
 """
 
 import argparse
+import functools
+import itertools
 import json
 import os
 import statistics
@@ -107,12 +109,17 @@ def python(*arguments):
                             env=os.environ | {"OMP_NUM_THREADS": "2"})  # fmt: skip
 
 
-def time_calls(first, second, n_threads):
-    """A worker: the median microseconds of a call of each, in turn; None where one is not installed."""
+def time_calls(first, second, n_threads, order):
+    """A worker: the median microseconds of a call of each, in turn; None where one is not installed.
+
+    order: "reversed" imports what the second needs first.
+    """
+    makers = [functools.partial(FIRST[first][0], *FIRST[first][1:], n_threads)] if first else []
+    if second:
+        makers.append(functools.partial(SECOND[second][0], *SECOND[second][1:]))
+    turn = -1 if order == "reversed" else 1
     try:
-        calls = [FIRST[first][0](*FIRST[first][1:], n_threads)] if first else []
-        if second:
-            calls.append(SECOND[second][0](*SECOND[second][1:]))
+        calls = [make() for make in makers[::turn]][::turn]
     except ImportError:
         print("null")
         return
@@ -125,24 +132,56 @@ def time_calls(first, second, n_threads):
     print(1e6 * statistics.median(times))
 
 
-def microseconds(first, second, n_threads):
-    process = python("--calls", first or "", second or "", n_threads)
+def microseconds(first, second, n_threads=2, order="as given"):
+    process = python("--calls", first or "", second or "", n_threads, order)
     answer = json.loads(process.communicate()[0])
     time.sleep(PAUSE)
     return answer
 
 
-def in_turn(first, second):
-    """The rounds' medians: each alone on two threads and on one, and both in turn; None where something is not installed."""
-    found = {}
+def in_turn():
+    """For each pair the rounds' medians: each alone on two threads and on one, and both in turn; without what is not installed."""
+    alone, both = {}, {}
     for _ in range(ROUNDS):
-        for key in ((first, None, 2), (first, None, 1), (None, second, 2), (first, second, 2), (first, second, 1)):
-            found.setdefault(key, []).append(microseconds(*key))
-            if found[key][-1] is None:
-                return None
-    alone, alone_1, other, both, both_1 = (statistics.median(times) for times in found.values())
-    return {"first": first, "second": second, "alone": alone, "alone on one thread": alone_1, "second alone": other, "both": both,
-            "both, first on one thread": both_1}  # fmt: skip
+        for first in FIRST:
+            alone.setdefault(first, []).append((microseconds(first, None), microseconds(first, None, 1)))
+        for second in SECOND:
+            alone.setdefault(second, []).append((microseconds(None, second),))
+        for first, second in itertools.product(FIRST, SECOND):
+            if alone[first][0][0] is None or alone[second][0][0] is None:
+                continue
+            both.setdefault((first, second), []).append(
+                (microseconds(first, second), microseconds(first, second, order="reversed"), microseconds(first, second, 1))
+            )
+    for (first, second), times in both.items():
+        medians = [statistics.median(of) for of in zip(*alone[first], strict=True)]
+        other = statistics.median(of[0] for of in alone[second])
+        together = [statistics.median(of) for of in zip(*times, strict=True)]
+        yield {
+            "first": first, "second": second, "alone": medians[0], "alone on one thread": medians[1], "second alone": other,
+            "both": together[0], "both, the second imported first": together[1], "both, the first on one thread": together[2],
+        }  # fmt: skip
+
+
+def minimize(n_threads):
+    """A worker: the seconds of SciPy's L-BFGS over a network's gradients; None without SciPy."""
+    try:
+        from scipy.optimize import minimize
+    except ImportError:
+        print("null")
+        return
+    net, (x, y) = network([64, 100, 10], n_threads), data(1800, 64)
+    net.forward(x[:1])
+
+    def loss_and_gradients(parameters):
+        net.parameters[...] = parameters
+        loss, gradients = net.gradients(x, y)
+        return loss, gradients.parameters.astype(np.float64)
+
+    start = net.parameters.astype(np.float64)
+    began = time.perf_counter()
+    minimize(loss_and_gradients, start, jac=True, method="L-BFGS-B", options={"maxiter": 40})
+    print(time.perf_counter() - began)
 
 
 def train(name, n_threads):
@@ -178,23 +217,28 @@ def seconds_of(name, k, n_threads, busy):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
-    parser.add_argument("--calls", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--calls", nargs=4, help=argparse.SUPPRESS)
     parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--minimize", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.calls:
-        return time_calls(args.calls[0], args.calls[1], int(args.calls[2]))
+        return time_calls(args.calls[0], args.calls[1], int(args.calls[2]), args.calls[3])
     if args.train:
         return train(args.train[0], int(args.train[1]))
+    if args.minimize:
+        return minimize(args.minimize)
     figures = {"in turn": [], "processes": []}
-    print("microseconds: both in turn, of the sum of both alone; the same with the first on one thread")
-    for first in FIRST:
-        for second in SECOND:
-            found = in_turn(first, second)
-            if found:
-                figures["in turn"].append(found)
-                _, _, alone, one, other, both, both_1 = found.values()
-                two_threads, one_thread = both / (alone + other), both_1 / (one + other)
-                print(f"{first:38} {second:24} {both:9.0f} {two_threads:6.2f} {both_1:9.0f} {one_thread:6.2f}", flush=True)
+    print("microseconds: both in turn, of the sum of both alone; the second imported first; the first on one thread")
+    for found in in_turn():
+        figures["in turn"].append(found)
+        first, second, alone, one, other, *both = found.values()
+        ratios = zip(both, (alone + other, alone + other, one + other), strict=True)
+        print(f"{first:38} {second:24}", *(f"{of:9.0f} {of / whole:5.2f}" for of, whole in ratios), flush=True)
+    print("seconds of L-BFGS by SciPy, of two threads and of one")
+    times = [[json.loads(python("--minimize", n).communicate()[0]) for n in (2, 1)] for _ in range(ROUNDS)]
+    if times[0][0] is not None:
+        two, one = figures["L-BFGS"] = [statistics.median(of) for of in zip(*times, strict=True)]
+        print(f"64-100-10, 1,800 rows {two:7.3f} {one:7.3f} {two / one:6.2f}", flush=True)
     print("seconds of k processes at once, of two threads each and of one")
     for name in TRAINED:
         for k, busy in ((1, True), (2, False), (4, False)):
