@@ -68,7 +68,7 @@ class _Ahead:
 
     def __init__(self) -> None:
         self.part: Slice | None = None
-        self.gathering: asyncio.Future[object] | None = None
+        self.gathering: asyncio.Future[tuple[np.ndarray, np.ndarray]] | None = None
 
     async def next(self, room: Room, count: int) -> Slice:
         """The slice of the next count rows, or up to the epoch's end."""
