@@ -21,15 +21,15 @@ from fastmlp.page.notebook import Widget
 
 NOTEBOOK, DARK = "http://notebook.test/", '<!doctype html><body style="background: #111; color: #eee">'
 MODEL = """async ([source, traits]) => {
-    const view = (await import("data:text/javascript;base64," + source)).default, receivers = new Set();
+    const view = (await import("data:text/javascript;base64," + source)).default, receivers = { "msg:custom": new Set() };
     const model = {
         get: (name) => traits[name],
         send: (content, callbacks, buffers) => toKernel(content, (buffers ?? []).map((bytes) => [...bytes])),
-        on: (name, receiver) => receivers.add(receiver), off: (name, receiver) => receivers.delete(receiver),
+        on: (name, receiver) => receivers[name]?.add(receiver), off: (name, receiver) => receivers[name]?.delete(receiver),
     };
     window.fromKernel = (content, buffers) => {
         const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
-        receivers.forEach((receiver) => receiver(content, views));
+        receivers["msg:custom"].forEach((receiver) => receiver(content, views));
     };
     window.leave = view.render({ model, el: document.body });
 }"""
@@ -102,7 +102,7 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
 
         def until(condition):
             for _ in range(3000):
-                while not sent.empty():
+                for _ in range(sent.qsize()):
                     content, buffers = sent.get()
                     buffers = [base64.b64encode(buffer).decode() for buffer in buffers]
                     tab.evaluate("([content, buffers]) => fromKernel(content, buffers)", [content, buffers])
