@@ -141,7 +141,7 @@ def _products(tiles):
         yield _row(name, "B packed", m=m, terms=3, n=5 * lanes + 3)
     for terms, n in ((1, 192), (7, 299), (8, 1025), (259, 1100), (521, 207)):
         yield _row(name, "streamed", m=2, terms=terms, n=n)
-    for m in (lanes // 2 + 1, lanes, 2 * lanes + 1, 4 * lanes - 1):
+    for m in (max(2, lanes // 2), lanes, 2 * lanes + 1, 4 * lanes - 1):
         for terms, n in ((1, 1), (3, 2), (4, 1), (256, 2), (259, 1), (530, 2)):
             for transposed in (False, True):
                 yield _row(name, "narrow" if n == 1 or lanes > 2 else None, m=m, terms=terms, n=n, transposed=transposed)
