@@ -102,5 +102,10 @@ def test_what_is_refused():
         MLP([6, 3], loss="cross_entropy").to_sklearn(["b", "a", "c"])
     with pytest.raises(ValueError, match="not fitted"):
         fastmlp.from_sklearn(neural_network.MLPClassifier())
+    for activation in ("gelu", ["relu", "tanh"]):
+        theirs = fitted("classes")
+        theirs.activation = activation
+        with pytest.raises(ValueError, match="activation must be one of scikit-learn's.*to_network"):
+            fastmlp.from_sklearn(theirs)
     with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor"):
         fastmlp.from_sklearn(MLP([6, 3]))

@@ -32,6 +32,11 @@ def layers_of(estimator: Any) -> tuple[Layers, str, str]:
         raise TypeError(f"estimator must be an MLPClassifier or MLPRegressor, not {estimator!r:.80}")
     if not hasattr(estimator, "coefs_"):
         raise ValueError("estimator is not fitted: call its fit first")
+    if not isinstance(estimator.activation, str) or estimator.activation not in OF_HIDDEN:
+        raise ValueError(
+            f"estimator's activation must be one of scikit-learn's, {', '.join(OF_HIDDEN)}, not {estimator.activation!r}: "
+            "estimators of fastmlp.sklearn become networks by their to_network()"
+        )
     activations = [OF_HIDDEN[estimator.activation]] * (estimator.n_layers_ - 2) + [OF_OUTPUTS[estimator.out_activation_]]
     loss = LOSSES.get(estimator.loss, {}).get(activations[-1], estimator.loss)
     several = activations[-1] == "sigmoid" and estimator.n_outputs_ > 1

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse import _sparsetools
 
-from ..arrays import Doubles, Floats
+from ..arrays import Doubles, Floats, aligned_zeros
 from ..reference import Correct, Dropout, Engine, Samples, Steps, Update
 from ..reference.engine import Batch, Kept, dropped
 
@@ -41,7 +41,7 @@ class SparseEngine(Engine):
         super().__init__(layer_sizes, activations, loss, parameters)
         self.dense, self.n_threads = dense, n_threads
         self.module = functions
-        self.gradient = np.zeros_like(parameters)
+        self.gradient = aligned_zeros(parameters.size, parameters.dtype)
 
     def train(self, samples: Samples, update: Update, steps: Steps | None = None, losses: Doubles | None = None,
               correct: Correct | None = None, penalties: tuple[Doubles, Doubles] | None = None,
