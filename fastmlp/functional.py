@@ -332,6 +332,7 @@ def update(
     numbers: ArrayLike,
     *,
     backend: BackendName | None = None,
+    n_threads: int | None = None,
 ) -> None:
     """One step of an update rule in place, element by element: w = w - u, where u and the state follow from the gradient g.
 
@@ -345,14 +346,14 @@ def update(
         numbers: the rule's numbers in the table's order, rounded to T. adam's a and e hold the corrections of its bias at step t,
             a = learning_rate sqrt(1 - b2^t) / (1 - b1^t) and e = epsilon sqrt(1 - b2^t), with k1 = 1 - b1 and k2 = 1 - b2.
 
-        No two of these arrays may share memory. Returns nothing; one thread does it.
+        No two of these arrays may share memory. Returns nothing.
 
         >>> w, g, v = np.array([1.0, 2]), np.array([0.5, -0.5]), np.zeros(2)
         >>> update("momentum", w, g, [v], [0.9, 1.0, 0.1])
         >>> w, v
         (array([0.95, 2.05]), array([ 0.5, -0.5]))
     """
-    way = _way(backend, None)
+    way = _way(backend, n_threads)
     with way.environment():
         row = RULES[validation.choice("rule", rule, RULES)]
         if not isinstance(parameters, np.ndarray) or parameters.dtype not in way.functions:
@@ -371,7 +372,8 @@ def update(
         validation.apart("parameters", parameters, gradients=gradients)
         worked_in = [array if _direct(array) is not None else array.copy(order="C") for array in changed.values()]
         w, *rest = [array.reshape(-1) for array in worked_in]
-        way.functions[T].update(rule, w, gradients.reshape(-1), rest, numbers)
+        threads = {"n_threads": way.n_threads} if way.quick else {}
+        way.functions[T].update(rule, w, gradients.reshape(-1), rest, numbers, **threads)
         for array, computed in zip(changed.values(), worked_in):
             if computed is not array:
                 array[...] = computed
@@ -388,7 +390,12 @@ update.__doc__ = update.__doc__ and update.__doc__.replace(
 
 
 def sgd_update(
-    parameters: NDArray[Any], gradients: NDArray[Any], learning_rate: float, *, backend: BackendName | None = None
+    parameters: NDArray[Any],
+    gradients: NDArray[Any],
+    learning_rate: float,
+    *,
+    backend: BackendName | None = None,
+    n_threads: int | None = None,
 ) -> None:
     """Plain gradient descent in place, w = w - learning_rate g, the product and the difference rounded one after the other.
 
@@ -402,11 +409,12 @@ def sgd_update(
     """
     if isinstance(parameters, np.ndarray) and parameters.dtype in _REALS:
         learning_rate = validation.learning_rate(learning_rate, parameters.dtype)
-        kernels = _way(backend, None).quick.get(parameters.dtype)
+        way = _way(backend, n_threads)
+        kernels = way.quick.get(parameters.dtype)
         if kernels is not None and kernels.takes_update(parameters, gradients):
-            kernels.sgd_update(parameters, gradients, learning_rate)
+            kernels.sgd_update(parameters, gradients, learning_rate, way.n_threads)
             return
-    update("sgd", parameters, gradients, (), (learning_rate,), backend=backend)
+    update("sgd", parameters, gradients, (), (learning_rate,), backend=backend, n_threads=n_threads)
 
 
 # How a call goes.

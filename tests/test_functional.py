@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from conftest import needs_kernels
 from registry import BENT
 from test_parity import LAYOUTS, assert_same_bits, numbers_of, probabilities, rng_of, states_of, values
 
@@ -145,7 +146,7 @@ def test_empty_arrays(backend):
 LARGE = [(70, 40, 600), (2, 1300, 801), (40, 700, 150), (1, 1030, 1999), (2100, 90, 11)]
 
 
-@pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
+@needs_kernels
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_on_every_number_of_threads(dtype):
     """Teams of the kernels, on sizes that are worth one, give the bytes of one thread."""
@@ -162,7 +163,7 @@ def test_bits_on_every_number_of_threads(dtype):
     assert {"streamed", "A packed by columns", "B transposed"} <= module.branches_taken()
 
 
-@pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
+@needs_kernels
 def test_elementwise_teams_leave_nothing_out():
     """More numbers than the reference takes in a moment: a part of them beside the reference, and all beside one thread."""
     z = values(rng_of("teams"), (1103, 701), "float32", "ordinary")
@@ -210,6 +211,24 @@ def test_sgd_update(backend, layout):
     actual = LAYOUTS[layout](w.copy())
     assert F.sgd_update(actual, g, 0.37, backend=backend) is None
     assert_same_bits([actual.reshape(-1)], [expected], layout)
+
+
+@needs_kernels
+def test_update_teams_leave_nothing_out():
+    """As many numbers as three threads are woken for."""
+    rng, rule = rng_of("update teams"), RULES["adam"]
+    w, g = (values(rng, 1_200_003, "float32", "ordinary") for _ in range(2))
+    state, numbers = states_of(rng, rule, (), w.size, "float32"), numbers_of(rng, rule, 1, "float32")[0]
+    expected = [w.copy(), *(array.copy() for array in state)]
+    reference.update("adam", expected[0], g, expected[1:], numbers)
+    for threads in (1, 2, 3):
+        actual = [w.copy(), *(array.copy() for array in state)]
+        F.update("adam", actual[0], g, actual[1:], list(map(float, numbers)), backend="compiled", n_threads=threads)
+        assert_same_bits(actual, expected, f"{threads} threads")
+        actual = w.copy()
+        F.sgd_update(actual, g, 0.37, backend="compiled", n_threads=threads)
+        with np.errstate(under="ignore"):
+            assert_same_bits([actual], [w - np.float32(0.37) * g], f"{threads} threads, sgd")
 
 
 def test_the_docstring_of_update_lists_every_rule():
@@ -366,7 +385,7 @@ def test_errors(backend, call, error, words):
     assert all(np.array_equal(array, old) for array, old in zip((X, W, B, Z, wide), before))
 
 
-@pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
+@needs_kernels
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nothing_is_read_or_written_beyond(dtype):
     """Arrays inside larger ones filled with NaN: it would show in a result, or be gone."""
@@ -413,7 +432,7 @@ def test_the_environment_chooses(backend):
     assert text.split()[-1] == "3"
 
 
-@pytest.mark.skipif(not kernels(), reason="the compiled kernels were not built")
+@needs_kernels
 def test_a_team_runs_where_it_pays():
     """A user's activation sees the threads: one for a small layer, two for a large one."""
     seen = set()

@@ -52,19 +52,19 @@ cdef run_update(const Update* update, const Layer* layers, int n_layers, cnp.nda
     run_parts(update_part, &updating, team, True)
 
 
-def update(rule, parameters, gradients, state, numbers, lines=(), scale=None):
+def update(rule, parameters, gradients, state, numbers, lines=(), scale=None, int n_threads=1):
     """One step by an update rule, in place, for flat C-contiguous arrays. See fastmlp.reference.update."""
     cdef cnp.ndarray in_real = np.array(numbers, dtype).reshape(1, -1)
     cdef Update u = update_of(parameters, rule, in_real, state, lines, True, scale is not None)
     cdef Layer all_of_them
     u.scale = rounded(1 if scale is None else scale)
     all_of_them.n_in, all_of_them.n_out = parameters.size, 1
-    run_update(&u, &all_of_them, 1, contiguous(gradients), 1)
+    run_update(&u, &all_of_them, 1, contiguous(gradients), team_worth(n_threads, parameters.size // READING_PAYS))
 
 
-def sgd_update(parameters, gradients, learning_rate):
+def sgd_update(parameters, gradients, learning_rate, int n_threads=1):
     """w = w - learning_rate * g, in place, for flat C-contiguous arrays. See fastmlp.reference.sgd_update."""
-    update("sgd", parameters, gradients, (), (learning_rate,))
+    update("sgd", parameters, gradients, (), (learning_rate,), n_threads=n_threads)
 
 
 cdef double lane_sum(array, int magnitudes):
