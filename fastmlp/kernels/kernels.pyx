@@ -4,7 +4,7 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
-    stream.h            the same sums for two rows and many outputs,
+    stream.h            the same sums for one or two rows and many outputs,
     narrow.h            and for few outputs
     updates.h           the update rules, and sums over flat arrays
     dropout.h           dropout
@@ -100,8 +100,8 @@ cdef extern from "tile.h":
     strip_function strips[2][17][9][5]
     char strips_run[2][17][9][5]
     void run_strip(int by, int rows, int vecs, int chunks, const Strip* s) noexcept nogil
-    void copy_strip(const real* b, Py_ssize_t b_row, Py_ssize_t terms, Py_ssize_t columns, int vecs,
-                    real* strip) noexcept nogil
+    void copy_strips(const real* b, Py_ssize_t b_row, Py_ssize_t terms, Py_ssize_t columns, int vecs,
+                     real* strips) noexcept nogil
     void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate, int carries,
                   Py_ssize_t n) noexcept nogil
 

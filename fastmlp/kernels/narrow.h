@@ -9,6 +9,7 @@
 
 #define MOST_NARROW (LANES > 2 ? 2 : 1)  /* columns */
 #define PIECE (16 / (int)sizeof(real))   /* terms of a row in 16 bytes */
+#define GROUPS (REGISTERS == 16 ? 3 : 1) /* of LANES rows at once: the sums of one group wait for each other */
 
 /* OUT v (PIECE,): v[k] = a[0 .. LANES-1][at + k]. */
 ALWAYS_INLINE void read_pieces(const real *const *a, ptrdiff_t at, vec *v) {
@@ -43,30 +44,36 @@ ALWAYS_INLINE void read_pieces(const real *const *a, ptrdiff_t at, vec *v) {
 #endif
 }
 
-/* OUT total (columns,): of LANES rows a, each with all terms. next: the rows that come after, which memory is asked for. */
-ALWAYS_INLINE void sum_narrow(const int columns, const real *const *a, const real *const *next, ptrdiff_t terms, const real *b,
-                              ptrdiff_t b_row, ptrdiff_t b_col, const real *seed, vec *total) {
-    UNROLL for (int j = 0; j < columns; j++) total[j] = seed ? broadcast(seed[j]) : zero_vec();
+/* OUT total (groups, columns): of groups * LANES rows a, each with all terms. next: the rows that come after, which memory is
+ * asked for. */
+ALWAYS_INLINE void sum_narrow(const int groups, const int columns, const real *const *a, const real *const *next, ptrdiff_t terms,
+                              const real *b, ptrdiff_t b_row, ptrdiff_t b_col, const real *seed, vec total[GROUPS][MOST_NARROW]) {
+    UNROLL for (int g = 0; g < groups; g++)
+        UNROLL for (int j = 0; j < columns; j++) total[g][j] = seed ? broadcast(seed[j]) : zero_vec();
     for (ptrdiff_t start = 0; start < terms; start += CHUNK) {
         const ptrdiff_t stop = terms - start < CHUNK ? terms : start + CHUNK;
-        vec s[MOST_NARROW] = {0};
+        vec s[GROUPS][MOST_NARROW] = {0};
         ptrdiff_t k = start;
         for (; k + PIECE <= stop; k += PIECE) {
-            vec v[PIECE];
             if ((k - start) % LINE == 0)
-                UNROLL for (int i = 0; i < LANES; i++) __builtin_prefetch(next[i] + k, 0, 2);
-            read_pieces(a, k, v);
-            UNROLL for (int t = 0; t < PIECE; t++)
+                UNROLL for (int i = 0; i < groups * LANES; i++) __builtin_prefetch(next[i] + k, 0, 2);
+            UNROLL for (int g = 0; g < groups; g++) {
+                vec v[PIECE];
+                read_pieces(a + g * LANES, k, v);
+                UNROLL for (int t = 0; t < PIECE; t++)
+                    UNROLL for (int j = 0; j < columns; j++)
+                        s[g][j] = fma_vec(v[t], broadcast(b[(k + t) * b_row + j * b_col]), s[g][j]);
+            }
+        }
+        for (; k < stop; k++)
+            UNROLL for (int g = 0; g < groups; g++) {
+                real of_rows[LANES];
+                for (int i = 0; i < LANES; i++) of_rows[i] = a[g * LANES + i][k];
                 UNROLL for (int j = 0; j < columns; j++)
-                    s[j] = fma_vec(v[t], broadcast(b[(k + t) * b_row + j * b_col]), s[j]);
-        }
-        for (; k < stop; k++) {
-            real of_rows[LANES];
-            for (int i = 0; i < LANES; i++) of_rows[i] = a[i][k];
-            UNROLL for (int j = 0; j < columns; j++)
-                s[j] = fma_vec(load_vec(of_rows), broadcast(b[k * b_row + j * b_col]), s[j]);
-        }
-        UNROLL for (int j = 0; j < columns; j++) total[j] = total[j] + s[j];
+                    s[g][j] = fma_vec(load_vec(of_rows), broadcast(b[k * b_row + j * b_col]), s[g][j]);
+            }
+        UNROLL for (int g = 0; g < groups; g++)
+            UNROLL for (int j = 0; j < columns; j++) total[g][j] = total[g][j] + s[g][j];
     }
 }
 
@@ -74,18 +81,27 @@ ALWAYS_INLINE void sum_narrow(const int columns, const real *const *a, const rea
  * seed: or NULL. */
 static void narrow(const real *const *lines, ptrdiff_t rows, ptrdiff_t terms, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
                    const real *seed, ptrdiff_t columns, real *c, ptrdiff_t c_row) {
-    const real *a[2 * LANES];
-    for (ptrdiff_t row = 0; row < rows; row += LANES) {
-        vec total[MOST_NARROW];
+    const real *a[2 * GROUPS * LANES];
+    /* Rows that lie half a page apart, or more, share two places in the first-level cache: those of one group fill them. */
+    const int apart = rows > LANES && ((uintptr_t)lines[1] - (uintptr_t)lines[0]) % 2048;
+    for (ptrdiff_t row = 0, n; row < rows; row += n) {
+        vec total[GROUPS][MOST_NARROW];
         real of_rows[LANES];
+        const int groups = apart && rows - row > LANES ? GROUPS : 1;
+        n = groups * LANES;
         /* Where rows end, the last one is read again, and its sums are left alone. */
-        for (int i = 0; i < 2 * LANES; i++) a[i] = lines[row + i < rows ? row + i : rows - 1];
-        if (columns == 1) sum_narrow(1, a, a + LANES, terms, b, b_row, b_col, seed, total);
-        else sum_narrow(MOST_NARROW, a, a + LANES, terms, b, b_row, b_col, seed, total);
-        for (int j = 0; j < columns; j++) {
-            store_vec(of_rows, total[j]);
-            for (int i = 0; i < LANES && row + i < rows; i++) c[(row + i) * c_row + j] = of_rows[i];
-        }
+        for (int i = 0; i < 2 * n; i++) a[i] = lines[row + i < rows ? row + i : rows - 1];
+#define SUM(groups, columns) sum_narrow(groups, columns, a, a + n, terms, b, b_row, b_col, seed, total)
+        if (columns == 1 && groups == 1) SUM(1, 1);
+        else if (columns == 1) SUM(GROUPS, 1);
+        else if (groups == 1) SUM(1, MOST_NARROW);
+        else SUM(GROUPS, MOST_NARROW);
+#undef SUM
+        for (int i = 0; i < n && row + i < rows; i += LANES)
+            for (int j = 0; j < columns; j++) {
+                store_vec(of_rows, total[i / LANES][j]);
+                for (int r = 0; r < LANES && row + i + r < rows; r++) c[(row + i + r) * c_row + j] = of_rows[r];
+            }
     }
 }
 

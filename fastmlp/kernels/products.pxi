@@ -3,12 +3,12 @@
 # C[i, j] = seed[j] + sum_k A[i, k] B[k, j], (m, n) from (m, terms) and (terms, n), in ascending k, in chunks of 256
 # (see tile.h). The caller names the block of C that it owns, rows r0..r1 and columns c0..c1; nothing else is written.
 # A is given by pointers to its lines, rows or columns, which may lie scattered; it is packed tile by tile where enough
-# strips share it. B may have any strides; it is packed into strips that lie in order where its columns are not
-# contiguous, or where enough rows share a strip to pay for the copy.
+# strips share it. B may have any strides; it is packed into strips that lie in order, a panel of them at a time, where its
+# columns are not contiguous, or where enough rows share a strip to pay for the copy.
 #
 # In BLIS's terms: the register tile is the microkernel, MR rows (tile_rows) by NR columns (vecs * LANES); a strip of B,
-# CHUNK by NR, is a micropanel, and CHUNK is KC, which the order of summation fixes; MC rows of A are a block. NC is the
-# caller's share of columns: a panel of B would be packed for no more than its own thread.
+# CHUNK by NR, is a micropanel, and CHUNK is KC, which the order of summation fixes; MC rows of A are a block. PANEL is NC: a
+# panel of B is packed for no more than its own thread.
 
 cdef enum:
     PAGE = 4096             # bytes
@@ -17,11 +17,12 @@ cdef enum:
     PACKING_A_TERMS = 64    # terms, and strips, from which packing is cheaper than lines that lie scattered,
     PACKING_A_STRIPS = 4    # if these are columns,
     PACKING_A_ROW_STRIPS = 64   # or rows
-    PACKED_B_BUFFER = 256 * 8 * 16      # reals: a chunk of the widest strip of the widest instruction set
+    PANEL = 128             # columns of B that are packed at once, strip by strip: memory likes long lines
+    PACKED_B_BUFFER = 256 * 128         # reals: a chunk of a panel, or of the widest strip of the widest instruction set
     PACKED_A_BUFFER = 256 * (256 + 16)  # reals: a chunk of the rows in PACKED_A_BYTES, each tile as tall as the tallest
     UPDATE_STRIP = 1024     # gradients that are computed, and stay in the first-level cache, before their update follows
-    STRIPS = 256 * 8 * 16 + 256 * (256 + 16)
-    BUFFER = 256 * 8 * 16 + 256 * (256 + 16) + 1024     # all three
+    STRIPS = 256 * 128 + 256 * (256 + 16)
+    BUFFER = 256 * 128 + 256 * (256 + 16) + 1024        # all three
 
 
 cdef struct Product:
@@ -95,8 +96,9 @@ cdef inline Tiling tiling(int by, Py_ssize_t rows, int vecs) noexcept nogil:
 cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1,
                    real* buffer, Ahead* ahead) noexcept nogil:
     cdef const real* lines[CHUNK]
-    cdef Py_ssize_t row, rows, k, terms, column, columns
+    cdef Py_ssize_t row, rows, k, terms, column, columns, panel, in_panel
     cdef int vecs, most_vecs, chunks
+    cdef bint packs_b
     cdef bint packs_a = (p.terms >= PACKING_A_TERMS and (p.by_columns or r1 - r0 >= PACKING_B_ROWS)
                          and c1 - c0 >= (PACKING_A_STRIPS if p.by_columns else PACKING_A_ROW_STRIPS) * WIDE * LANES)
     cdef Py_ssize_t block = PACKED_A_BYTES // (CHUNK * <Py_ssize_t>sizeof(real)) if packs_a else MC
@@ -115,6 +117,9 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
         rows = min(block, r1 - row)
         mark(FIRST_ROW_BLOCK if row == r0 else LATER_ROW_BLOCK)
         most_vecs = widest_tile(rows)
+        packs_b = p.b_col != 1 or (pays_to_pack_b(rows, p.b_row) and p.b_row > most_vecs * LANES)
+        panel = max(1, PANEL // (most_vecs * LANES)) * most_vecs * LANES
+        mark(B_IN_PLACE if not packs_b else B_PACKED if p.b_col == 1 else B_TRANSPOSED)
         k = 0
         while k < p.terms:
             terms = min(CHUNK, p.terms - k)
@@ -129,7 +134,10 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
                     fetch(ahead)
                 columns = min(most_vecs * LANES, c1 - column)
                 vecs = <int>vectors(columns)
-                multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, buffer,
+                in_panel = (column - c0) % panel
+                if packs_b and in_panel == 0:
+                    pack_b(p, k, terms, column, min(panel, c1 - column), most_vecs, buffer)
+                multiply_strip(p, row, rows, k, terms, chunks, column, columns, vecs, packs_b, in_panel, buffer,
                                lines if packs_a and vecs == most_vecs else NULL,
                                column == c0 and ahead != NULL and ahead.by_tiles)
                 column += columns
@@ -179,8 +187,8 @@ cdef inline int chunks_side_by_side(Py_ssize_t rows, Py_ssize_t vecs, Py_ssize_t
 
 
 cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t k, Py_ssize_t terms,
-                         int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, real* buffer,
-                         const real** packed_a, bint fetches) noexcept nogil:
+                         int chunks, Py_ssize_t column, Py_ssize_t columns, int vecs, bint packed_b, Py_ssize_t in_panel,
+                         real* buffer, const real** packed_a, bint fetches) noexcept nogil:
     cdef int by = BY_COLUMNS if p.by_columns or packed_a != NULL else BY_ROWS
     cdef Tiling t = tiling(by, rows, vecs)
     cdef Strip s
@@ -196,12 +204,9 @@ cdef void multiply_strip(const Product* p, Py_ssize_t row, Py_ssize_t rows, Py_s
         s.lines, s.offset = p.lines + k, row
     else:
         s.lines, s.offset = p.lines + row, k
-    if p.b_col != 1 or (pays_to_pack_b(rows, p.b_row) and p.b_row > vecs * LANES):
-        mark(B_PACKED if p.b_col == 1 else B_TRANSPOSED)
-        pack_b(p, k, terms, column, columns, vecs, buffer)
-        s.b, s.b_row = buffer, vecs * LANES
+    if packed_b:
+        s.b, s.b_row = buffer + in_panel * terms, vecs * LANES
     else:
-        mark(B_IN_PLACE)
         s.b, s.b_row = p.b + k * p.b_row + column, p.b_row
     mark(FULL_VECTOR if columns == vecs * LANES else PARTIAL_VECTOR)
     mark(FIRST_CHUNK if first else TOTALS_CARRIED)
@@ -272,16 +277,23 @@ cdef inline void advance(Strip* s, int by, Py_ssize_t height) noexcept nogil:
 
 
 cdef void pack_b(const Product* p, Py_ssize_t k, Py_ssize_t terms, Py_ssize_t column, Py_ssize_t columns,
-               int vecs, real* strip) noexcept nogil:
-    # OUT strip (terms, width): strip[t, j] = B[k + t, column + j]; columns beyond the last are never stored, whatever
-    # they hold.
-    cdef Py_ssize_t t, j, width = vecs * LANES
+               int most_vecs, real* strip) noexcept nogil:
+    # OUT strips (terms, width), one behind the other: strip[t, j] = B[k + t, column + j]; columns beyond the last are never
+    # stored, whatever they hold.
+    cdef Py_ssize_t t, j, n, width
     cdef const real* b = p.b + k * p.b_row + column * p.b_col
     if p.b_col == 1:
-        copy_strip(b, p.b_row, terms, columns, vecs, strip)
-    elif p.b_row == 1:
-        transpose(b, p.b_col, columns, terms, strip, width)
-    else:
-        for t in range(terms):
-            for j in range(columns):
-                strip[t * width + j] = b[t * p.b_row + j * p.b_col]
+        copy_strips(b, p.b_row, terms, columns, most_vecs, strip)
+        return
+    while columns > 0:
+        n = min(columns, most_vecs * LANES)
+        width = vectors(n) * LANES
+        if p.b_row == 1:
+            transpose(b, p.b_col, n, terms, strip, width)
+        else:
+            for t in range(terms):
+                for j in range(n):
+                    strip[t * width + j] = b[t * p.b_row + j * p.b_col]
+        b += n * p.b_col
+        strip += terms * width
+        columns -= n

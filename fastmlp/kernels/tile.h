@@ -14,6 +14,7 @@
 
 #define CHUNK 256  /* terms that are summed on their own before they join the total */
 #define FEW_TERMS 6
+#define LINES_AHEAD 8  /* that a copy asks memory for: the caches' own looking ahead ends where a page does */
 #define LINE (64 / (ptrdiff_t)sizeof(real))  /* reals in a line of the caches */
 
 typedef struct {
@@ -185,7 +186,7 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
 /* The tiles that the registers hold: X(rows, vecs). With fewer rows a tile is wider, so that enough independent
  * sums are under way to hide the latency of fma. Where lines are rows every row has its address in a register, and tiles
  * with more rows than about ten would keep some in memory: TALL tiles are for columns only. A large matrix takes strips
- * of WIDE vectors; from PACKING_B_ROWS rows a strip is packed first, or from PACKING_PAGES_ROWS where the rows of b are a
+ * of WIDE vectors; from PACKING_B_ROWS rows strips are packed first, or from PACKING_PAGES_ROWS where the rows of b are a
  * page of memory apart or more, and so share few places in the first-level cache. */
 #if REGISTERS == 32
 #define MAX_VECS 8
@@ -203,7 +204,7 @@ static const int tile_rows[2][9] = {{0, 10, 8, 8, 6, 1, 1, 1, 1}, {0, 16, 8, 8, 
 #define MAX_VECS 8
 #define WIDE 2
 #define PACKING_B_ROWS 32
-#define PACKING_PAGES_ROWS 32
+#define PACKING_PAGES_ROWS 3
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) \
     X(3, 1) X(3, 2) X(3, 3) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2) X(6, 1) X(6, 2) X(7, 1) X(8, 1) X(9, 1) X(10, 1)
@@ -259,13 +260,21 @@ static inline void run_strip(int by, int rows, int vecs, int chunks, const Strip
     strips[by][rows][vecs][chunks](t);
 }
 
-/* OUT strip (terms, vecs * LANES): `columns` columns of b, whose lines are b_row apart. */
-static void copy_strip(const real *b, ptrdiff_t b_row, ptrdiff_t terms, ptrdiff_t columns, int vecs, real *strip) {
-    const int partial = columns < vecs * LANES;
-    const lanes last = first_lanes(columns - (vecs - 1) * LANES);
-    for (ptrdiff_t k = 0; k < terms; k++, b += b_row, strip += vecs * LANES) {
-        for (int v = 0; v < vecs - 1; v++) store_vec(strip + v * LANES, load_vec(b + v * LANES));
-        store_vec(strip + (vecs - 1) * LANES, load_part(b + (vecs - 1) * LANES, partial, last));
+/* OUT strips (terms, vecs * LANES), one behind the other, the last as wide as it must be: `columns` columns of b, whose lines
+ * are b_row apart. */
+static void copy_strips(const real *b, ptrdiff_t b_row, ptrdiff_t terms, ptrdiff_t columns, int vecs, real *strips) {
+    const ptrdiff_t width = vecs * LANES, whole = columns / width, rest = columns - whole * width;
+    const ptrdiff_t last_vecs = (rest + LANES - 1) / LANES;
+    const lanes last = first_lanes(rest - (last_vecs - 1) * LANES);
+    for (ptrdiff_t k = 0; k < terms; k++, b += b_row) {
+        const real *from = b;
+        real *to = strips + k * width;
+        for (ptrdiff_t j = 0; j < columns; j += LINE) __builtin_prefetch(b + LINES_AHEAD * b_row + j, 0, 3);
+        for (ptrdiff_t s = 0; s < whole; s++, from += width, to += terms * width)
+            for (int v = 0; v < vecs; v++) store_vec(to + v * LANES, load_vec(from + v * LANES));
+        to += k * (last_vecs * LANES - width);
+        for (ptrdiff_t v = 0; v < last_vecs; v++)
+            store_vec(to + v * LANES, v < last_vecs - 1 ? load_vec(from + v * LANES) : load_lanes(from + v * LANES, last));
     }
 }
 
