@@ -8,6 +8,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import ctypes
 import ctypes.util
+import hashlib
+import pickle
 import platform
 import signal
 import subprocess
@@ -68,6 +70,25 @@ def run_program(program, folder=None, **environment):
     """A Python program in a process of its own: its exit status, and what it wrote."""
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
                           capture_output=True, timeout=120, cwd=folder)  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept(tmp_path_factory):
+    """The folder where once_a_run keeps results: of this run, for all of its workers."""
+    global KEPT
+    own = tmp_path_factory.getbasetemp()
+    KEPT = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kept"
+    KEPT.mkdir(exist_ok=True)
+
+
+def once_a_run(key, compute):
+    """compute(), or what another worker of pytest-xdist, or another file's test, had from it."""
+    path = KEPT / hashlib.sha256(repr(key).encode()).hexdigest()
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(pickle.dumps(compute()))
+        partial.replace(path)
+    return pickle.loads(path.read_bytes())
 
 
 def for_each(cases, check):
