@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import ctypes
 import ctypes.util
 import hashlib
+import importlib.util
 import pickle
 import platform
 import signal
@@ -64,6 +65,21 @@ def pytest_collection_modifyitems(items):
     test_jit compiles nearly all, has it compiled when others need it."""
     places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
+
+class Later:
+    """A large library, imported when something of it is first asked for, since every worker of pytest-xdist imports every
+    file of tests, and one runs this library's. Where it is not installed, the file is skipped."""
+
+    def __init__(self, name):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed", allow_module_level=True)
+        self.name = name
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("_"):  # as pytest asks of whatever is in a file
+            raise AttributeError(attribute)
+        return getattr(importlib.import_module(self.name), attribute)
 
 
 def run_program(program, folder=None, **environment):
