@@ -5,6 +5,7 @@ import os
 # Threads that have nothing to do sleep: where they spin, as libgomp's do by default, they take the processor of another worker of
 # pytest-xdist. Read when the library is loaded, so before anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's and SciPy's, which spin as well
 
 import ctypes
 import ctypes.util
