@@ -58,7 +58,10 @@ def pytest_xdist_auto_num_workers():
     return (os.cpu_count() or 1) + 1
 
 
-LONGEST = ["jit", "parity", "page_browser", "invariance", "checkpoints", "training", "processes"]
+LONGEST = [
+    "jit", "parity", "page_browser", "invariance", "sklearn_scores", "custom", "processes", "concurrency", "checkpoints",
+    "functional", "network", "training", "interop_c", "cli", "sources", "page", "sklearn_theirs", "typing",
+]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

@@ -45,6 +45,12 @@ def run(program, **environment):
 run_once = cache(run)
 
 
+def needs(library):
+    """Without importing it here."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+
+
 PROCESSES = """
     import importlib, multiprocessing, sys
 
@@ -158,8 +164,7 @@ def test_a_network_is_trained_by_one_thread_at_a_time():
 @pytest.mark.parametrize("library", ["torch", "sklearn.neural_network"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_other_libraries_in_the_process(library, when):
-    if importlib.util.find_spec(library.split(".")[0]) is None:
-        pytest.skip(f"{library} is not installed")
+    needs(library.split(".")[0])
     load = f"import {library}"
     first, second = (load, "") if when == "before" else ("", load)
     assert run(f"{first}\nwork(0)\n{second}\nprint(work(0))") == run_once("print(work(0))")
@@ -192,7 +197,7 @@ def unflushed():
 
 
 def test_after_torch_flushes_denormals():
-    pytest.importorskip("torch")
+    needs("torch")
     assert run("import torch\ntorch.set_flush_denormal(True)\n" + textwrap.dedent(FLUSHED)) == unflushed()
 
 
