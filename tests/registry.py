@@ -213,7 +213,7 @@ def _engines(tiles):
     strip = 2 * tiles.lanes
     narrow, wide = (90, strip - 1, 3), (7, 2 * 3 * strip + 1, 2 * 3 * strip + 5, 3)
     deep = (narrow[0], 4, 5, narrow[2])
-    # As many rows as a team of three is worth, and none of more: the reference takes its time.
+    # No more rows than a team of three is worth: the reference takes its time.
     few = max(30, -(-160_000 // sum(n_in * n_out for n_in, n_out in zip(wide, wide[1:]))))
     softmax = dict(sizes=(20, 300), loss="cross_entropy", output="softmax")
     strips = (min(33, 1024 // (5 * strip + 3) + 2), 5 * strip + 3, 10)  # whose updates come in more than one piece
