@@ -5,9 +5,13 @@ import os
 # Threads that have nothing to do sleep: where they spin, as libgomp's do by default, they take the processor of another worker of
 # pytest-xdist. Read when the library is loaded, so before anything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's and SciPy's, which spin as well
 
 import ctypes
 import ctypes.util
+import hashlib
+import importlib.util
+import pickle
 import platform
 import signal
 import subprocess
@@ -54,7 +58,10 @@ def pytest_xdist_auto_num_workers():
     return (os.cpu_count() or 1) + 1
 
 
-LONGEST = ["jit", "parity", "page_browser", "invariance", "checkpoints", "training", "processes"]
+LONGEST = [
+    "jit", "parity", "page_browser", "invariance", "sklearn_scores", "custom", "processes", "concurrency", "checkpoints",
+    "functional", "network", "training", "interop_c", "cli", "sources", "page", "sklearn_theirs", "typing",
+]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
@@ -64,10 +71,44 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
+class Later:
+    """A large library, imported when something of it is first asked for, since every worker of pytest-xdist imports every
+    file of tests, and one runs this library's. Where it is not installed, the file is skipped."""
+
+    def __init__(self, name):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed", allow_module_level=True)
+        self.name = name
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("_"):  # as pytest asks of whatever is in a file
+            raise AttributeError(attribute)
+        return getattr(importlib.import_module(self.name), attribute)
+
+
 def run_program(program, folder=None, **environment):
     """A Python program in a process of its own: its exit status, and what it wrote."""
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ | environment, text=True,
                           capture_output=True, timeout=120, cwd=folder)  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept(tmp_path_factory):
+    """The folder where once_a_run keeps results: of this run, for all of its workers."""
+    global KEPT
+    own = tmp_path_factory.getbasetemp()
+    KEPT = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kept"
+    KEPT.mkdir(exist_ok=True)
+
+
+def once_a_run(key, compute):
+    """compute(), or what another worker of pytest-xdist, or another file's test, had from it."""
+    path = KEPT / hashlib.sha256(repr(key).encode()).hexdigest()
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(pickle.dumps(compute()))
+        partial.replace(path)
+    return pickle.loads(path.read_bytes())
 
 
 def for_each(cases, check):

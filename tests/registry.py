@@ -213,6 +213,8 @@ def _engines(tiles):
     strip = 2 * tiles.lanes
     narrow, wide = (90, strip - 1, 3), (7, 2 * 3 * strip + 1, 2 * 3 * strip + 5, 3)
     deep = (narrow[0], 4, 5, narrow[2])
+    # No more rows than a team of three is worth: the reference takes its time.
+    few = max(30, -(-160_000 // sum(n_in * n_out for n_in, n_out in zip(wide, wide[1:]))))
     softmax = dict(sizes=(20, 300), loss="cross_entropy", output="softmax")
     strips = (min(33, 1024 // (5 * strip + 3) + 2), 5 * strip + 3, 10)  # whose updates come in more than one piece
     for method in ("forward", "evaluate"):
@@ -238,9 +240,7 @@ def _engines(tiles):
     for pixels, branch in ((False, "scaled rows"), (True, "pixels")):
         for method in ("forward", "train"):
             yield _row(f"Engine.{method}", branch, sizes=deep, rows=33, batch=16, pixels=pixels, scale=7.0)
-        yield _row(
-            "Engine.train", branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels, scale=3.0
-        )
+        yield _row("Engine.train", branch, threads=2, sizes=wide, rows=few, pixels=pixels, scale=3.0)
     yield _row("Engine.train", "scaled rows", sizes=deep, rows=23, batch=10, shuffled=True, scale=255.0)
     yield _row("Engine.train", "pixels", sizes=deep, rows=23, batch=10, pixels=True, scale=1.0)
     yield _row("Engine.activations", None, sizes=deep, rows=27, scale=3.0)
@@ -254,16 +254,16 @@ def _engines(tiles):
         yield _row(name, "pixels", sizes=deep, rows=20, pixels=True)
         yield _row(name, "labels", sizes=deep, rows=20, labels=True)
         yield _row(name, "one output", sizes=(9, 4, 1), rows=20, labels=True)
-        tall = -(-450_000 // (narrow[0] * narrow[1]))
+        tall = -(-200_000 // (narrow[0] * narrow[1]))
         for branch in ("team", "forward by rows", "backward by rows", "update by rows"):
             yield _row(name, branch, threads=2, sizes=narrow, rows=tall)
         for threads in (2, 3):
-            yield _row(name, "update by rows", threads=threads, sizes=SHARED, rows=100, labels=True)
+            yield _row(name, "update by rows", threads=threads, sizes=SHARED, rows=40, labels=True)
         for branch in ("forward by columns", "backward by columns", "update by columns"):
             yield _row(name, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300)
         yield _row(name, "team", threads=2, rows=70, labels=True, **softmax)
         yield _row(name, "gradient of a user's activation", sizes=deep, rows=33, batch=16, hidden=BENT, output=BENT)
-        yield _row(name, "gradient of a user's activation", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, hidden=BENT,
+        yield _row(name, "gradient of a user's activation", threads=2, sizes=wide, rows=few, hidden=BENT,
                    output=BENT)  # fmt: skip
     train = "Engine.train"
     yield _row(train, "rows in place", sizes=deep, rows=20, batch=10)
@@ -271,7 +271,7 @@ def _engines(tiles):
     yield _row(train, "shuffled pixels", sizes=deep, rows=23, batch=10, shuffled=True, pixels=True)
     yield _row(train, "short last batch", sizes=deep, rows=33, batch=16, labels=True)
     for pixels in (False, True):
-        yield _row(train, "team", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=10, shuffled=True, labels=True,
+        yield _row(train, "team", threads=2, sizes=(784, 16, 16, 10), rows=24, batch=10, shuffled=True, labels=True,
                    pixels=pixels)  # fmt: skip
     yield _row(train, "first chunk", sizes=deep, rows=256, labels=True)
     yield _row(train, "totals carried", sizes=deep, rows=300, batch=257, labels=True)
@@ -287,7 +287,7 @@ def _engines(tiles):
         weighted = dict(weighted=True, mean_over_rows=mean_over_rows)
         yield _row(train, "weighted rows", sizes=deep, rows=23, batch=10, shuffled=True, labels=True, **weighted)
         yield _row(train, "weighted rows", sizes=deep, rows=560, batch=520, **weighted)
-        yield _row(train, "weighted rows", threads=2, sizes=(784, 16, 16, 10), rows=47, batch=20, shuffled=True, **weighted)
+        yield _row(train, "weighted rows", threads=2, sizes=(784, 16, 16, 10), rows=34, batch=20, shuffled=True, **weighted)
         yield _row("Engine.gradients", "weighted rows", sizes=deep, rows=300, **weighted)
         yield _row("Engine.gradients", "weighted rows", sizes=deep, rows=300, carry=256, **weighted)
     for loss, output, sizes in (("cross_entropy", "softmax", deep), ("binary_cross_entropy", "sigmoid", deep),
@@ -302,8 +302,8 @@ def _engines(tiles):
         branch = None if rule == "sgd" else "update of strips"
         yield _row(train, branch, sizes=deep, rows=23, batch=10, rule=rule)
         yield _row(train, branch, sizes=strips, rows=270, batch=257, rule=rule, labels=True)
-        yield _row(train, branch, threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule)
-        yield _row(train, branch, threads=3, sizes=SHARED, rows=100, rule=rule, labels=True)
+        yield _row(train, branch, threads=2, sizes=wide, rows=few, rule=rule)
+        yield _row(train, branch, threads=3, sizes=SHARED, rows=40, rule=rule, labels=True)
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule)
         yield _row("Engine.apply", f"update by {rule}", sizes=(33, 20, 10), rows=5, rule=rule, lines=tuple(LINES), clip=True)
         for biases in (False, True):
@@ -313,21 +313,21 @@ def _engines(tiles):
     for biases in (False, True):
         yield _row(train, "penalties", sizes=(90, 61, 3), rows=23, batch=10, rule="adam", lines=("l2", "l1"), biases=biases,
                    penalties=True)  # fmt: skip
-        yield _row(train, "penalties", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, lines=("l2",),
+        yield _row(train, "penalties", threads=2, sizes=wide, rows=few, lines=("l2",),
                    biases=biases, penalties=True, clip=True)  # fmt: skip
     for rule in ("sgd", "adam"):
         yield _row(train, "clipped by norm", sizes=(90, 61, 3), rows=23, batch=10, rule=rule, clip=True)
         yield _row(train, "clipped by norm", sizes=deep, rows=300, batch=290, rule=rule, clip=True, labels=True)
-        yield _row(train, "clipped by norm", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, rule=rule, clip=True,
+        yield _row(train, "clipped by norm", threads=2, sizes=wide, rows=few, rule=rule, clip=True,
                    lines=tuple(LINES))  # fmt: skip
     for hidden in (*HIDDEN, BENT):
         yield _row(train, "units dropped", sizes=deep, rows=23, batch=10, hidden=hidden, dropout=(0, 20_000, 65_535))
     for pixels in (False, True):
         yield _row(train, "inputs dropped", sizes=deep, rows=23, batch=10, pixels=pixels, shuffled=True,
                    dropout=(9_000, 0, 1))  # fmt: skip
-        yield _row(train, "inputs dropped", threads=2, sizes=wide, rows=30 if tiles.lanes > 4 else 300, pixels=pixels,
+        yield _row(train, "inputs dropped", threads=2, sizes=wide, rows=few, pixels=pixels,
                    dropout=(9_000, 30_000, 30_000))  # fmt: skip
-    yield _row(train, "units dropped", threads=3, sizes=(120, 100, 40, 3), rows=123, batch=61, dropout=(0, 30_000, 20_000))
+    yield _row(train, "units dropped", threads=3, sizes=(120, 100, 40, 3), rows=43, batch=21, dropout=(0, 30_000, 20_000))
     for rows in (300, 513, 700):
         yield _row("Engine.gradients", None, sizes=deep, rows=rows, carry=256)
     yield _row("Engine.gradients", None, threads=2, sizes=wide, rows=530, carry=512, labels=True)

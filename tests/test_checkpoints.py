@@ -20,9 +20,10 @@ from fastmlp.training import checkpoints, loop, stored
 X = np.random.RandomState(0).standard_normal((103, 6)).astype(np.float32)
 Y = np.random.RandomState(1).randint(0, 4, 103)
 BACKENDS = ["reference", *["compiled"] * bool(kernels()), *["numba"] * numba_is_installed()]
+FAST = BACKENDS[:2][-1]  # to start and to run
 
 
-def network(backend="reference", **options):
+def network(backend=FAST, **options):
     return MLP([6, 5, 4], "relu", loss="cross_entropy", seed=1, backend=backend, **options)
 
 
@@ -362,7 +363,6 @@ PROGRAM = """
 
 
 N_CHECKPOINTS = 150  # of three epochs
-FAST = BACKENDS[:2][-1]  # to start and to run
 
 
 def program(folder, before=""):

@@ -124,9 +124,7 @@ def test_every_option_of_train_reaches_the_network(run):
     status, out, _ = run(
         "train", *options.split(), "--backend", "reference", "--layers", "784-3-10", "--learning-rate", "0.25", "--json"
     )
-    net = fastmlp.MLP(
-        [784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, backend="reference", input_scale=255
-    )
+    net = fastmlp.MLP([784, 3, 10], "relu", loss="cross_entropy", dtype="float64", seed=9, input_scale=255)  # the same bits
     net.fit(*fastmlp.datasets.digits(60, commands.TRAINING_SEED), 1, 7, 0.25, verbose=0)
     document = json.loads(out)
     assert status == 0 and document["hash"] == net.hash()

@@ -5,19 +5,20 @@ import importlib
 import importlib.util
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import for_each
 
 import fastmlp
-from fastmlp import datasets, functional, math, page, schedules
 
 ROOT = Path(fastmlp.__file__).parent
 EXTRAS = {"fastmlp.plots": "matplotlib", "fastmlp.sklearn": "sklearn"}
 WITH_EXAMPLES = sorted(path for path in ROOT.rglob("*.py") if ">>> " in path.read_text())
-PUBLIC = [fastmlp, functional, math, datasets, schedules, page]
-PUBLIC += [importlib.import_module(module) for module, extra in EXTRAS.items() if importlib.util.find_spec(extra)]
+PUBLIC = ["fastmlp", *(f"fastmlp.{name}" for name in ("functional", "math", "datasets", "schedules", "page"))]
+PUBLIC += [module for module, extra in EXTRAS.items() if importlib.util.find_spec(extra)]
 
 
 def names_of(module):
@@ -36,65 +37,72 @@ def public_members(cls):
     }  # fmt: skip
 
 
-def documented():
-    """(name, object, class around it or None) of every public module, class, function, method and property."""
-    for module in PUBLIC:
-        yield module.__name__, module, None
-        for name in names_of(module):
-            value = getattr(module, name)
-            if inspect.isfunction(value) or inspect.isclass(value):
-                yield f"{module.__name__}.{name}", value, None
-            if inspect.isclass(value):
-                for member in public_members(value):
-                    yield f"{module.__name__}.{name}.{member}", inspect.getattr_static(value, member), value
+@cache
+def documented(public):
+    """{name: (object, class around it or None)} of a public module, its classes and functions, their methods and properties."""
+    module = importlib.import_module(public)
+    found = {public: (module, None)}
+    for name in names_of(module):
+        value = getattr(module, name)
+        if inspect.isfunction(value) or inspect.isclass(value):
+            found[f"{public}.{name}"] = value, None
+        if inspect.isclass(value):
+            for member in public_members(value):
+                found[f"{public}.{name}.{member}"] = inspect.getattr_static(value, member), value
+    return found
 
 
-DOCUMENTED = {name: (value, around) for name, value, around in documented()}
-TAKE_ARGUMENTS = [name for name, (value, _) in DOCUMENTED.items() if callable(value) or isinstance(value, classmethod)]
+def takes_arguments(value):
+    return callable(value) or isinstance(value, classmethod)
 
 
-def said_of(name):
+def said_of(name, value, around):
     """The docstring of a public name, or of what it overrides."""
-    value, around = DOCUMENTED[name]
     if around is None or isinstance(value, property):
         return inspect.getdoc(value) or ""
     return inspect.getdoc(getattr(around, name.rpartition(".")[2])) or ""
 
 
-def arguments_said(name):
+def arguments_said(name, value, around):
     """What is said of the arguments: in the docstring, in the module's and, of a class, in those of __init__ and its bases."""
-    value, _ = DOCUMENTED[name]
-    said = [said_of(name), inspect.getmodule(getattr(value, "__func__", value)).__doc__ or ""]
+    said = [said_of(name, value, around), inspect.getmodule(getattr(value, "__func__", value)).__doc__ or ""]
     if inspect.isclass(value):
         said += [base.__doc__ or "" for base in value.__mro__] + [value.__init__.__doc__ or ""]
     return " ".join(said)
 
 
 def test_public_names_are_found():
+    found = {name: value for module in PUBLIC for name, (value, _) in documented(module).items()}
     assert {"fastmlp.MLP.fit", "fastmlp.MLP.load", "fastmlp.MLP.weights", "fastmlp.SGD.numbers", "fastmlp.Callback.on_epoch_end",
             "fastmlp.functional.update", "fastmlp.schedules.Cosine.rates", "fastmlp.datasets.digits", "fastmlp.math.tanh",
-            "fastmlp.page.start"} <= set(DOCUMENTED)  # fmt: skip
-    assert "fastmlp.MLP.load" in TAKE_ARGUMENTS and "fastmlp.MLP.weights" not in TAKE_ARGUMENTS
+            "fastmlp.page.start"} <= set(found)  # fmt: skip
+    assert takes_arguments(found["fastmlp.MLP.load"]) and not takes_arguments(found["fastmlp.MLP.weights"])
 
 
-@pytest.mark.parametrize("name", DOCUMENTED)
-def test_a_public_name_has_a_docstring(name):
-    said = said_of(name)
-    assert len(said.split()) >= 3 and not said.startswith(f"{name.rpartition('.')[2]}(")  # the one that dataclasses make
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_have_docstrings(module):
+    def check(name):
+        said = said_of(name, *documented(module)[name])
+        assert len(said.split()) >= 3 and not said.startswith(f"{name.rpartition('.')[2]}(")  # the one that dataclasses make
+
+    for_each(documented(module), check)
 
 
-@pytest.mark.parametrize("name", TAKE_ARGUMENTS)
-def test_a_docstring_names_every_argument(name):
-    value, _ = DOCUMENTED[name]
-    parameters = inspect.signature(getattr(value, "__func__", value)).parameters.values()
-    takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    said = arguments_said(name)
-    assert not [p for p in takes if p not in ("self", "cls") and not re.search(rf"\b{p}\b", said)]
+@pytest.mark.parametrize("module", PUBLIC)
+def test_docstrings_name_every_argument(module):
+    def check(name):
+        value, around = documented(module)[name]
+        parameters = inspect.signature(getattr(value, "__func__", value)).parameters.values()
+        takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        said = arguments_said(name, value, around)
+        assert not [p for p in takes if p not in ("self", "cls") and not re.search(rf"\b{p}\b", said)]
+
+    for_each([name for name, (value, _) in documented(module).items() if takes_arguments(value)], check)
 
 
 def test_tables_are_described():
     """Values have no docstring of their own: that of their module says what they are."""
-    for module in PUBLIC:
+    for module in map(importlib.import_module, PUBLIC):
         for name in names_of(module):
             value = getattr(module, name)
             if not (inspect.isfunction(value) or inspect.isclass(value) or inspect.ismodule(value)):

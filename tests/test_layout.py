@@ -5,6 +5,7 @@ An import runs the packages around a module, too, so that the importer depends o
 
 import ast
 import re
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -16,14 +17,16 @@ BACKENDS = ("reference", "kernels", "jit")
 CYTHON_IMPORT = re.compile(r"^ *((?:from \S+ )?c?import +(?:\([^)]*\)|[^#\n]*))", re.MULTILINE)
 
 
-def import_graph(folder):
+@cache
+def import_graph(folder=Path(fastmlp.__file__).parent):
     """{module: the modules that it imports} of a package's folder, where Cython files count as their package."""
     graph, files = {}, [path for path in folder.rglob("*") if path.suffix in (".py", ".pyx", ".pxi")]
     names = {path: name_of(path, folder.parent) for path in files}
+    modules = set(names.values())
     for path, name in names.items():
         package = ".".join(path.parent.relative_to(folder.parent).parts)
         for target in targets(path, package):
-            module = module_of(target, names.values())
+            module = module_of(target, modules)
             run_before = {outer for outer in packages_around(module) if not f"{name}.".startswith(f"{outer}.")}
             graph.setdefault(name, set()).update(run_before, {module} - {""})
     return graph
@@ -78,18 +81,15 @@ def reached_from(graph, package):
     return reached
 
 
-GRAPH = import_graph(Path(fastmlp.__file__).parent)
-
-
 def test_no_module_imports_what_imports_it():
-    assert circle_in(GRAPH) is None
+    assert circle_in(import_graph()) is None
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backend_knows_no_other_save_the_reference(backend):
     """Nor users' own functions, which come to it as addresses or as functions."""
     unknown = {"kernels", "jit", "custom"} - {backend}
-    assert not [module for module in reached_from(GRAPH, f"fastmlp.{backend}") if unknown & set(module.split("."))]
+    assert not [module for module in reached_from(import_graph(), f"fastmlp.{backend}") if unknown & set(module.split("."))]
 
 
 # What finds the arrows must see them.

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from conftest import Later
 
 import fastmlp
 from fastmlp.cli.main import main
 
-pytest.importorskip("matplotlib")
-plots = fastmlp.plots
+Later("matplotlib")
+plots = Later("fastmlp.plots")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from functools import cache
 
 import pytest
 from conftest import run_program
@@ -39,6 +40,15 @@ def run(program, **environment):
     done = run_program(COMMON + textwrap.dedent(program), PYTHONWARNINGS="ignore", **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+run_once = cache(run)
+
+
+def needs(library):
+    """Without importing it here."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
 
 
 PROCESSES = """
@@ -76,13 +86,13 @@ def test_many_python_threads_train_and_read_without_growth():
         import os, threading
         from pathlib import Path
 
-        shared = MLP([200, 300, 10], seed=1, n_threads=2)
-        expected, hashes = shared.forward(x), [work(seed) for seed in range(8)]
+        shared, few = MLP([200, 300, 10], seed=1, n_threads=2), x[:100]  # worth a team still
+        expected, hashes = shared.forward(few), [work(seed) for seed in range(8)]
         ended, begin, same = threading.Barrier(9), threading.Barrier(9), []
 
         def calls(seed):
             for reads in (50, 500):
-                same.append(all((shared.forward(x) == expected).all() for _ in range(reads)) and work(seed) == hashes[seed])
+                same.append(all((shared.forward(few) == expected).all() for _ in range(reads)) and work(seed) == hashes[seed])
                 ended.wait()
                 begin.wait()
 
@@ -127,31 +137,37 @@ def test_threadpoolctl_limits_the_team():
 def test_a_network_is_trained_by_one_thread_at_a_time():
     run("""
         import threading
+        from fastmlp import Callback
 
-        net = MLP([200, 300, 10], seed=1, n_threads=1, task="classes")
-        other = threading.Thread(target=lambda: net.fit(x, y, epochs=60, batch_size=1, verbose=0))
+        class UntilRefused(Callback):
+            def on_epoch_end(self, epoch, logs):
+                self.net.stop_training = len(refused) == 100
+
+        net, refused = MLP([200, 300, 10], seed=1, n_threads=1, task="classes"), []
+        options = dict(epochs=10**6, batch_size=1, verbose=0, callbacks=[UntilRefused()])
+        other = threading.Thread(target=lambda: net.fit(x, y, **options), daemon=True)
         other.start()
         while hasattr(net._turn, "free") and other.is_alive():
             pass
-        refused = 0
-        while other.is_alive():
+        while len(refused) < 100:
             try:
                 net.train_step(x, y, 0.1)
             except RuntimeError as error:
-                assert "trained by another thread" in str(error)
-                refused += 1
-        assert refused
+                refused.append(str(error))
+            else:
+                raise AssertionError
+        assert all("trained by another thread" in words for words in refused)
+        other.join()
     """)
 
 
 @pytest.mark.parametrize("library", ["torch", "sklearn.neural_network"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_other_libraries_in_the_process(library, when):
-    if importlib.util.find_spec(library.split(".")[0]) is None:
-        pytest.skip(f"{library} is not installed")
+    needs(library.split(".")[0])
     load = f"import {library}"
     first, second = (load, "") if when == "before" else ("", load)
-    assert run(f"{first}\nwork(0)\n{second}\nprint(work(0))") == run("print(work(0))")
+    assert run(f"{first}\nwork(0)\n{second}\nprint(work(0))") == run_once("print(work(0))")
 
 
 FLUSHED = """
@@ -177,11 +193,11 @@ X86 = platform.machine() in ("x86_64", "AMD64")
 
 def unflushed():
     lines = [line for line in textwrap.dedent(FLUSHED).splitlines() if "assert (tiny" not in line]
-    return run("\n".join(lines[: lines.index(FIRST_REFUSED)]))
+    return run_once("\n".join(lines[: lines.index(FIRST_REFUSED)]))
 
 
 def test_after_torch_flushes_denormals():
-    pytest.importorskip("torch")
+    needs("torch")
     assert run("import torch\ntorch.set_flush_denormal(True)\n" + textwrap.dedent(FLUSHED)) == unflushed()
 
 
