@@ -179,6 +179,87 @@ def test_callbacks_go_on_from_their_state(tmp_path, one_batch_a_slice):
         fit(network(), path, epochs=9, callbacks=[Callback()], resume=True)
 
 
+STATES = {
+    "two axes": np.arange(6.0).reshape(2, 3),
+    "no axes": np.array(2.5),
+    "empty": np.zeros((0, 3), "f2"),
+    "bools": np.array([True, False]),
+    "words": np.array([["a", "bcd"]]),
+    "big-endian": np.arange(3, dtype=">i2"),
+    "in columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    "complex": np.array([1 + 2j]),
+    "scalar": np.float32(0.1),
+    "truth": np.bool_(True),
+    "list": [1, [2.5, None], {"a": "b"}],
+}
+
+
+class Stateful(Callback):
+    def __init__(self, state=None):
+        self.state = state
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.state = state
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_states_of_callbacks_come_back_as_they_were(tmp_path, ending):
+    path, read, nothing = tmp_path / f"c.{ending}", Stateful(), Stateful()
+    fit(network(), path, epochs=1, callbacks=[Stateful(STATES), nothing])
+    fit(network(), path, epochs=2, callbacks=[read, nothing], resume=True)
+    assert read.state.keys() == STATES.keys() and nothing.state == {}
+    for key, value in STATES.items():
+        if isinstance(value, np.ndarray):
+            assert (read.state[key].shape, read.state[key].tolist()) == (value.shape, value.tolist())
+            assert read.state[key].dtype == value.dtype.newbyteorder("=") and read.state[key].flags.writeable
+        else:
+            assert read.state[key] == value and not isinstance(read.state[key], np.generic)
+
+
+def test_an_older_checkpoint_has_arrays_of_callbacks_as_they_are(tmp_path):
+    path, net, read = tmp_path / "c.npz", network(), Stateful()
+    fit(net, path, epochs=1, callbacks=[Stateful({"a": np.arange(2.0)})])
+    more = checkpoints.persistence.load(path).more
+    del more["run"]["forms"]
+    checkpoints.persistence.save(path, net._saved(more, {"callback 0 a": np.arange(2.0)}))
+    fit(network(), path, epochs=2, callbacks=[read], resume=True)
+    assert read.state["a"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "state, words",
+    [
+        ({"seen": {1, 2}}, "the callback Stateful cannot be written to a checkpoint: 'seen' is {1, 2}"),
+        ({"seen": np.array([None])}, "'seen' is an array of shape"),
+        ({"seen": np.ma.masked_array([1], [True])}, "'seen' is an array of shape"),
+        ({"seen": (1, 2)}, "'seen' is .1, 2."),
+        ({"seen": {1: 2}}, "'seen' is {1: 2}"),
+        ({"seen": np.complex64(1)}, "'seen' is"),
+        ({3: 4}, "get_state of the callback Stateful must return a dict with strings as keys, not {3: 4}"),
+        ([3], "get_state of the callback Stateful must return a dict"),
+    ],
+)
+def test_a_state_that_no_file_can_hold_is_refused_before_training(tmp_path, state, words):
+    net = network()
+    with pytest.raises(TypeError, match=words):
+        fit(net, tmp_path / "c.npz", callbacks=[Stateful(state)])
+    assert net.state.step == 0 and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", [["|O8", [1]], ["<f8", [-1]], ["<f8", [3]], ["<f8"], ["<f8,<f8", [1]], [8, [1]]])
+def test_damaged_forms_of_arrays_are_refused(tmp_path, form):
+    path, net = tmp_path / "c.npz", network()
+    fit(net, path, epochs=1, callbacks=[Stateful({"a": np.zeros(2)})])
+    saved = checkpoints.persistence.load(path)
+    saved.more["run"]["forms"] = [{"a": form}]
+    checkpoints.persistence.save(path, net._saved(saved.more, saved.arrays))
+    with pytest.raises(ValueError, match="is a damaged checkpoint"):
+        fit(network(), path, epochs=2, callbacks=[Stateful()], resume=True)
+
+
 @pytest.mark.parametrize("slices", range(10, 120, 13))
 def test_early_stopping_and_plateaus_go_on(tmp_path, one_batch_a_slice, slices):
     options = {"epochs": 30, "learning_rate": schedules.ReduceOnPlateau(1.0, monitor="loss", patience=1)}

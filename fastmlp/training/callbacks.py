@@ -78,7 +78,9 @@ class Callback:
         """So many more rows have been trained on: after each slice of batches, some twenty times a second."""
 
     def get_state(self) -> dict[str, Any]:
-        """What this callback needs to go on in another process: numbers, strings, None and arrays by name."""
+        """What this callback needs to go on in another process, where fit writes checkpoints: numbers, strings, None, lists and
+        dicts of these, and arrays of numbers or strings, by name. It is asked for after on_train_begin, and then at any time.
+        """
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:

@@ -39,6 +39,10 @@ class Run(NamedTuple):
     stopped: bool = False
 
 
+Form = tuple[str, list[int]]  # an array's dtype and shape, which its bytes in a file do not tell
+KINDS = "biufcSU"  # of the dtypes of arrays in the states of callbacks: their bytes are all that they are
+DTYPE = re.compile(rf"[<|][{KINDS}]\d{{1,9}}")
+
 OF_DATA = "rows", "batch_size", "shuffle"
 
 
@@ -65,6 +69,7 @@ class Checkpoints(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         for callback, state in zip(self.callbacks, self.states):
             callback.set_state(state)
+        self._states()  # one that no file can hold is better refused now than at the first write
         self.began, self.written, self.last, self.step = time.perf_counter(), 0.0, 0.0, self.net.state.step
 
     def on_rows_end(self, rows: int) -> None:
@@ -100,21 +105,59 @@ class Checkpoints(Callback):
     def write(self) -> None:
         """Write the network as it is. Raises OSError where that fails; then the file is the one before."""
         began = time.perf_counter()
-        values: list[dict[str, Any]] = []
-        arrays: dict[str, np.ndarray] = {}
-        for i, callback in enumerate(self.callbacks):
-            state = callback.get_state()
-            own = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-            arrays |= {f"callback {i} {name}": array for name, array in own.items()}
-            values.append({name: value for name, value in state.items() if name not in own})
+        values, forms, arrays = self._states()
+        run = {**self.run._asdict(), "callbacks": values, "forms": forms}
         try:
-            persistence.save(self.path, self.net._saved({"run": {**self.run._asdict(), "callbacks": values}}, arrays))
+            persistence.save(self.path, self.net._saved({"run": run}, arrays))
         except OSError as error:
             kept = ", which holds the last one still" if os.path.exists(self.path) else ""
             what = f"a checkpoint could not be written to this file{kept}: {error.strerror or error}"
             raise type(error)(error.errno, what, os.fspath(self.path)) from error
         self.last, self.step = time.perf_counter() - began, self.net.state.step
         self.written += self.last
+
+    def _states(self) -> tuple[list[dict[str, Any]], list[dict[str, Form]], dict[str, np.ndarray]]:
+        """Of the states of the callbacks the plain values and the forms of the arrays, for the header, and the arrays' bytes."""
+        values: list[dict[str, Any]] = []
+        forms: list[dict[str, Form]] = []
+        contents: dict[str, np.ndarray] = {}
+        for i, callback in enumerate(self.callbacks):
+            plain, arrays = _parted(callback)
+            values.append(plain)
+            forms.append({key: (array.dtype.str, list(array.shape)) for key, array in arrays.items()})
+            contents |= {f"callback {i} {key}": array.reshape(-1).view(np.uint8) for key, array in arrays.items()}
+        return values, forms, contents
+
+
+def _parted(callback: Callback) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A callback's state, parted into plain values and arrays, which are little-endian; TypeError for what is neither."""
+    state, name = callback.get_state(), type(callback).__name__
+    if state is None:
+        return {}, {}
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise TypeError(f"get_state of the callback {name} must return a dict with strings as keys, not {describe(state)}")
+    plain: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for key, value in state.items():
+        if isinstance(value, np.ndarray) and value.dtype.kind in KINDS and not isinstance(value, np.ma.MaskedArray):
+            arrays[key] = np.asarray(value, value.dtype.newbyteorder("<"), order="C")
+            continue
+        plain[key] = value.item() if isinstance(value, np.generic) else value
+        if not _is_plain(plain[key]):
+            raise TypeError(
+                f"the state of the callback {name} cannot be written to a checkpoint: {key!r} is {describe(value)}, and get_state "
+                "may give numbers, strings, None, lists and dicts of these, and arrays of numbers or strings"
+            )
+    return plain, arrays
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON gives the value back as it is."""
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def check(path: Any, every: Any, resume: Any) -> None:
@@ -164,11 +207,21 @@ def _run(data: Mapping[str, Any]) -> Run:
 
 
 def _states(data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """The states of the callbacks: values of the header, and arrays named as Checkpoints.write does."""
+    """The states of the callbacks: values of the header, and arrays named as Checkpoints writes them."""
     if not isinstance(data["callbacks"], list) or not all(isinstance(values, dict) for values in data["callbacks"]):
         raise ValueError(f"callbacks is {describe(data['callbacks'])}")
     states = [dict(values) for values in data["callbacks"]]
+    forms = data.get("forms")  # an older file has arrays of one dimension as they are
     for name, array in arrays.items():
         if of_callback := re.fullmatch(r"callback (\d{1,9}) (.*)", name, re.DOTALL):
-            states[int(of_callback[1])][of_callback[2]] = array
+            i, key = int(of_callback[1]), of_callback[2]
+            states[i][key] = array if forms is None else _formed(array, *forms[i][key])
     return states
+
+
+def _formed(contents: np.ndarray, dtype: str, shape: list[int]) -> np.ndarray:
+    """The array of this Form with these bytes."""
+    if not DTYPE.fullmatch(dtype) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"an array has the dtype {dtype!r} and the shape {shape!r}")
+    array: np.ndarray = contents.view(dtype).reshape(shape)
+    return array.astype(array.dtype.newbyteorder("="))
