@@ -119,9 +119,11 @@ class MLP(Exchange):
                  seed: int | None = None, backend: BackendName | None = None, n_threads: int | None = None,
                  input_scale: float = 1.0, task: Task | None = None, init: Init = DEFAULT) -> None:  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
+        is_drawn = seed is None
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
         chosen = initializers_of(init, architecture.layer_sizes)
         self._assemble(architecture, seed, backend, n_threads)
+        self._seed_is_drawn = is_drawn
         self._initialize(chosen, seed)
 
     @_in_default_environment
@@ -141,6 +143,7 @@ class MLP(Exchange):
             threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
         self._architecture, self._seed, self._init = architecture, seed, init
+        self._seed_is_drawn = False  # whether nobody asked for it
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
@@ -227,6 +230,7 @@ class MLP(Exchange):
         if init is None and self._init is None:
             raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
         chosen = self._init or () if init is None else initializers_of(init, self.layer_sizes)
+        is_drawn = seed is None and self._seed_is_drawn
         seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
         turn = self._turn
         try:
@@ -240,7 +244,7 @@ class MLP(Exchange):
             except BaseException:
                 self._parameters[...] = before
                 raise
-            self._seed, self.state, self._breakdown_told = seed, state, False
+            self._seed, self._seed_is_drawn, self.state, self._breakdown_told = seed, is_drawn, state, False
         finally:
             turn.free = True
 
@@ -483,10 +487,12 @@ class MLP(Exchange):
             one. MLP.load reads it as a network.
         checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
             often as takes 2% of the time, first after a second.
-        resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
-            and the data must be those of the fit that wrote it (of iterables the batches before are read over), but for epochs,
-            which may be more. The History is that of the
-            whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
+        resume: True goes on from the checkpoint if there is one, with its optimizer's state and history, and with its seed, which
+            is the network's unless that was drawn; all other arguments and the data must be those of the fit that wrote it (of
+            iterables the batches before are read over), but for epochs, which may be more, and for what is measured and shown.
+            ValueError names what is another; data are compared as far as the recipe holds their checksum, functions by their
+            names, and callbacks by their classes. The History is that of the whole run. Where training breaks down in the epoch
+            that it went on in, the network is that of the checkpoint.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
@@ -510,7 +516,7 @@ class MLP(Exchange):
         try:
             state = self.state
             with self._undone_by_errors():
-                begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed)
+                begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed, self._seed_is_drawn)
                 self._seed = begun.seed
                 if begun.is_over:
                     return state.history.since(begun.run.first_recorded)
@@ -627,12 +633,13 @@ class MLP(Exchange):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "state": self.state, "init": self._init,
+            "parameters": self._parameters, "state": self.state, "init": self._init, "seed_is_drawn": self._seed_is_drawn,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
+        self._seed_is_drawn = state.get("seed_is_drawn", False)
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))

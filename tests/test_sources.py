@@ -315,7 +315,8 @@ def test_a_killed_training_goes_on(mapped, tmp_path, monkeypatch, small_blocks, 
     monkeypatch.setattr(loop, "SLICE_SECONDS", 0)  # one batch a slice
 
     class Kill(Callback):
-        left = slices
+        def __init__(self, left=0):
+            self.left = left
 
         def on_rows_end(self, rows):
             self.left -= 1
@@ -332,8 +333,8 @@ def test_a_killed_training_goes_on(mapped, tmp_path, monkeypatch, small_blocks, 
     expected = fit(whole)
     options = {"checkpoint": tmp_path / "c.npz", "checkpoint_every": 2}
     with pytest.raises(ZeroDivisionError):
-        fit(killed, callbacks=[Kill()], **options)
-    history = fit(again, callbacks=[Callback()], resume=True, **options)
+        fit(killed, callbacks=[Kill(slices)], **options)
+    history = fit(again, callbacks=[Kill()], resume=True, **options)
     assert again.hash() == whole.hash() and history.loss == expected.loss and history.accuracy == expected.accuracy
 
 

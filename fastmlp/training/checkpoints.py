@@ -17,6 +17,7 @@ from ..architecture import Architecture
 from ..containers import describe
 from ..optimizers import Optimizer
 from ..validation import choice, integer
+from . import records
 from .callbacks import Callback, Logs
 
 SHARE = 0.02  # of the time, which writing takes at most where checkpoint_every is None
@@ -47,11 +48,21 @@ OF_DATA = "rows", "batch_size", "shuffle"
 
 
 class Found(NamedTuple):
-    """What a checkpoint holds: the network, its run, and the states of the callbacks."""
+    """What a checkpoint holds: the network, its run, and the states and class names of the callbacks.
+
+    classes: None in an older file.
+    """
 
     saved: persistence.Saved
     run: Run
     states: list[dict[str, Any]]
+    classes: list[str] | None
+
+    @property
+    def record(self) -> records.Fit | None:
+        """What is recorded of the fit that wrote it; None where nothing is, or more fits than are recorded went before."""
+        fits = self.saved.state.fits
+        return fits[-1] if 0 < len(fits) < records.MOST else None
 
 
 class Checkpoints(Callback):
@@ -106,7 +117,7 @@ class Checkpoints(Callback):
         """Write the network as it is. Raises OSError where that fails; then the file is the one before."""
         began = time.perf_counter()
         values, forms, arrays = self._states()
-        run = {**self.run._asdict(), "callbacks": values, "forms": forms}
+        run = {**self.run._asdict(), "callbacks": values, "forms": forms, "classes": _classes(self.callbacks)}
         try:
             persistence.save(self.path, self.net._saved({"run": run}, arrays))
         except OSError as error:
@@ -173,8 +184,8 @@ def check(path: Any, every: Any, resume: Any) -> None:
     persistence.remove_leftovers(path)
 
 
-def found(path: Any, architecture: Architecture, run: Run, n_callbacks: int) -> Found | None:
-    """The checkpoint at path, of this architecture and of a run on such data with so many callbacks; None without a file."""
+def found(path: Any, architecture: Architecture) -> Found | None:
+    """The checkpoint at path, of a network with this architecture's activations; None without a file."""
     if not os.path.exists(path):
         return None
     own = {activation for activation in architecture.activations if not isinstance(activation, str)}
@@ -183,18 +194,35 @@ def found(path: Any, architecture: Architecture, run: Run, n_callbacks: int) -> 
     if not isinstance(data, Mapping):
         raise ValueError(f"{os.fspath(path)!r} is a network that save wrote, and no checkpoint of fit: use MLP.load, and fit")
     try:
-        its_run, states = _run(data), _states(data, saved.arrays)
+        return Found(saved, _run(data), _states(data, saved.arrays), data.get("classes"))
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ValueError(f"{os.fspath(path)!r} is a damaged checkpoint: {error}") from error
-    pairs = [(name, getattr(architecture, name), getattr(saved.architecture, name)) for name in architecture._fields]
-    pairs += [(name, getattr(run, name), getattr(its_run, name)) for name in OF_DATA]
-    pairs += [("so many callbacks:", n_callbacks, len(states))]
-    for name, asked, its in pairs:
-        if asked != its:
-            raise ValueError(
-                f"{os.fspath(path)!r} is a checkpoint with {name} {describe(its)}, which is {describe(asked)} here"
-            )
-    return Found(saved, its_run, states)
+
+
+def check_same(path: Any, found: Found, architecture: Architecture, seed: int | None, run: Run, callbacks: list[Callback],
+               record: records.Fit) -> None:  # fmt: skip
+    """Raise ValueError that names all in which a fit is not the one that wrote what was found at path.
+
+    seed: None where the network has one that nobody asked for. record: of the fit.
+    """
+    its = found.saved.architecture
+    pairs: list[tuple[str, Any, Any]] = [(name, getattr(its, name), getattr(architecture, name)) for name in its._fields]
+    pairs += [("seed", found.saved.seed, found.saved.seed if seed is None else seed)]
+    pairs += [(name, getattr(found.run, name), getattr(run, name)) for name in OF_DATA]
+    if len(callbacks) != len(found.states):
+        pairs += [("so many callbacks:", len(found.states), len(callbacks))]
+    elif found.classes is not None:
+        pairs += [("callbacks", found.classes, _classes(callbacks))]
+    differing = [(name, describe(its), describe(asked)) for name, its, asked in pairs if its != asked]
+    if found.record:
+        differing += records.differing(found.record, record)
+    if differing:
+        words = ", and ".join(f"{name} {its}, which is {asked} here" for name, its, asked in differing)
+        raise ValueError(f"{os.fspath(path)!r} is a checkpoint with {words}")
+
+
+def _classes(callbacks: list[Callback]) -> list[str]:
+    return [type(callback).__name__ for callback in callbacks]
 
 
 def _run(data: Mapping[str, Any]) -> Run:

@@ -129,10 +129,11 @@ def _data(asked: Arguments, batch_size: int, shuffle: bool, adapter: DataAdapter
 
 
 class Begun(NamedTuple):
-    """Where a fit stands before its first step; found: the checkpoint that it resumes."""
+    """Where a fit stands before its first step; found: the checkpoint that it resumes; record: of this fit, if it gets one."""
 
     run: Run
     found: Found | None
+    record: records.Fit | None
     epochs: range  # their numbers, from 0 or initial_epoch
     seed: int
 
@@ -142,13 +143,24 @@ class Begun(NamedTuple):
         return self.run.stopped or self.run.done and not self.epochs
 
 
-def begin(asked: Arguments, checked: Checked, architecture: Architecture, parameters: Floats, state: TrainingState,
-          seed: int) -> Begun:  # fmt: skip
-    """Bring parameters and state to where this fit begins, or goes on from its checkpoint."""
+def begin(asked: Arguments, checked: Checked, architecture: Architecture, parameters: Floats, state: TrainingState, seed: int,
+          seed_is_drawn: bool) -> Begun:  # fmt: skip
+    """Bring parameters and state to where this fit begins, or goes on from its checkpoint.
+
+    seed_is_drawn: whether nobody asked for the seed, so that the checkpoint's takes its place.
+    """
     source = checked.source
     run = Run(state.epoch, state.history.epochs, source.rows, source.batch_size, checked.shuffle)
-    found = checkpoints.found(asked.checkpoint, architecture, run, len(checked.callbacks)) if asked.resume else None
+    found = checkpoints.found(asked.checkpoint, architecture) if asked.resume else None
+    record = None
+    if found or len(state.fits) < records.MOST:
+        given = None if asked.validation_data is None else checked.held_out
+        record = records.begun(_recorded(asked, checked), checked.callbacks, source.samples, given, parameters, state.last_hash,
+                               found and found.record)  # fmt: skip
     if found:
+        assert record
+        own_seed = None if seed_is_drawn else seed
+        checkpoints.check_same(asked.checkpoint, found, architecture, own_seed, run, checked.callbacks, record)
         run, seed = found.run, found.saved.seed
         parameters[...] = found.saved.parameters
         state.become(found.saved.state)
@@ -156,16 +168,16 @@ def begin(asked: Arguments, checked: Checked, architecture: Architecture, parame
         state.row = 0
         if not asked.keep_optimizer:
             state.forget_optimizer()
-    return Begun(run, found, range(checked.initial_epoch + state.epoch - run.first_epoch, checked.epochs), seed)
+    epochs = range(checked.initial_epoch + state.epoch - run.first_epoch, checked.epochs)
+    return Begun(run, found, record, epochs, seed)
 
 
 def plan_of(asked: Arguments, checked: Checked, begun: Begun, net: Any) -> Plan:
     """The Plan of a fit that has begun, with its record among those of net, the MLP, and all that is told how it goes."""
     source, held_out, callbacks, state = checked.source, checked.held_out, checked.callbacks, net.state
     recorders: list[Callback] = []
-    if len(state.fits) < records.MOST or begun.found:
-        given = None if asked.validation_data is None else held_out
-        record = records.begun(_recorded(asked, checked), callbacks, source.samples, given, net.parameters, state.last_hash)
+    record = begun.record
+    if record:
         if begun.found and state.fits:
             record = state.fits[-1].continued(record)
         else:
