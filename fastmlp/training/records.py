@@ -137,7 +137,7 @@ def begun(arguments: Mapping[str, Any], callbacks: Sequence[object], samples: Sa
     versions = {"fastmlp": __version__, "arithmetic": ARITHMETIC}
     data, held_out = (
         None if some is None else digest(some, _every(then) or every_of(some, parameters.size, epochs))
-        for some, then in ((samples, like and like.data), (validation, like and like.validation))
+        for some, then in ((samples, like.data if like else None), (validation, like.validation if like else None))
     )
     return Fit(versions, said, unsaid, data, held_out, "" if is_dear(parameters, samples) else last_hash.of(parameters))
 
