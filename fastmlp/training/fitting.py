@@ -182,7 +182,7 @@ def plan_of(asked: Arguments, checked: Checked, begun: Begun, net: Any) -> Plan:
             record = state.fits[-1].continued(record)
         else:
             state.fits.append(record)
-        recorders = [records.Recorder(record)]
+        recorders = [records.Recorder(record, state.step, state.epoch)]
     writer = None
     if asked.checkpoint is not None:
         states = begun.found.states if begun.found else []

@@ -89,12 +89,16 @@ class LastHash:
 
 
 class Recorder(Callback):
-    """Records the parameters of a Fit as it goes: the last of its callbacks but for the one that writes checkpoints."""
+    """Records the parameters of a Fit as it goes: the last of its callbacks but for the one that writes checkpoints.
 
-    def __init__(self, fit: Fit) -> None:
-        self.fit = fit
+    step, epoch: of the training state before.
+    """
+
+    def __init__(self, fit: Fit, step: int, epoch: int) -> None:
+        self.fit, self.step, self.epoch = fit, step, epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch = self.net.state.epoch
         self.fit.epochs.append(self.fit.began and self.net.state.last_hash.of(self.net.parameters)[:DIGITS])
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -104,7 +108,10 @@ class Recorder(Callback):
     def close(self) -> None:
         state = self.net.state
         self.fit.rows = state.row or None
-        if self.fit.ended is None and not self.fit.epochs and not state.row and self.fit in state.fits:
+        if state.epoch > self.epoch:  # another callback has raised at the end of this epoch
+            self.on_epoch_end(state.epoch)
+        untouched = state.step == self.step and not self.fit.epochs and not state.row
+        if self.fit.ended is None and untouched and self.fit in state.fits:
             state.fits.remove(self.fit)  # an error before the first step
 
 
