@@ -448,7 +448,8 @@ class MLP(Exchange):
             and told to callbacks counts from there.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
         learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
-            optimizer's own, 0.1 for plain gradient descent.
+            optimizer's own, 0.1 for plain gradient descent. Steps are counted on from earlier fits with the same update rule, with
+            a schedule or without, unless keep_optimizer=False; a RuntimeWarning says where a schedule has come to rates of 0.
         optimizer: "sgd", "adam", "adamw", "rmsprop", or one with its options, such as fastmlp.Adam(learning_rate=1e-3);
             None is "sgd". Its state is the network's, and goes on in the next fit.
         keep_optimizer: False forgets the state of an earlier fit first.

@@ -177,6 +177,19 @@ class Optimizer:
             return np.array([number("learning_rate", self.learning_rate(int(step)), 0) for step in t])
         return np.full(len(t), float(self.learning_rate))
 
+    def is_at_rest(self, state: State, n_steps: int) -> bool:
+        """Whether a schedule's rates are 0 in all of the next n_steps, and would not be from its beginning."""
+        schedule = self.learning_rate
+        if not isinstance(schedule, Schedule) or isinstance(schedule, ReduceOnPlateau):
+            return False
+
+        def moves(first: int) -> bool:
+            starts = range(first, first + n_steps, 1024)
+            ts = (np.arange(start, min(start + 1024, first + n_steps), dtype=np.int64) for start in starts)
+            return any(self.rates(t, state).any() for t in ts)
+
+        return not moves(state.rule_steps) and moves(0)
+
     def check_measured(self, names: Collection[str]) -> None:
         """Raise ValueError if the learning rate depends on what a fit does not measure, names being what it does."""
         if isinstance(self.learning_rate, ReduceOnPlateau):
