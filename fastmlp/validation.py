@@ -41,6 +41,13 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """value, True or False, as a bool: what is merely taken for true, such as "False", is refused."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {describe(value)}")
+    return bool(value)
+
+
 def learning_rate(value: Any, dtype: FloatDtype) -> float:
     """value as a float that is finite and not negative, also once it is rounded to the network's dtype."""
     expected = "learning_rate must be a finite number of at least 0"

@@ -1,9 +1,11 @@
 """What fit takes of its data, and how far: validation splits, epochs that are done already, one pass at a time."""
 
+import functools
+
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Callback
+from fastmlp import MLP, SGD, Adam, Callback, EarlyStopping, functional
 from fastmlp.random_streams import shuffled_rows
 
 X = np.random.RandomState(0).random_sample((50, 6)).astype(np.float32)
@@ -49,6 +51,26 @@ def test_what_is_no_split(split, error, words):
     with pytest.raises(TypeError, match=r"\(x, y\) or \(x, y, sample_weight\)"):
         net.fit(X, Y, validation_data=(X, Y, W, W), verbose=0)
     assert net.epochs_trained == 0
+
+
+@pytest.mark.parametrize("wrong", ["False", 1, 0, None, np.array([True]), [False]])
+@pytest.mark.parametrize("name", ["shuffle", "keep_optimizer", "training_metrics", "resume"])
+def test_flags_are_true_or_false(tmp_path, name, wrong):
+    net = network()
+    with pytest.raises(TypeError, match=f"^{name} must be True or False, not "):
+        net.fit(X, Y, verbose=0, checkpoint=tmp_path / "c.npz", **{name: wrong})
+    assert net.state.step == 0 and net.fit(X, Y, epochs=1, verbose=0, shuffle=np.bool_(False)).epochs == 1
+
+
+@pytest.mark.parametrize("wrong", ["False", 1, None])
+def test_flags_of_other_objects_are_true_or_false(wrong):
+    makers = {"penalise_biases": Adam, "nesterov": functools.partial(SGD, momentum=0.9), "restore_best_weights": EarlyStopping,
+              "input_gradient": functools.partial(functional.dense_backward, X, X.T, X[:, :1] @ X[:, :1].T),
+              "labels": functools.partial(network().to_onnx, "nowhere")}  # fmt: skip
+    for name, maker in makers.items():
+        with pytest.raises(TypeError, match=f"^{name} must be True or False, not "):
+            maker(**{name: wrong})
+    SGD(momentum=0.9, nesterov=np.bool_(True), penalise_biases=np.bool_(True))
 
 
 def test_epochs_that_are_done_already(capsys):

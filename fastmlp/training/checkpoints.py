@@ -16,7 +16,7 @@ from .. import persistence
 from ..architecture import Architecture
 from ..containers import describe
 from ..optimizers import Optimizer
-from ..validation import choice, integer
+from ..validation import choice, flag, integer
 from . import records
 from .callbacks import Callback, Logs
 
@@ -173,6 +173,7 @@ def _is_plain(value: object) -> bool:
 
 def check(path: Any, every: Any, resume: Any) -> None:
     """Raise for wrong arguments of fit; remove what killed writers have left."""
+    flag("resume", resume)
     if path is None:
         if every is not None or resume:
             raise ValueError(f"{'resume' if resume else 'checkpoint_every'} needs checkpoint, the path of a file")

@@ -73,10 +73,11 @@ class Checked(NamedTuple):
 def checked(asked: Arguments, adapter: DataAdapter, environment: Environment, state: TrainingState) -> Checked:
     """The arguments checked, for the network of an adapter. Raises ValueError or TypeError, naming the argument."""
     architecture = adapter.architecture
-    batch_size, shuffle = validation.integer("batch_size", asked.batch_size, 1), bool(asked.shuffle)
+    batch_size, shuffle = validation.integer("batch_size", asked.batch_size, 1), validation.flag("shuffle", asked.shuffle)
     source, held_out = _data(asked, batch_size, shuffle, adapter, environment, state)
     epochs = validation.integer("epochs", asked.epochs, 0)
     initial_epoch = validation.integer("initial_epoch", asked.initial_epoch, 0)
+    validation.flag("keep_optimizer", asked.keep_optimizer)
     optimizer = optimizer_of(asked.optimizer, asked.learning_rate, architecture.dtype)
     rates = validation.dropout_rates(asked.input_dropout, asked.dropout, len(architecture.layer_sizes) - 2)
     verbose = int(asked.verbose) if isinstance(asked.verbose, bool) else asked.verbose
@@ -86,7 +87,8 @@ def checked(asked: Arguments, adapter: DataAdapter, environment: Environment, st
     if asked.validation_data is not None:
         held_out = adapter.validation_samples(asked.validation_data)
     metrics = scores.metrics_of(asked.metrics, architecture.task, architecture.layer_sizes[-1])
-    training_metrics = bool(metrics) and (bool(asked.training_metrics) or held_out is None)
+    training_metrics = validation.flag("training_metrics", asked.training_metrics)
+    training_metrics = bool(metrics) and (training_metrics or held_out is None)
     if training_metrics and source.samples is None:
         raise ValueError("metrics of training data need arrays in memory: give validation_data for them")
     if source.steps is None and optimizer.counts_epochs:
