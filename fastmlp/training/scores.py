@@ -47,7 +47,15 @@ def values(metrics: Iterable[Metric], y: np.ndarray, outputs: np.ndarray, task: 
     y_true, y_pred = y if y.ndim == 1 else answers(y, task), answers(outputs, task)
     if outputs.shape[1] == 1 or task == "classes" and outputs.shape[1] == 2:
         outputs = outputs[:, -1]
+    y_true, y_pred, outputs = map(_read_only, (y_true, y_pred, outputs))
     return {metric.name: metric.value(y_true, y_pred, outputs) for metric in metrics}
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view that a metric cannot write to: these are what is trained on, and what other metrics get."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 # With names. Classes are labels (rows,), labels zeros and ones (rows, n), numbers (rows,) or (rows, n); -1 answers nothing.
