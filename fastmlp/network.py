@@ -7,6 +7,7 @@ import contextlib
 import copy
 import functools
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from os import PathLike
@@ -236,7 +237,7 @@ class MLP(Exchange):
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
             before, state = self._parameters.copy(), TrainingState()
             try:
@@ -326,7 +327,7 @@ class MLP(Exchange):
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
             state = self.state
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
@@ -499,8 +500,8 @@ class MLP(Exchange):
         last epoch before, and history.ended says what happened.
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
         the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
-        Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
-        has no derivative; where one fails (on the reference), the network is left as it was.
+        Raises RuntimeError if the network is being trained already, by another thread or by the fit that calls this, and
+        ValueError if an activation of your own has no derivative; where one fails (on the reference), the network is left as it was.
         """
         self._require_derivatives()
         asked = fitting.Arguments(
@@ -513,9 +514,9 @@ class MLP(Exchange):
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
-            state = self.state
+            turn.fitting, state = threading.get_ident(), self.state
             with self._undone_by_errors():
                 begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed, self._seed_is_drawn)
                 self._seed = begun.seed
@@ -523,6 +524,7 @@ class MLP(Exchange):
                     return state.history.since(begun.run.first_recorded)
                 return loop.fit(self._engine, parameters, state, fitting.plan_of(asked, checked, begun, self))
         finally:
+            turn.fitting = None
             turn.free = True
 
     def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,

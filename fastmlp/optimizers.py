@@ -175,7 +175,9 @@ class Optimizer:
         if isinstance(self.learning_rate, Schedule):
             return self.learning_rate.rates(t, state.steps_per_epoch)
         if callable(self.learning_rate):
-            return np.array([number("learning_rate", self.learning_rate(int(step)), 0) for step in t])
+            name = getattr(self.learning_rate, "__name__", type(self.learning_rate).__name__)
+            said = f"what {name}, the learning_rate, returns for step "
+            return np.array([number(f"{said}{step}", self.learning_rate(int(step)), 0) for step in t])
         return np.full(len(t), float(self.learning_rate))
 
     def is_at_rest(self, state: State, n_steps: int) -> bool:

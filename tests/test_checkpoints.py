@@ -491,7 +491,7 @@ def test_damaged_runs_are_refused(tmp_path, monkeypatch):
         ({"checkpoint_every": 0}, ValueError, "checkpoint_every must be an integer of at least 1"),
         ({"checkpoint_every": 1.5}, TypeError, "checkpoint_every must be an integer"),
         ({"checkpoint_every": "hour"}, ValueError, "checkpoint_every must be one of epoch"),
-        ({"checkpoint": 3}, TypeError, "path must be"),
+        ({"checkpoint": 3}, TypeError, "checkpoint must be the path of a file, not 3"),
         ({"checkpoint": "no folder/c.npz"}, FileNotFoundError, "no such folder"),
         ({"checkpoint": "."}, IsADirectoryError, "folder"),
     ],

@@ -73,6 +73,40 @@ def test_flags_of_other_objects_are_true_or_false(wrong):
     SGD(momentum=0.9, nesterov=np.bool_(True), penalise_biases=np.bool_(True))
 
 
+@pytest.mark.parametrize("share, left", [(0.9, 1), (0.8, 2), (0.7, 3), (0.6, 4), (0.1, 9), (0.25, 7), (np.float32(0.8), 2)])
+def test_a_split_leaves_as_many_rows_as_it_says(share, left):
+    net = network()
+    net.fit(X[:10], Y[:10], epochs=1, validation_split=share, verbose=0)
+    assert net.recipe.fits[0].data["rows"] == left
+
+
+def test_one_rate_of_dropout_may_be_an_array():
+    net, twin = network(), network()
+    net.fit(X, Y, epochs=1, dropout=np.array(0.5), verbose=0)
+    twin.fit(X, Y, epochs=1, dropout=0.5, verbose=0)
+    assert net.hash() == twin.hash() != network().hash() and net.recipe.reproduce(X, Y)
+
+
+def test_a_function_of_rates_is_named():
+    def falling(step):
+        return float("nan") if step == 5 else 0.1
+
+    with pytest.raises(
+        ValueError, match="what falling, the learning_rate, returns for step 5 must be a number from 0, not nan"
+    ):
+        network().fit(X, Y, epochs=1, learning_rate=falling, batch_size=5, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "coo_matrix", "csr_array"])
+def test_sparse_matrices_are_made_dense_by_their_user(kind):
+    sparse = getattr(pytest.importorskip("scipy.sparse"), kind)
+    for name, data in {"x": (sparse(X), Y), "y": (X, sparse(np.eye(4)[Y]))}.items():
+        with pytest.raises(TypeError, match=f"{name} is a sparse matrix of SciPy, and must be an array: .*toarray"):
+            network().fit(*data, verbose=0)
+    with pytest.raises(TypeError, match="x is a sparse matrix of SciPy"):
+        network().predict(sparse(X))
+
+
 def test_epochs_that_are_done_already(capsys):
     told = []
 

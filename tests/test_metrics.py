@@ -194,6 +194,10 @@ def test_no_metric_is_measured_unless_asked(monkeypatch):
     ({"loss": "f1"}, ValueError, "'loss'"), ({1: "f1"}, TypeError, "string, not 1"),
     (lambda y, answers: 0.0, ValueError, "pass a dict"), (functools.partial(max, 1), ValueError, "pass a dict"),
     ({"whole": lambda y, answers: y}, TypeError, "metric 'whole' must return a number"),
+    ({"none": lambda y, answers: None}, TypeError, "metric 'none' must return a number, not None"),
+    ({"word": lambda y, answers: "no"}, TypeError, "metric 'word' must return a number, not 'no'"),
+    ({"digit": lambda y, answers: "5"}, TypeError, "metric 'digit' must return a number, not '5'"),
+    ({"ragged": lambda y, answers: [1, [2, 3]]}, TypeError, "metric 'ragged' must return a number, not"),
 ])  # fmt: skip
 def test_what_is_no_metric(wrong, error, words):
     net, x, y = of_classes()

@@ -3,6 +3,7 @@
 Those with names are numbers of counts and of ordered sums, so that they have the same bits everywhere.
 """
 
+import contextlib
 import difflib
 import inspect
 import re
@@ -28,9 +29,10 @@ class Metric(NamedTuple):
 
     def value(self, y_true: np.ndarray, y_pred: np.ndarray, outputs: np.ndarray) -> float:
         found = self.function(y_true, outputs if self.of_outputs else y_pred)
-        if np.ndim(found) != 0:
-            raise TypeError(f"metric {self.name!r} must return a number, not {describe(found)}")
-        return float(found)
+        with contextlib.suppress(TypeError, ValueError):
+            if np.ndim(found) == 0 and not isinstance(found, (str, bytes)):
+                return float(found)
+        raise TypeError(f"metric {self.name!r} must return a number, not {describe(found)}")
 
 
 def answers(outputs: np.ndarray, task: str) -> np.ndarray:
