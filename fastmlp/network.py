@@ -290,6 +290,9 @@ class MLP(Exchange):
     ) -> tuple[float, Gradients]:
         """(loss, gradients): the mean loss of the rows of x with targets y, and its Gradients.
 
+        With weight_mean="rows" the gradients are those of sum(weight * loss) / rows, while the loss that is returned is, as all
+        losses that are reported, sum(weight * loss) / sum(weight).
+
         x: (rows, n_in) or as images, at least one row, or one sample with its target. y: where the network tells classes apart
         integer labels (rows,) or one-hot (rows, n_out), or probabilities with a loss for them; for labels zeros and ones
         (rows, n_out); else numbers (rows, n_out); with one output also (rows,). NaN and infinity pass as in IEEE arithmetic.
@@ -314,6 +317,8 @@ class MLP(Exchange):
         label_smoothing: float = 0.0,
     ) -> float:
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
+
+        With weight_mean="rows" the gradient and the loss are those of gradients: the loss divides by the sum of weights still.
 
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0; 0.1 unless given.
         optimizer: as for fit; None takes the plain step above. Its state is the network's and goes on with the next step; of
@@ -459,7 +464,8 @@ class MLP(Exchange):
         sample_weight: (rows,) numbers of at least 0, by which rows count: a weight of 2 is that row twice.
         class_weight: weights of classes, by which a row's is multiplied: a dict {class: weight} (1 for those that it lacks),
             one weight for each class, or "balanced", rows / (classes * rows of the class).
-        weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
+        weight_mean: what a batch's mean divides by in the steps: "weights", the sum of its weights, or "rows", their number, as
+            Keras does. Losses that are reported divide by the sum of weights either way.
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
         steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
@@ -494,14 +500,17 @@ class MLP(Exchange):
             iterables the batches before are read over), but for epochs, which may be more, and for what is measured and shown.
             ValueError names what is another; data are compared as far as the recipe holds their checksum, functions by their
             names, and callbacks by their classes. The History is that of the whole run. Where training breaks down in the epoch
-            that it went on in, the network is that of the checkpoint.
+            that it went on in, the network is that of the checkpoint. A run that came to its last epoch and is given more goes on
+            from the weights that it ended with: where early stopping restores the best, from those, and not as one longer run
+            would; one that early stopping ended is over.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
         the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
         Raises RuntimeError if the network is being trained already, by another thread or by the fit that calls this, and
-        ValueError if an activation of your own has no derivative; where one fails (on the reference), the network is left as it was.
+        ValueError if an activation of your own has no derivative; where one fails (on the reference), the network is left as it
+        was.
         """
         self._require_derivatives()
         asked = fitting.Arguments(

@@ -57,6 +57,27 @@ class BatchDiary(Diary):
         self.entries.append(("done", batch, logs["loss"]))
 
 
+def test_logs_are_dicts_wherever_they_are_told():
+    told = []
+
+    class Listening(Callback):
+        def on_train_begin(self, logs=None):
+            told.append(logs)
+
+        on_train_end = on_train_begin
+
+        def on_epoch_begin(self, number, logs=None):
+            told.append(logs)
+
+        on_epoch_end = on_batch_begin = on_batch_end = on_epoch_begin
+
+    network().fit(X, Y, epochs=1, batch_size=50, verbose=0, callbacks=[Listening()])
+    assert told[:3] == [{}, {}, {}] and [list(logs) for logs in told[3:]] == [
+        ["loss"],
+        *[["loss", "accuracy", "seconds"]] * 2,
+    ]
+
+
 def test_training_from_within_fit_is_refused_as_such():
     class Training(Callback):
         def on_epoch_end(self, epoch, logs=None):

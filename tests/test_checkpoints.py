@@ -429,6 +429,18 @@ def test_as_many_rows_are_compared_as_were_hashed(tmp_path, monkeypatch):
         network().fit(x, Y, epochs=99, batch_size=10, verbose=0, checkpoint=path, resume=True)
 
 
+def test_a_run_that_is_given_more_epochs_goes_on_from_the_best_weights(tmp_path):
+    path, stopping = tmp_path / "c.npz", EarlyStopping("loss", patience=9, min_delta=0.5)  # the first epoch stays the best
+    net, more, by_hand = network(), network(), network()
+    fit(net, path, early_stopping=stopping)
+    fit(by_hand, epochs=1)
+    assert net.hash() == by_hand.hash() and net.epochs_trained == 3
+    fit(more, path, epochs=4, early_stopping=stopping, resume=True)
+    by_hand.state.epoch = 3  # as which its order is drawn
+    fit(by_hand, epochs=1)
+    assert more.state.fits[0].epochs[-1] == by_hand.hash()[: records.DIGITS]
+
+
 def test_what_changes_nothing_may_be_another(tmp_path):
     path, whole, net = tmp_path / "c.npz", network(), network(n_threads=2)
     fit(whole)

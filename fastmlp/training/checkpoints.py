@@ -178,8 +178,10 @@ def check(path: Any, every: Any, resume: Any) -> None:
         if every is not None or resume:
             raise ValueError(f"{'resume' if resume else 'checkpoint_every'} needs checkpoint, the path of a file")
         return
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        raise TypeError(f"checkpoint must be the path of a file, not {describe(path)}")
+    try:
+        os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"checkpoint must be the path of a file, not {describe(path)}") from None
     if isinstance(every, str):
         choice("checkpoint_every", every, ("epoch",))
     elif every is not None:
