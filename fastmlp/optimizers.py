@@ -181,7 +181,7 @@ class Optimizer:
         return np.full(len(t), float(self.learning_rate))
 
     def is_at_rest(self, state: State, n_steps: int) -> bool:
-        """Whether a schedule's rates are 0 in all of the next n_steps, and would not be from its beginning."""
+        """Whether a schedule's rates are 0 in all of the next n_steps of a TrainingState, state, but not from its beginning."""
         schedule = self.learning_rate
         if not isinstance(schedule, Schedule) or isinstance(schedule, ReduceOnPlateau):
             return False
