@@ -59,7 +59,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         if not callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
             number("learning_rate", self.learning_rate, 0)
-        flag("penalise_biases", self.penalise_biases)
+        object.__setattr__(self, "penalise_biases", flag("penalise_biases", self.penalise_biases))
         for name in ("l2", "l1", "weight_decay"):
             number(name, getattr(self, name), 0)
         for name in ("clip_norm", "clip_value"):
@@ -244,7 +244,7 @@ class SGD(Optimizer):
         super().__post_init__()
         number("momentum", self.momentum, 0, 1)
         number("dampening", self.dampening, 0, 1)
-        flag("nesterov", self.nesterov)
+        object.__setattr__(self, "nesterov", flag("nesterov", self.nesterov))
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum above 0")
         if self.dampening and (self.nesterov or self.form == "keras"):

@@ -70,7 +70,14 @@ def test_flags_of_other_objects_are_true_or_false(wrong):
     for name, maker in makers.items():
         with pytest.raises(TypeError, match=f"^{name} must be True or False, not "):
             maker(**{name: wrong})
-    SGD(momentum=0.9, nesterov=np.bool_(True), penalise_biases=np.bool_(True))
+
+
+def test_flags_of_numpy_are_flags(backend):
+    net, twin = network(backend), network(backend)
+    for one, true in ((net, True), (twin, np.bool_(True))):
+        optimizer = SGD(l2=0.1, momentum=0.9, nesterov=true, penalise_biases=true)
+        one.fit(X, Y, epochs=1, shuffle=true, keep_optimizer=true, optimizer=optimizer, verbose=0)
+    assert net.hash() == twin.hash()
 
 
 @pytest.mark.parametrize("share, left", [(0.9, 1), (0.8, 2), (0.7, 3), (0.6, 4), (0.1, 9), (0.25, 7), (np.float32(0.8), 2)])
