@@ -22,6 +22,8 @@ def numbers(name: str, value: Any) -> np.ndarray:
     if array.dtype.name == "bfloat16":  # JAX's; NumPy's own types do not have it
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
+        if hasattr(value, "toarray"):
+            raise TypeError(f"{name} is a sparse matrix of SciPy, and must be an array: give what its toarray() returns")
         raise TypeError(f"{name} must hold real numbers, not dtype {array.dtype}: {describe(value)}")
     return array
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import persistence
+from . import persistence, validation
 from .architecture import Architecture
 from .arrays import Floats
 from .backends import Environment
@@ -129,6 +129,7 @@ class Exchange:
         """
         from .interop import onnx
 
+        labels = validation.flag("labels", labels)
         with self._environment():
             onnx.write(path, self._architecture, self._parameters, labels)
 

@@ -131,7 +131,7 @@ def dense_backward(
     >>> grad_b, grad_x
     (array([1., 2.]), array([[ 5., 11., 17.]]))
     """
-    way = _way(backend, n_threads)
+    way, input_gradient = _way(backend, n_threads), validation.flag("input_gradient", input_gradient)
     with way.environment():
         (x, weights, grad_z), T = _arrays(x=x, weights=weights, grad_z=grad_z)
         _check_matrix("x", x)

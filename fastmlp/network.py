@@ -7,6 +7,7 @@ import contextlib
 import copy
 import functools
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from os import PathLike
@@ -119,9 +120,11 @@ class MLP(Exchange):
                  seed: int | None = None, backend: BackendName | None = None, n_threads: int | None = None,
                  input_scale: float = 1.0, task: Task | None = None, init: Init = DEFAULT) -> None:  # fmt: skip
         architecture = validation.architecture(layer_sizes, activation, output_activation, loss, dtype, input_scale, task)
+        is_drawn = seed is None
         seed = secrets.randbits(32) if seed is None else validation.integer("seed", seed, 0, 2**32)
         chosen = initializers_of(init, architecture.layer_sizes)
         self._assemble(architecture, seed, backend, n_threads)
+        self._seed_is_drawn = is_drawn
         self._initialize(chosen, seed)
 
     @_in_default_environment
@@ -141,6 +144,7 @@ class MLP(Exchange):
             threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
         chosen = backends.load(backend)
         self._architecture, self._seed, self._init = architecture, seed, init
+        self._seed_is_drawn = False  # whether nobody asked for it
         self._asked = {"backend": backend, "n_threads": n_threads}
         self._backend, self._n_threads, self._environment = chosen.name, threads, chosen.environment
         sizes, activations, loss, dtype, input_scale, task = architecture
@@ -227,12 +231,13 @@ class MLP(Exchange):
         if init is None and self._init is None:
             raise ValueError("how this network's weights began is not known: say it, such as net.reset(init='default')")
         chosen = self._init or () if init is None else initializers_of(init, self.layer_sizes)
+        is_drawn = seed is None and self._seed_is_drawn
         seed = self._seed if seed is None else validation.integer("seed", seed, 0, 2**32)
         turn = self._turn
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
             before, state = self._parameters.copy(), TrainingState()
             try:
@@ -240,7 +245,7 @@ class MLP(Exchange):
             except BaseException:
                 self._parameters[...] = before
                 raise
-            self._seed, self.state, self._breakdown_told = seed, state, False
+            self._seed, self._seed_is_drawn, self.state, self._breakdown_told = seed, is_drawn, state, False
         finally:
             turn.free = True
 
@@ -285,6 +290,9 @@ class MLP(Exchange):
     ) -> tuple[float, Gradients]:
         """(loss, gradients): the mean loss of the rows of x with targets y, and its Gradients.
 
+        With weight_mean="rows" the gradients are those of sum(weight * loss) / rows, while the loss that is returned is, as all
+        losses that are reported, sum(weight * loss) / sum(weight).
+
         x: (rows, n_in) or as images, at least one row, or one sample with its target. y: where the network tells classes apart
         integer labels (rows,) or one-hot (rows, n_out), or probabilities with a loss for them; for labels zeros and ones
         (rows, n_out); else numbers (rows, n_out); with one output also (rows,). NaN and infinity pass as in IEEE arithmetic.
@@ -310,6 +318,8 @@ class MLP(Exchange):
     ) -> float:
         """One step of gradient descent on all rows, p = p - learning_rate * gradient; the mean loss before it.
 
+        With weight_mean="rows" the gradient and the loss are those of gradients: the loss divides by the sum of weights still.
+
         x and y are as for gradients, but finite. learning_rate: a finite number >= 0; 0.1 unless given.
         optimizer: as for fit; None takes the plain step above. Its state is the network's and goes on with the next step; of
         averaged weights the average is net.state.arrays["average"], while the network holds the weights themselves.
@@ -322,7 +332,7 @@ class MLP(Exchange):
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
             state = self.state
             # Most steps of a loop go straight through: the checks would take longer than a small network's step.
@@ -444,7 +454,8 @@ class MLP(Exchange):
             and told to callbacks counts from there.
         batch_size: rows a step, integer >= 1; the last step of an epoch takes what is left.
         learning_rate: a finite number >= 0, a schedule of fastmlp.schedules, or a function of the step; None is the
-            optimizer's own, 0.1 for plain gradient descent.
+            optimizer's own, 0.1 for plain gradient descent. Steps are counted on from earlier fits with the same update rule, with
+            a schedule or without, unless keep_optimizer=False; a RuntimeWarning says where a schedule has come to rates of 0.
         optimizer: "sgd", "adam", "adamw", "rmsprop", or one with its options, such as fastmlp.Adam(learning_rate=1e-3);
             None is "sgd". Its state is the network's, and goes on in the next fit.
         keep_optimizer: False forgets the state of an earlier fit first.
@@ -453,7 +464,8 @@ class MLP(Exchange):
         sample_weight: (rows,) numbers of at least 0, by which rows count: a weight of 2 is that row twice.
         class_weight: weights of classes, by which a row's is multiplied: a dict {class: weight} (1 for those that it lacks),
             one weight for each class, or "balanced", rows / (classes * rows of the class).
-        weight_mean: what a batch's mean divides by: "weights", the sum of its weights, or "rows", their number, as Keras does.
+        weight_mean: what a batch's mean divides by in the steps: "weights", the sum of its weights, or "rows", their number, as
+            Keras does. Losses that are reported divide by the sum of weights either way.
         label_smoothing: from 0 to 1, for cross_entropy and binary_cross_entropy: how far targets are drawn towards 1 / classes
             in training, where each output of binary_cross_entropy has two classes.
         steps_per_epoch: how many steps an epoch takes, integer >= 1 and at most a pass: the first of its random order, or without
@@ -483,17 +495,22 @@ class MLP(Exchange):
             one. MLP.load reads it as a network.
         checkpoint_every: "epoch", a number of steps (it is written after the slice of some 50 ms that they fall into), or None: as
             often as takes 2% of the time, first after a second.
-        resume: True goes on from the checkpoint if there is one, with its seed, optimizer's state and history; all other arguments
-            and the data must be those of the fit that wrote it (of iterables the batches before are read over), but for epochs,
-            which may be more. The History is that of the
-            whole run. Where training breaks down in the epoch that it went on in, the network is that of the checkpoint.
+        resume: True goes on from the checkpoint if there is one, with its optimizer's state and history, and with its seed, which
+            is the network's unless that was drawn; all other arguments and the data must be those of the fit that wrote it (of
+            iterables the batches before are read over), but for epochs, which may be more, and for what is measured and shown.
+            ValueError names what is another; data are compared as far as the recipe holds their checksum, functions by their
+            names, and callbacks by their classes. The History is that of the whole run. Where training breaks down in the epoch
+            that it went on in, the network is that of the checkpoint. A run that came to its last epoch and is given more goes on
+            from the weights that it ended with: where early stopping restores the best, from those, and not as one longer run
+            would; one that early stopping ended is over.
 
         Where the loss or a parameter stops being finite, training ends with a RuntimeWarning; the network is what it was after the
         last epoch before, and history.ended says what happened.
         Ctrl-C ends training after a step, with parameters and history consistent, and raises KeyboardInterrupt. The next fit takes
         the epoch that was interrupted from its beginning, with the weights as they are; resume goes on inside it.
-        Raises RuntimeError if the network is being trained by another thread, and ValueError if an activation of your own
-        has no derivative; where one fails (on the reference), the network is left as it was.
+        Raises RuntimeError if the network is being trained already, by another thread or by the fit that calls this, and
+        ValueError if an activation of your own has no derivative; where one fails (on the reference), the network is left as it
+        was.
         """
         self._require_derivatives()
         asked = fitting.Arguments(
@@ -506,16 +523,17 @@ class MLP(Exchange):
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
-            state = self.state
+            turn.fitting, state = threading.get_ident(), self.state
             with self._undone_by_errors():
-                begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed)
+                begun = fitting.begin(asked, checked, self._architecture, parameters, state, self._seed, self._seed_is_drawn)
                 self._seed = begun.seed
                 if begun.is_over:
                     return state.history.since(begun.run.first_recorded)
                 return loop.fit(self._engine, parameters, state, fitting.plan_of(asked, checked, begun, self))
         finally:
+            turn.fitting = None
             turn.free = True
 
     def partial_fit(self, x: Any, y: Any, classes: Any = None, *, sample_weight: Any = None, batch_size: int = 32,
@@ -627,12 +645,13 @@ class MLP(Exchange):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "architecture": self._architecture, "seed": self._seed, "asked": self._asked,
-            "parameters": self._parameters, "state": self.state, "init": self._init,
+            "parameters": self._parameters, "state": self.state, "init": self._init, "seed_is_drawn": self._seed_is_drawn,
             "attributes": {name: value for name, value in vars(self).items() if name not in self._own_names},
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._assemble(state["architecture"], state["seed"], **state["asked"], init=state.get("init"))
+        self._seed_is_drawn = state.get("seed_is_drawn", False)
         self._parameters[...] = state["parameters"]
         self.state = copy.deepcopy(state["state"])  # a copy of a network trains on its own
         vars(self).update(state.get("attributes", {}))

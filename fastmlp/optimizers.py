@@ -13,7 +13,7 @@ from .monitor import check_measured
 from .reference import Update
 from .schedules import ReduceOnPlateau, Schedule
 from .update_rules import LINES, RULES
-from .validation import choice, learning_rate, number
+from .validation import choice, flag, learning_rate, number
 
 Rate = float | Schedule | Callable[[int], float]
 Numbers = float | Doubles  # a number of all steps, or one for each
@@ -59,6 +59,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         if not callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
             number("learning_rate", self.learning_rate, 0)
+        object.__setattr__(self, "penalise_biases", flag("penalise_biases", self.penalise_biases))
         for name in ("l2", "l1", "weight_decay"):
             number(name, getattr(self, name), 0)
         for name in ("clip_norm", "clip_value"):
@@ -174,8 +175,23 @@ class Optimizer:
         if isinstance(self.learning_rate, Schedule):
             return self.learning_rate.rates(t, state.steps_per_epoch)
         if callable(self.learning_rate):
-            return np.array([number("learning_rate", self.learning_rate(int(step)), 0) for step in t])
+            name = getattr(self.learning_rate, "__name__", type(self.learning_rate).__name__)
+            said = f"what {name}, the learning_rate, returns for step "
+            return np.array([number(f"{said}{step}", self.learning_rate(int(step)), 0) for step in t])
         return np.full(len(t), float(self.learning_rate))
+
+    def is_at_rest(self, state: State, n_steps: int) -> bool:
+        """Whether a schedule's rates are 0 in all of the next n_steps of a TrainingState, state, but not from its beginning."""
+        schedule = self.learning_rate
+        if not isinstance(schedule, Schedule) or isinstance(schedule, ReduceOnPlateau):
+            return False
+
+        def moves(first: int) -> bool:
+            starts = range(first, first + n_steps, 1024)
+            ts = (np.arange(start, min(start + 1024, first + n_steps), dtype=np.int64) for start in starts)
+            return any(self.rates(t, state).any() for t in ts)
+
+        return not moves(state.rule_steps) and moves(0)
 
     def check_measured(self, names: Collection[str]) -> None:
         """Raise ValueError if the learning rate depends on what a fit does not measure, names being what it does."""
@@ -228,6 +244,7 @@ class SGD(Optimizer):
         super().__post_init__()
         number("momentum", self.momentum, 0, 1)
         number("dampening", self.dampening, 0, 1)
+        object.__setattr__(self, "nesterov", flag("nesterov", self.nesterov))
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum above 0")
         if self.dampening and (self.nesterov or self.form == "keras"):

@@ -112,7 +112,7 @@ class _Watch(Callback):
         self.left = list(reversed(epochs))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        then = self.left.pop()
+        then = self.left.pop() if self.left else ""  # a fit may have ended in its first epoch
         if then and then != short_hash(self.net.parameters) or not self.left:
             self.net.stop_training = True
 

@@ -6,13 +6,14 @@ epochs have. A function of t that returns a rate is a schedule, too.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from .arrays import Doubles, Integers
+from .containers import describe
 from .monitor import check_waiting, improved
 from .reference import exp, log
 from .validation import choice, integer, number
@@ -135,6 +136,8 @@ class MultiStep(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.milestones, (str, bytes)) or not isinstance(self.milestones, Iterable):
+            raise TypeError(f"milestones must be a list of integers, not {describe(self.milestones)}")
         object.__setattr__(self, "milestones", tuple(integer("milestones", milestone, 1) for milestone in self.milestones))
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must increase, but are {self.milestones}")

@@ -41,6 +41,13 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """value, True or False, as a bool: what is merely taken for true, such as "False", is refused."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {describe(value)}")
+    return bool(value)
+
+
 def learning_rate(value: Any, dtype: FloatDtype) -> float:
     """value as a float that is finite and not negative, also once it is rounded to the network's dtype."""
     expected = "learning_rate must be a finite number of at least 0"
@@ -71,11 +78,10 @@ def number(name: str, value: Any, low: float, high: float = math.inf, low_is_in:
 
 def dropout_rates(input_dropout: Any, dropout: Any, n_hidden: int) -> list[float]:
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
-    rates = (
-        list(dropout)
-        if isinstance(dropout, (Sequence, np.ndarray)) and not isinstance(dropout, str)
-        else [dropout] * n_hidden
+    several = (
+        isinstance(dropout, Sequence) and not isinstance(dropout, str) or isinstance(dropout, np.ndarray) and dropout.ndim
     )
+    rates = list(dropout) if several else [dropout] * n_hidden
     if len(rates) != n_hidden:
         raise ValueError(f"dropout must be one number, or {n_hidden}, one a hidden layer, not {describe(dropout)}")
     checked = []
@@ -386,7 +392,7 @@ def rows_to_train_on(name: str, share: Any, rows: int) -> int:
     left = real(share, expected)
     if not 0 <= left < 1:
         raise ValueError(f"{expected}, not {describe(share)}")
-    n = int(rows * (1 - left))
+    n = int(round(rows * (1 - left), 6))  # of 10 rows 0.9 leaves 1, though 1 - 0.9 is less than 0.1
     if not 0 < n < rows:
         raise ValueError(f"{name} {left:g} of {rows} rows leaves none to {'evaluate' if n else 'train on'}")
     return n

@@ -57,6 +57,41 @@ class BatchDiary(Diary):
         self.entries.append(("done", batch, logs["loss"]))
 
 
+def test_logs_are_dicts_wherever_they_are_told():
+    told = []
+
+    class Listening(Callback):
+        def on_train_begin(self, logs=None):
+            told.append(logs)
+
+        on_train_end = on_train_begin
+
+        def on_epoch_begin(self, number, logs=None):
+            told.append(logs)
+
+        on_epoch_end = on_batch_begin = on_batch_end = on_epoch_begin
+
+    network().fit(X, Y, epochs=1, batch_size=50, verbose=0, callbacks=[Listening()])
+    assert told[:3] == [{}, {}, {}] and [list(logs) for logs in told[3:]] == [
+        ["loss"],
+        *[["loss", "accuracy", "seconds"]] * 2,
+    ]
+
+
+def test_training_from_within_fit_is_refused_as_such():
+    class Training(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.train(self.net)
+
+    x, y = np.eye(4), [0, 1, 2, 3]
+    for train in (lambda net: net.fit(x, y, verbose=0), lambda net: net.train_step(x, y), lambda net: net.reset()):
+        net, callback = MLP([4, 4], loss="cross_entropy", seed=0, backend="reference"), Training()
+        callback.train = train
+        with pytest.raises(RuntimeError, match="by the fit that calls this, by a callback or a metric: train a copy"):
+            net.fit(x, y, verbose=0, callbacks=[callback])
+        assert net.epochs_trained == 1 and net._turn.free and net._turn.fitting is None
+
+
 def test_what_a_callback_is_told(backend):
     net, diary = network(backend), Diary()
     history = net.fit(X, Y, epochs=2, batch_size=20, validation_data=(X, Y), verbose=0, callbacks=[diary])

@@ -1,5 +1,6 @@
 """Checkpoints: whatever ends a training, and wherever, it goes on to the same bits, losses and state."""
 
+import copy
 import json
 import os
 import random
@@ -15,7 +16,8 @@ from conftest import InterruptingEngine
 
 from fastmlp import MLP, SGD, Adam, Callback, EarlyStopping, schedules
 from fastmlp.backends import kernels, numba_is_installed
-from fastmlp.training import checkpoints, loop, stored
+from fastmlp.reference import Samples
+from fastmlp.training import checkpoints, loop, records, stored
 
 X = np.random.RandomState(0).standard_normal((103, 6)).astype(np.float32)
 Y = np.random.RandomState(1).randint(0, 4, 103)
@@ -46,7 +48,7 @@ class Killed(Exception):
 
 
 class Kill(Callback):
-    """Ends training after so many slices by an error, as a signal would: nothing is written any more."""
+    """Ends training after so many slices (0: never) by an error, as a signal would: nothing is written any more."""
 
     def __init__(self, slices):
         self.slices = slices
@@ -86,7 +88,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, one_batch_a_slice,
             with pytest.raises(Killed):
                 fit(network(next(backends)), path, checkpoint_every=3, callbacks=[Kill(5)], resume=True, **options)
         again = network(next(backends), n_threads=2)
-        history = fit(again, path, checkpoint_every=3, callbacks=[Callback()], resume=True, **options)
+        history = fit(again, path, checkpoint_every=3, callbacks=[Kill(0)], resume=True, **options)
         assert same(whole, again) and history.loss == whole.history.loss and history.epochs == 3, slices
         assert same(whole, MLP.load(path, backend="reference"))
 
@@ -99,7 +101,7 @@ def test_the_history_is_that_of_the_whole_run(tmp_path, one_batch_a_slice):
     with pytest.raises(Killed):
         fit(first, tmp_path / "c.npz", epochs=4, checkpoint_every="epoch", callbacks=[Kill(30)])
     second = network()
-    history = fit(second, tmp_path / "c.npz", epochs=4, callbacks=[Callback()], resume=True)
+    history = fit(second, tmp_path / "c.npz", epochs=4, callbacks=[Kill(0)], resume=True)
     assert history.loss == expected.loss and second.history.loss == whole.history.loss and second.epochs_trained == 6
 
 
@@ -171,13 +173,96 @@ def test_callbacks_go_on_from_their_state(tmp_path, one_batch_a_slice):
     with pytest.raises(Killed):
         fit(network(), path, epochs=9, callbacks=[Patience(), Kill(29)], checkpoint_every=1)
     again, callback = network(), Patience()
-    fit(again, path, epochs=9, callbacks=[callback, Callback()], resume=True)
+    fit(again, path, epochs=9, callbacks=[callback, Kill(0)], resume=True)
     assert same(whole, again) and callback.kept.tobytes() == own.kept.tobytes()
     stopped = network()
-    fit(stopped, path, epochs=9, callbacks=[Patience(), Callback()], resume=True)  # ended before its last epoch: it is over
+    fit(stopped, path, epochs=9, callbacks=[Patience(), Kill(0)], resume=True)  # ended before its last epoch: it is over
     assert same(whole, stopped)
     with pytest.raises(ValueError, match="so many callbacks: 2, which is 1 here"):
         fit(network(), path, epochs=9, callbacks=[Callback()], resume=True)
+    with pytest.raises(ValueError, match=r"callbacks \['Patience', 'Kill'\], which is \['Kill', 'Patience'\] here"):
+        fit(network(), path, epochs=9, callbacks=[Kill(0), Patience()], resume=True)
+
+
+STATES = {
+    "two axes": np.arange(6.0).reshape(2, 3),
+    "no axes": np.array(2.5),
+    "empty": np.zeros((0, 3), "f2"),
+    "bools": np.array([True, False]),
+    "words": np.array([["a", "bcd"]]),
+    "big-endian": np.arange(3, dtype=">i2"),
+    "in columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    "complex": np.array([1 + 2j]),
+    "scalar": np.float32(0.1),
+    "truth": np.bool_(True),
+    "list": [1, [2.5, None], {"a": "b"}],
+}
+
+
+class Stateful(Callback):
+    def __init__(self, state=None):
+        self.state = state
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.state = state
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_states_of_callbacks_come_back_as_they_were(tmp_path, ending):
+    path, read, nothing = tmp_path / f"c.{ending}", Stateful(), Stateful()
+    fit(network(), path, epochs=1, callbacks=[Stateful(STATES), nothing])
+    fit(network(), path, epochs=2, callbacks=[read, nothing], resume=True)
+    assert read.state.keys() == STATES.keys() and nothing.state == {}
+    for key, value in STATES.items():
+        if isinstance(value, np.ndarray):
+            assert (read.state[key].shape, read.state[key].tolist()) == (value.shape, value.tolist())
+            assert read.state[key].dtype == value.dtype.newbyteorder("=") and read.state[key].flags.writeable
+        else:
+            assert read.state[key] == value and not isinstance(read.state[key], np.generic)
+
+
+def test_an_older_checkpoint_has_arrays_of_callbacks_as_they_are(tmp_path):
+    path, net, read = tmp_path / "c.npz", network(), Stateful()
+    fit(net, path, epochs=1, callbacks=[Stateful({"a": np.arange(2.0)})])
+    more = checkpoints.persistence.load(path).more
+    del more["run"]["forms"]
+    checkpoints.persistence.save(path, net._saved(more, {"callback 0 a": np.arange(2.0)}))
+    fit(network(), path, epochs=2, callbacks=[read], resume=True)
+    assert read.state["a"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "state, words",
+    [
+        ({"seen": {1, 2}}, "the callback Stateful cannot be written to a checkpoint: 'seen' is {1, 2}"),
+        ({"seen": np.array([None])}, "'seen' is an array of shape"),
+        ({"seen": np.ma.masked_array([1], [True])}, "'seen' is an array of shape"),
+        ({"seen": (1, 2)}, "'seen' is .1, 2."),
+        ({"seen": {1: 2}}, "'seen' is {1: 2}"),
+        ({"seen": np.complex64(1)}, "'seen' is"),
+        ({3: 4}, "get_state of the callback Stateful must return a dict with strings as keys, not {3: 4}"),
+        ([3], "get_state of the callback Stateful must return a dict"),
+    ],
+)
+def test_a_state_that_no_file_can_hold_is_refused_before_training(tmp_path, state, words):
+    net = network()
+    with pytest.raises(TypeError, match=words):
+        fit(net, tmp_path / "c.npz", callbacks=[Stateful(state)])
+    assert net.state.step == 0 and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", [["|O8", [1]], ["<f8", [-1]], ["<f8", [3]], ["<f8"], ["<f8,<f8", [1]], [8, [1]]])
+def test_damaged_forms_of_arrays_are_refused(tmp_path, form):
+    path, net = tmp_path / "c.npz", network()
+    fit(net, path, epochs=1, callbacks=[Stateful({"a": np.zeros(2)})])
+    saved = checkpoints.persistence.load(path)
+    saved.more["run"]["forms"] = [{"a": form}]
+    checkpoints.persistence.save(path, net._saved(saved.more, saved.arrays))
+    with pytest.raises(ValueError, match="is a damaged checkpoint"):
+        fit(network(), path, epochs=2, callbacks=[Stateful()], resume=True)
 
 
 @pytest.mark.parametrize("slices", range(10, 120, 13))
@@ -199,7 +284,7 @@ def test_early_stopping_and_plateaus_go_on(tmp_path, one_batch_a_slice, slices):
         again,
         path,
         early_stopping=EarlyStopping("loss", patience=3, min_delta=0.02),
-        callbacks=[Callback()],
+        callbacks=[Kill(0)],
         resume=True,
         **options,
     )
@@ -260,20 +345,109 @@ def test_a_write_that_fails_leaves_the_last_good_one(tmp_path, monkeypatch, one_
         assert same(whole, one)
 
 
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        ({"batch_size": 11}, "batch_size 10, which is 11 here"),
-        ({"shuffle": False}, "shuffle True, which is False here"),
-    ],
-)
-def test_of_another_fit_it_is_refused(tmp_path, options, words):
+def rate(step):
+    return 0.1
+
+
+def faster(step):
+    return 0.2
+
+
+DATA = r"training data with SHA-256 \w{12}... .103 rows of float32., which is with SHA-256"
+OTHERS = {
+    "batch_size 10, which is 11 here": ({}, {"batch_size": 11}),
+    "shuffle True, which is False here": ({}, {"shuffle": False}),
+    "with learning_rate 0.1, which is 0.2 here$": ({}, {"learning_rate": 0.2}),
+    r"optimizer SGD\(learning_rate=0.1, .*\), which is Adam\(learning_rate=0.001, ": ({}, {"optimizer": "adam"}),
+    r"learning_rate 0.1, which is 0.2 here, and momentum 0.0, which is 0.5 here": (
+        {}, {"optimizer": SGD(learning_rate=0.2, momentum=0.5)}),
+    r"milestones \[5, 9\], which is \[5, 8\] here": (
+        {"learning_rate": schedules.MultiStep(0.1, (5, 9))}, {"learning_rate": schedules.MultiStep(0.1, (5, 8))}),
+    r"learning_rate 0.1, which is MultiStep\(": ({}, {"learning_rate": schedules.MultiStep(0.1, (5, 8))}),
+    "optimizer with rate, which is with faster here": ({"learning_rate": rate}, {"learning_rate": faster}),
+    "dropout 0.0, which is 0.3 here": ({}, {"dropout": 0.3}),
+    "input_dropout 0.1, which is 0.0 here": ({"input_dropout": 0.1}, {}),
+    "label_smoothing 0.0, which is 0.1 here": ({}, {"label_smoothing": 0.1}),
+    "weight_mean 'weights', which is 'rows' here": ({}, {"weight_mean": "rows"}),
+    "class_weight None, which is {1: 2.0} here": ({}, {"class_weight": {1: 2.0}}),
+    "steps_per_epoch None, which is 5 here": ({}, {"steps_per_epoch": 5}),
+    "initial_epoch 0, which is 1 here": ({}, {"initial_epoch": 1}),
+    "keep_optimizer True, which is False here": ({}, {"keep_optimizer": False}),
+    "patience 3, which is 4 here": ({"early_stopping": EarlyStopping("loss", 3)}, {"early_stopping": EarlyStopping("loss", 4)}),
+    "validation_split 0.0, which is 0.5 here": ({}, {"validation_split": 0.5}),
+    "validation_data with SHA-256 .*, which is of which nothing is recorded here": ({"validation_data": (X, Y)}, {}),
+    "validation_data with SHA-256": ({"validation_data": (X, Y)}, {"validation_data": (X, (Y + 1) % 4)}),
+    DATA: ({}, {"sample_weight": np.arange(103.0)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words, options", OTHERS.items(), ids=[*map(str, range(len(OTHERS)))])
+def test_of_another_fit_it_is_refused(tmp_path, words, options):
     path, net = tmp_path / "c.npz", network()
-    fit(net, path, epochs=1)
+    fit(net, path, epochs=1, **options[0])
     before, other = path.read_bytes(), network()
     with pytest.raises(ValueError, match=words):
-        fit(other, path, resume=True, **options)
-    assert other.hash() == network().hash() and path.read_bytes() == before
+        fit(other, path, resume=True, **options[1])
+    assert other.hash() == network().hash() and other.state.fits == [] and path.read_bytes() == before
+    fit(other, path, resume=True, **options[0])
+    assert other.epochs_trained == 3 and other.recipe.fits[0].arguments["epochs"] == 3
+
+
+def test_of_other_data_or_another_seed_it_is_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    fit(network(), path, epochs=1)
+    x, y = X.copy(), Y.copy()
+    x[50, 3] = np.nextafter(x[50, 3], 9)
+    y[7] = (y[7] + 1) % 4
+    for data in ((x, Y), (X, y)):
+        with pytest.raises(ValueError, match=DATA):
+            network().fit(*data, epochs=3, batch_size=10, verbose=0, checkpoint=path, resume=True)
+    seeded = MLP([6, 5, 4], "relu", loss="cross_entropy", seed=2, backend="reference")
+    with pytest.raises(ValueError, match="a checkpoint with seed 1, which is 2 here"):
+        fit(seeded, path, resume=True)
+    seeded.reset(seed=1)
+    drawn = MLP([6, 5, 4], "relu", loss="cross_entropy", backend="reference")
+    for net in (seeded, drawn, copy.deepcopy(drawn)):
+        fit(net, path, resume=True)
+        assert net.seed == 1
+    drawn.reset(seed=2)
+    with pytest.raises(ValueError, match="a checkpoint with seed 1, which is 2 here"):
+        fit(drawn, path, resume=True)
+
+
+def test_as_many_rows_are_compared_as_were_hashed(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "FREE", 0)
+    path, net, x = tmp_path / "c.npz", network(), X.copy()
+    fit(net, path, epochs=1)
+    every = net.state.fits[0].data["every"]
+    assert records.every_of(Samples(X, Y), net.n_parameters, 99) != every > 1
+    x[1] += 1  # which nobody looks at
+    again = network()
+    again.fit(x, Y, epochs=99, batch_size=10, verbose=0, checkpoint=path, resume=True)
+    assert again.state.fits[0].data["every"] == every and again.epochs_trained == 99
+    x[0] += 1
+    with pytest.raises(ValueError, match=DATA):
+        network().fit(x, Y, epochs=99, batch_size=10, verbose=0, checkpoint=path, resume=True)
+
+
+def test_a_run_that_is_given_more_epochs_goes_on_from_the_best_weights(tmp_path):
+    path, stopping = tmp_path / "c.npz", EarlyStopping("loss", patience=9, min_delta=0.5)  # the first epoch stays the best
+    net, more, by_hand = network(), network(), network()
+    fit(net, path, early_stopping=stopping)
+    fit(by_hand, epochs=1)
+    assert net.hash() == by_hand.hash() and net.epochs_trained == 3
+    fit(more, path, epochs=4, early_stopping=stopping, resume=True)
+    by_hand.state.epoch = 3  # as which its order is drawn
+    fit(by_hand, epochs=1)
+    assert more.state.fits[0].epochs[-1] == by_hand.hash()[: records.DIGITS]
+
+
+def test_what_changes_nothing_may_be_another(tmp_path):
+    path, whole, net = tmp_path / "c.npz", network(), network(n_threads=2)
+    fit(whole)
+    fit(network(), path, epochs=1, checkpoint_every=3, metrics=["f1"])
+    fit(net, path, resume=True, checkpoint_every="epoch", verbose=2, metrics=["recall"], training_metrics=True)
+    assert net.hash() == whole.hash()
 
 
 def test_what_is_no_checkpoint_of_this_network_is_refused(tmp_path):
@@ -330,7 +504,7 @@ def test_damaged_runs_are_refused(tmp_path, monkeypatch):
         ({"checkpoint_every": 0}, ValueError, "checkpoint_every must be an integer of at least 1"),
         ({"checkpoint_every": 1.5}, TypeError, "checkpoint_every must be an integer"),
         ({"checkpoint_every": "hour"}, ValueError, "checkpoint_every must be one of epoch"),
-        ({"checkpoint": 3}, TypeError, "path must be"),
+        ({"checkpoint": 3}, TypeError, "checkpoint must be the path of a file, not 3"),
         ({"checkpoint": "no folder/c.npz"}, FileNotFoundError, "no such folder"),
         ({"checkpoint": "."}, IsADirectoryError, "folder"),
     ],

@@ -102,6 +102,9 @@ def test_training_goes_on_from_its_checkpoint(run):
     assert_fails(run("train", "--resume"), 1, "--resume needs --checkpoint")
     status, _, err = run("train", *TINY, "--batch-size", "7", "--checkpoint", "c.npz", "--resume")
     assert status == 1 and "batch_size 10, which is 7" in err
+    for option, words in (("--seed", "seed 0, which is 5"), ("--learning-rate", "learning_rate 1.0, which is 5")):
+        status, _, err = run("train", *TINY, option, "5", "--checkpoint", "c.npz", "--resume")
+        assert status == 1 and words in err
 
 
 def test_json_holds_the_numbers_of_the_text(run):

@@ -1,9 +1,11 @@
 """What fit takes of its data, and how far: validation splits, epochs that are done already, one pass at a time."""
 
+import functools
+
 import numpy as np
 import pytest
 
-from fastmlp import MLP, Callback
+from fastmlp import MLP, SGD, Adam, Callback, EarlyStopping, functional
 from fastmlp.random_streams import shuffled_rows
 
 X = np.random.RandomState(0).random_sample((50, 6)).astype(np.float32)
@@ -49,6 +51,67 @@ def test_what_is_no_split(split, error, words):
     with pytest.raises(TypeError, match=r"\(x, y\) or \(x, y, sample_weight\)"):
         net.fit(X, Y, validation_data=(X, Y, W, W), verbose=0)
     assert net.epochs_trained == 0
+
+
+@pytest.mark.parametrize("wrong", ["False", 1, 0, None, np.array([True]), [False]])
+@pytest.mark.parametrize("name", ["shuffle", "keep_optimizer", "training_metrics", "resume"])
+def test_flags_are_true_or_false(tmp_path, name, wrong):
+    net = network()
+    with pytest.raises(TypeError, match=f"^{name} must be True or False, not "):
+        net.fit(X, Y, verbose=0, checkpoint=tmp_path / "c.npz", **{name: wrong})
+    assert net.state.step == 0 and net.fit(X, Y, epochs=1, verbose=0, shuffle=np.bool_(False)).epochs == 1
+
+
+@pytest.mark.parametrize("wrong", ["False", 1, None])
+def test_flags_of_other_objects_are_true_or_false(wrong):
+    makers = {"penalise_biases": Adam, "nesterov": functools.partial(SGD, momentum=0.9), "restore_best_weights": EarlyStopping,
+              "input_gradient": functools.partial(functional.dense_backward, X, X.T, X[:, :1] @ X[:, :1].T),
+              "labels": functools.partial(network().to_onnx, "nowhere")}  # fmt: skip
+    for name, maker in makers.items():
+        with pytest.raises(TypeError, match=f"^{name} must be True or False, not "):
+            maker(**{name: wrong})
+
+
+def test_flags_of_numpy_are_flags(backend):
+    net, twin = network(backend), network(backend)
+    for one, true in ((net, True), (twin, np.bool_(True))):
+        optimizer = SGD(l2=0.1, momentum=0.9, nesterov=true, penalise_biases=true)
+        one.fit(X, Y, epochs=1, shuffle=true, keep_optimizer=true, optimizer=optimizer, verbose=0)
+    assert net.hash() == twin.hash()
+
+
+@pytest.mark.parametrize("share, left", [(0.9, 1), (0.8, 2), (0.7, 3), (0.6, 4), (0.1, 9), (0.25, 7), (np.float32(0.8), 2)])
+def test_a_split_leaves_as_many_rows_as_it_says(share, left):
+    net = network()
+    net.fit(X[:10], Y[:10], epochs=1, validation_split=share, verbose=0)
+    assert net.recipe.fits[0].data["rows"] == left
+
+
+def test_one_rate_of_dropout_may_be_an_array():
+    net, twin = network(), network()
+    net.fit(X, Y, epochs=1, dropout=np.array(0.5), verbose=0)
+    twin.fit(X, Y, epochs=1, dropout=0.5, verbose=0)
+    assert net.hash() == twin.hash() != network().hash() and net.recipe.reproduce(X, Y)
+
+
+def test_a_function_of_rates_is_named():
+    def falling(step):
+        return float("nan") if step == 5 else 0.1
+
+    with pytest.raises(
+        ValueError, match="what falling, the learning_rate, returns for step 5 must be a number from 0, not nan"
+    ):
+        network().fit(X, Y, epochs=1, learning_rate=falling, batch_size=5, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "coo_matrix", "csr_array"])
+def test_sparse_matrices_are_made_dense_by_their_user(kind):
+    sparse = getattr(pytest.importorskip("scipy.sparse"), kind)
+    for name, data in {"x": (sparse(X), Y), "y": (X, sparse(np.eye(4)[Y]))}.items():
+        with pytest.raises(TypeError, match=f"{name} is a sparse matrix of SciPy, and must be an array: .*toarray"):
+            network().fit(*data, verbose=0)
+    with pytest.raises(TypeError, match="x is a sparse matrix of SciPy"):
+        network().predict(sparse(X))
 
 
 def test_epochs_that_are_done_already(capsys):

@@ -157,6 +157,29 @@ def test_an_epoch_whose_metric_fails_is_recorded_without_it():
     assert net.history.interrupted_rows is None and net.history.val_loss == []
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_metrics_cannot_change_what_they_get(task):
+    net, x, y = TASKS[task]()
+    y = np.ascontiguousarray(y, np.int64 if net.task == "classes" else np.float32)  # passes into training without a copy
+
+    def writing(which):
+        def metric(true, answers):
+            (true, answers)[which][...] = 0
+            return 0.0
+
+        def of_outputs(true, y_score):
+            return metric(true, y_score)
+
+        return {"one": metric, "two": of_outputs}
+
+    before = y.copy()
+    for which in (0, 1):
+        for name, metric in writing(which).items():
+            with pytest.raises(ValueError, match="read-only"):
+                net.fit(x, y, epochs=1, metrics={name: metric}, training_metrics=True, validation_data=(x, y), verbose=0)
+    assert y.tobytes() == before.tobytes() and y.flags.writeable
+
+
 def test_no_metric_is_measured_unless_asked(monkeypatch):
     net, x, y = of_classes()
     monkeypatch.setattr(net._engine, "forward", None)
@@ -171,6 +194,10 @@ def test_no_metric_is_measured_unless_asked(monkeypatch):
     ({"loss": "f1"}, ValueError, "'loss'"), ({1: "f1"}, TypeError, "string, not 1"),
     (lambda y, answers: 0.0, ValueError, "pass a dict"), (functools.partial(max, 1), ValueError, "pass a dict"),
     ({"whole": lambda y, answers: y}, TypeError, "metric 'whole' must return a number"),
+    ({"none": lambda y, answers: None}, TypeError, "metric 'none' must return a number, not None"),
+    ({"word": lambda y, answers: "no"}, TypeError, "metric 'word' must return a number, not 'no'"),
+    ({"digit": lambda y, answers: "5"}, TypeError, "metric 'digit' must return a number, not '5'"),
+    ({"ragged": lambda y, answers: [1, [2, 3]]}, TypeError, "metric 'ragged' must return a number, not"),
 ])  # fmt: skip
 def test_what_is_no_metric(wrong, error, words):
     net, x, y = of_classes()

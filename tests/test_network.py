@@ -381,3 +381,12 @@ def test_every_public_name_is_documented():
     for name, member in vars(MLP).items():
         if not name.startswith("_"):
             assert inspect.getdoc(member), name
+
+
+def test_with_a_mean_over_rows_the_loss_that_is_told_divides_by_the_weights():
+    x, y, weights = np.eye(4), np.arange(4) % 2, [2] * 4
+    net = MLP([4, 3, 2], loss="cross_entropy", dtype="float64", seed=0, backend="reference")
+    (by_weights, of_weights), (by_rows, of_rows) = (net.gradients(x, y, weights, mean) for mean in ("weights", "rows"))
+    step = net.train_step(x, y, 0.0, sample_weight=weights, weight_mean="rows")
+    assert by_rows == by_weights == step == net.gradients(x, y)[0]
+    assert of_rows.parameters.tobytes() == (2 * of_weights.parameters).tobytes()

@@ -134,6 +134,21 @@ def test_training_that_was_interrupted():
     differs(net, "the same bits after 2 epochs, but: fit 1 was interrupted there", parted=None)
 
 
+@pytest.mark.parametrize("epoch, method", [(1, "on_epoch_end"), (2, "on_epoch_end"), (0, "on_batch_end")])
+def test_training_that_a_callback_ended_with_an_error(epoch, method):
+    def ends(self, number, logs=None):
+        if self.net.epochs_trained == epoch:
+            raise ZeroDivisionError
+
+    net = network()
+    with pytest.raises(ZeroDivisionError):
+        fit(net, epochs=5, callbacks=[type("Ends", (Callback,), {method: ends})()])
+    (record,) = net.recipe.fits
+    assert net.epochs_trained == epoch == len(record.epochs) and record.ended is None
+    assert epoch == 0 or record.epochs[-1] == net.hash()[: records.DIGITS]
+    differs(net, f"the same bits after {epoch} epochs, but: fit 1 was interrupted there", parted=None)
+
+
 def test_a_fit_that_fails_is_not_recorded():
     net, x = network(), X.copy()
     x[3, 2] = np.nan

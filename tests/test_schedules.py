@@ -27,6 +27,13 @@ def rates(schedule, t=T, steps_per_epoch=10):
     return schedule.rates(np.asarray(t), steps_per_epoch)
 
 
+@pytest.mark.parametrize("wrong", [5, "59", None])
+def test_milestones_are_a_list(wrong):
+    with pytest.raises(TypeError, match="milestones must be a list of integers, not"):
+        MultiStep(0.1, milestones=wrong)
+    assert MultiStep(0.1, milestones=np.array([5, 9])).milestones == (5, 9)
+
+
 def test_half_a_cosine():
     u = np.linspace(0, 1, 10_001)
     assert half_cosine(np.array([0, 0.5, 1.0])).tolist() == [1.0, 0.5, 0.0]

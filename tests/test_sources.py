@@ -315,7 +315,8 @@ def test_a_killed_training_goes_on(mapped, tmp_path, monkeypatch, small_blocks, 
     monkeypatch.setattr(loop, "SLICE_SECONDS", 0)  # one batch a slice
 
     class Kill(Callback):
-        left = slices
+        def __init__(self, left=0):
+            self.left = left
 
         def on_rows_end(self, rows):
             self.left -= 1
@@ -332,9 +333,27 @@ def test_a_killed_training_goes_on(mapped, tmp_path, monkeypatch, small_blocks, 
     expected = fit(whole)
     options = {"checkpoint": tmp_path / "c.npz", "checkpoint_every": 2}
     with pytest.raises(ZeroDivisionError):
-        fit(killed, callbacks=[Kill()], **options)
-    history = fit(again, callbacks=[Callback()], resume=True, **options)
+        fit(killed, callbacks=[Kill(slices)], **options)
+    history = fit(again, callbacks=[Kill()], resume=True, **options)
     assert again.hash() == whole.hash() and history.loss == expected.loss and history.accuracy == expected.accuracy
+
+
+MADE_OF_A_MAP = {
+    "astype": lambda x: x.astype("f4"),
+    "copy": np.memmap.copy,
+    "like": lambda x: np.positive(x, out=np.empty_like(x)),
+}
+
+
+@pytest.mark.parametrize("made", MADE_OF_A_MAP.values(), ids=MADE_OF_A_MAP)
+def test_what_lies_in_memory_is_no_file(mapped, made):
+    x, plain, net = made(mapped(X.astype(np.float64))), network(), network()
+    assert isinstance(x, np.memmap)
+    for one, data in ((plain, np.array(x)), (net, x)):
+        one.fit(data, Y, epochs=2, batch_size=10, verbose=0, validation_split=0.2)
+    assert net.hash() == plain.hash() and net.recipe.fits[0].data == plain.recipe.fits[0].data
+    with pytest.raises(ValueError, match="validation_split needs arrays in memory"):
+        net.fit(mapped(X)[3:], Y[3:], verbose=0, validation_split=0.2)  # a part of a file is one
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads memory from /proc")

@@ -4,13 +4,14 @@ import io
 import signal
 import sys
 import threading
+import warnings
 from functools import cache
 
 import numpy as np
 import pytest
 from conftest import InterruptingEngine
 
-from fastmlp import MLP, Adam, reference
+from fastmlp import MLP, Adam, reference, schedules
 from fastmlp.random_streams import shuffled_rows
 from fastmlp.reference import Samples
 from fastmlp.schedules import InverseScaling
@@ -512,3 +513,30 @@ def test_it_learns(backend):
     history = net.fit(x, y, epochs=15, batch_size=10, learning_rate=0.5, verbose=0)
     assert history.loss[-1] < 0.5 * history.loss[0]
     assert net.evaluate(x, y).accuracy > 0.93
+
+
+def test_a_schedule_that_earlier_fits_have_used_up_is_told():
+    x, y = np.eye(20, 6), np.arange(20) % 3
+
+    def fit(net, epochs=2, **options):
+        net.fit(x, y, epochs, batch_size=5, verbose=0, **options)
+        return net
+
+    def new(**options):
+        return MLP([6, 5, 3], "relu", loss="cross_entropy", seed=0, backend="reference", **options)
+
+    net = fit(new())
+    before, cosine = net.hash(), schedules.Cosine(0.1, epochs=2)
+    with pytest.warns(RuntimeWarning, match="rate of this fit is 0.* from step 8,.*keep_optimizer=False") as told:
+        fit(net, learning_rate=cosine)
+    assert net.hash() == before and len(told) == 1 and told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(net, learning_rate=cosine, keep_optimizer=False)
+        fit(net, learning_rate=0.0)
+        fit(net, learning_rate=schedules.Cosine(0.0, epochs=2))
+        fit(new(), learning_rate=cosine, epochs=9)
+        fit(fit(new(), epochs=1), learning_rate=cosine)
+        fit(fit(new()), learning_rate=schedules.Cosine(0.1, steps=4000, warmup=2000), epochs=1)
+        fit(fit(new(), epochs=0), learning_rate=schedules.MultiStep(0.1, [1], gamma=0))
+    assert net.hash() != before

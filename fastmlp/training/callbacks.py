@@ -49,19 +49,19 @@ class Callback:
         self.params = params
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Training is about to begin. logs: None."""
+        """Training is about to begin. logs: {}."""
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Training has ended, but not by an error or Ctrl-C. logs: what the last epoch measured."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """An epoch, counted from 0 (or from initial_epoch), is about to begin. logs: None."""
+        """An epoch, counted from 0 (or from initial_epoch), is about to begin. logs: {}."""
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """The epoch is over. logs: what it measured, as history has it: {"loss": ..., "val_loss": ..., ...}."""
 
     def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """A batch, counted from 0 in each epoch, is about to be trained on. logs: None."""
+        """A batch, counted from 0 in each epoch, is about to be trained on. logs: {}."""
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
         """The batch has been. logs: {"loss": its mean loss before its step}."""
@@ -78,11 +78,13 @@ class Callback:
         """So many more rows have been trained on: after each slice of batches, some twenty times a second."""
 
     def get_state(self) -> dict[str, Any]:
-        """What this callback needs to go on in another process: numbers, strings, None and arrays by name."""
+        """What this callback needs to go on in another process, where fit writes checkpoints: numbers, strings, None, lists and
+        dicts of these, and arrays of numbers or strings, by name. It is asked for after on_train_begin, and then at any time.
+        """
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on, after on_train_begin, from state, what get_state gave at the end of an epoch."""
+        """Go on, after on_train_begin, from state, what get_state gave: at the end of an epoch, or on the way through one."""
 
     def close(self) -> None:
         """Training has ended, however it did."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..monitor import check_measured, check_waiting, improved
+from ..validation import flag
 from .callbacks import Callback, Logs
 
 KEPT = "kept "  # before the names of what belongs to the best epoch's weights, in get_state
@@ -37,7 +38,7 @@ class EarlyStopping(Callback):
                  restore_best_weights: bool = True) -> None:  # fmt: skip
         check_waiting(monitor, mode, patience, min_delta)
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
-        self.restore_best_weights = restore_best_weights
+        self.restore_best_weights = flag("restore_best_weights", restore_best_weights)
         self._begin()
 
     def _begin(self) -> None:

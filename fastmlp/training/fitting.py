@@ -73,10 +73,11 @@ class Checked(NamedTuple):
 def checked(asked: Arguments, adapter: DataAdapter, environment: Environment, state: TrainingState) -> Checked:
     """The arguments checked, for the network of an adapter. Raises ValueError or TypeError, naming the argument."""
     architecture = adapter.architecture
-    batch_size, shuffle = validation.integer("batch_size", asked.batch_size, 1), bool(asked.shuffle)
+    batch_size, shuffle = validation.integer("batch_size", asked.batch_size, 1), validation.flag("shuffle", asked.shuffle)
     source, held_out = _data(asked, batch_size, shuffle, adapter, environment, state)
     epochs = validation.integer("epochs", asked.epochs, 0)
     initial_epoch = validation.integer("initial_epoch", asked.initial_epoch, 0)
+    validation.flag("keep_optimizer", asked.keep_optimizer)
     optimizer = optimizer_of(asked.optimizer, asked.learning_rate, architecture.dtype)
     rates = validation.dropout_rates(asked.input_dropout, asked.dropout, len(architecture.layer_sizes) - 2)
     verbose = int(asked.verbose) if isinstance(asked.verbose, bool) else asked.verbose
@@ -86,7 +87,8 @@ def checked(asked: Arguments, adapter: DataAdapter, environment: Environment, st
     if asked.validation_data is not None:
         held_out = adapter.validation_samples(asked.validation_data)
     metrics = scores.metrics_of(asked.metrics, architecture.task, architecture.layer_sizes[-1])
-    training_metrics = bool(metrics) and (bool(asked.training_metrics) or held_out is None)
+    training_metrics = validation.flag("training_metrics", asked.training_metrics)
+    training_metrics = bool(metrics) and (training_metrics or held_out is None)
     if training_metrics and source.samples is None:
         raise ValueError("metrics of training data need arrays in memory: give validation_data for them")
     if source.steps is None and optimizer.counts_epochs:
@@ -129,10 +131,11 @@ def _data(asked: Arguments, batch_size: int, shuffle: bool, adapter: DataAdapter
 
 
 class Begun(NamedTuple):
-    """Where a fit stands before its first step; found: the checkpoint that it resumes."""
+    """Where a fit stands before its first step; found: the checkpoint that it resumes; record: of this fit, if it gets one."""
 
     run: Run
     found: Found | None
+    record: records.Fit | None
     epochs: range  # their numbers, from 0 or initial_epoch
     seed: int
 
@@ -142,13 +145,24 @@ class Begun(NamedTuple):
         return self.run.stopped or self.run.done and not self.epochs
 
 
-def begin(asked: Arguments, checked: Checked, architecture: Architecture, parameters: Floats, state: TrainingState,
-          seed: int) -> Begun:  # fmt: skip
-    """Bring parameters and state to where this fit begins, or goes on from its checkpoint."""
+def begin(asked: Arguments, checked: Checked, architecture: Architecture, parameters: Floats, state: TrainingState, seed: int,
+          seed_is_drawn: bool) -> Begun:  # fmt: skip
+    """Bring parameters and state to where this fit begins, or goes on from its checkpoint.
+
+    seed_is_drawn: whether nobody asked for the seed, so that the checkpoint's takes its place.
+    """
     source = checked.source
     run = Run(state.epoch, state.history.epochs, source.rows, source.batch_size, checked.shuffle)
-    found = checkpoints.found(asked.checkpoint, architecture, run, len(checked.callbacks)) if asked.resume else None
+    found = checkpoints.found(asked.checkpoint, architecture) if asked.resume else None
+    record = None
+    if found or len(state.fits) < records.MOST:
+        given = None if asked.validation_data is None else checked.held_out
+        record = records.begun(_recorded(asked, checked), checked.callbacks, source.samples, given, parameters, state.last_hash,
+                               found and found.record)  # fmt: skip
     if found:
+        assert record
+        own_seed = None if seed_is_drawn else seed
+        checkpoints.check_same(asked.checkpoint, found, architecture, own_seed, run, checked.callbacks, record)
         run, seed = found.run, found.saved.seed
         parameters[...] = found.saved.parameters
         state.become(found.saved.state)
@@ -156,21 +170,21 @@ def begin(asked: Arguments, checked: Checked, architecture: Architecture, parame
         state.row = 0
         if not asked.keep_optimizer:
             state.forget_optimizer()
-    return Begun(run, found, range(checked.initial_epoch + state.epoch - run.first_epoch, checked.epochs), seed)
+    epochs = range(checked.initial_epoch + state.epoch - run.first_epoch, checked.epochs)
+    return Begun(run, found, record, epochs, seed)
 
 
 def plan_of(asked: Arguments, checked: Checked, begun: Begun, net: Any) -> Plan:
     """The Plan of a fit that has begun, with its record among those of net, the MLP, and all that is told how it goes."""
     source, held_out, callbacks, state = checked.source, checked.held_out, checked.callbacks, net.state
     recorders: list[Callback] = []
-    if len(state.fits) < records.MOST or begun.found:
-        given = None if asked.validation_data is None else held_out
-        record = records.begun(_recorded(asked, checked), callbacks, source.samples, given, net.parameters, state.last_hash)
+    record = begun.record
+    if record:
         if begun.found and state.fits:
             record = state.fits[-1].continued(record)
         else:
             state.fits.append(record)
-        recorders = [records.Recorder(record)]
+        recorders = [records.Recorder(record, state.step, state.epoch)]
     writer = None
     if asked.checkpoint is not None:
         states = begun.found.states if begun.found else []

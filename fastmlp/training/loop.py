@@ -74,6 +74,13 @@ def _take_epochs(
     """Train until the last epoch is over, a callback ends it, or the numbers are no longer finite."""
     slices = Slices(by_batch=any(map(is_of_batches, plan.callbacks)))
     plan.optimizer.begin(state, parameters, plan.source.steps or 1)
+    if plan.source.steps and plan.optimizer.is_at_rest(state, plan.source.steps * len(plan.epochs)):
+        warnings.warn(
+            f"every learning rate of this fit is 0, so that nothing is learnt: its schedule goes on from step {state.rule_steps}, "
+            "where the fits before have left it. keep_optimizer=False begins it anew",
+            RuntimeWarning,
+            stacklevel=5,
+        )
     try:
         for epoch in plan.epochs:
             if state.stop_training:

@@ -35,8 +35,8 @@ class Converter:
 
 
 def is_on_disk(x: Any, n_in: int) -> bool:
-    """Whether x are memory-mapped rows, which are read block by block."""
-    return isinstance(x, np.memmap) and x.size > n_in
+    """Whether x are memory-mapped rows, which are read block by block: what NumPy makes of them in memory has the same class."""
+    return isinstance(x, np.memmap) and getattr(x, "_mmap", None) is not None and x.size > n_in
 
 
 def source_of(converter: Converter, batches: Iterable[Any] | None, x: Any, y: Any, batch_size: int, shuffle: bool,

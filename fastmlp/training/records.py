@@ -89,12 +89,16 @@ class LastHash:
 
 
 class Recorder(Callback):
-    """Records the parameters of a Fit as it goes: the last of its callbacks but for the one that writes checkpoints."""
+    """Records the parameters of a Fit as it goes: the last of its callbacks but for the one that writes checkpoints.
 
-    def __init__(self, fit: Fit) -> None:
-        self.fit = fit
+    step, epoch: of the training state before.
+    """
+
+    def __init__(self, fit: Fit, step: int, epoch: int) -> None:
+        self.fit, self.step, self.epoch = fit, step, epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch = self.net.state.epoch
         self.fit.epochs.append(self.fit.began and self.net.state.last_hash.of(self.net.parameters)[:DIGITS])
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -104,7 +108,10 @@ class Recorder(Callback):
     def close(self) -> None:
         state = self.net.state
         self.fit.rows = state.row or None
-        if self.fit.ended is None and not self.fit.epochs and not state.row and self.fit in state.fits:
+        if state.epoch > self.epoch:  # another callback has raised at the end of this epoch
+            self.on_epoch_end(state.epoch)
+        untouched = state.step == self.step and not self.fit.epochs and not state.row
+        if self.fit.ended is None and untouched and self.fit in state.fits:
             state.fits.remove(self.fit)  # an error before the first step
 
 
@@ -118,8 +125,11 @@ def short_hash(parameters: np.ndarray) -> str:
 
 
 def begun(arguments: Mapping[str, Any], callbacks: Sequence[object], samples: Samples | None, validation: Samples | None,
-          parameters: np.ndarray, last_hash: LastHash) -> Fit:  # fmt: skip
-    """The record of a fit that begins with these arguments, callbacks, samples and, if given apart, validation samples."""
+          parameters: np.ndarray, last_hash: LastHash, like: Fit | None = None) -> Fit:  # fmt: skip
+    """The record of a fit that begins with these arguments, callbacks, samples and, if given apart, validation samples.
+
+    like: a record whose data this one's are to be compared with: the same rows are hashed.
+    """
     said: dict[str, Any] = {}
     unsaid = []
     stopping = [callback for callback in callbacks if type(callback) is EarlyStopping][:1]
@@ -133,9 +143,16 @@ def begun(arguments: Mapping[str, Any], callbacks: Sequence[object], samples: Sa
     epochs = max(1, arguments["epochs"] - arguments["initial_epoch"])
     versions = {"fastmlp": __version__, "arithmetic": ARITHMETIC}
     data, held_out = (
-        None if some is None else digest(some, every_of(some, parameters.size, epochs)) for some in (samples, validation)
+        None if some is None else digest(some, _every(then) or every_of(some, parameters.size, epochs))
+        for some, then in ((samples, like.data if like else None), (validation, like.validation if like else None))
     )
     return Fit(versions, said, unsaid, data, held_out, "" if is_dear(parameters, samples) else last_hash.of(parameters))
+
+
+def _every(digested: Mapping[str, Any] | None) -> int | None:
+    """How many rows further the next one is of what digest gave, which may come from a file."""
+    every = digested and digested.get("every")
+    return every if type(every) is int and every > 0 else None
 
 
 def is_dear(parameters: np.ndarray, samples: Samples | None) -> bool:
@@ -161,6 +178,57 @@ def digest(samples: Samples, every: int) -> dict[str, Any]:
             for start in range(0, len(array), ROWS):
                 sha.update(np.ascontiguousarray(array[start : start + ROWS], array.dtype.newbyteorder("<")).data)
     return {"sha256": sha.hexdigest(), "x": samples.x.dtype.name, "rows": len(samples.x), "every": every}
+
+
+# What a fit may change that goes on from a checkpoint, or what the checkpoint's Run says better.
+MAY_DIFFER = "epochs", "metrics", "training_metrics", "batch_size", "shuffle"
+
+
+def differing(then: Fit, now: Fit) -> list[tuple[str, str, str]]:
+    """(name, as it was, as it is now) of the arguments and data in which two records differ, but for those that MAY_DIFFER."""
+    was, found = _said(then), []
+    for name, value in _said(now).items():
+        if name in was and name not in MAY_DIFFER:
+            found += _parted(name, was[name], value)
+    for name, data, here in (("training data", then.data, now.data), ("validation_data", then.validation, now.validation)):
+        if data != here:
+            found.append((name, _shown_data(data), _shown_data(here)))
+    return found
+
+
+def _said(fit: Fit) -> dict[str, Any]:
+    """The arguments of a record, and of those that it cannot say what stands in their place."""
+    unsaid = (words.partition(", ") for words in fit.unsaid)
+    return {**fit.arguments, **{name: Unsaid(words) for name, comma, words in unsaid if comma}}
+
+
+class Unsaid(str):
+    """What a record says of an argument that it cannot hold."""
+
+
+def _parted(name: str, was: Any, value: Any) -> list[tuple[str, str, str]]:
+    """Where two plain arguments part: of two optimizers, for example, the options that differ."""
+    if was == value:
+        return []
+    if isinstance(was, dict) and isinstance(value, dict) and was.get("is") == value.get("is") != "dict":
+        return [part for key in value if key in was for part in _parted(key, was[key], value[key])]
+    return [(name, _shown(was), _shown(value))]
+
+
+def _shown(value: Any) -> str:
+    """A plain argument as it was written."""
+    if not isinstance(value, dict):
+        return str(value) if isinstance(value, Unsaid) else describe(value)
+    if value.get("is") == "dict":
+        return describe(dict(value.get("items", ())))
+    options = {key: one for key, one in value.items() if key != "is"}
+    return f"{value.get('is')}({', '.join(f'{key}={_shown(one)}' for key, one in options.items())})"
+
+
+def _shown_data(data: Mapping[str, Any] | None) -> str:
+    if data is None:
+        return "of which nothing is recorded"
+    return f"with SHA-256 {str(data.get('sha256'))[:12]}... ({data.get('rows')} rows of {data.get('x')})"
 
 
 def keeper(fits: list[Fit]) -> Any:

@@ -3,6 +3,7 @@
 Those with names are numbers of counts and of ordered sums, so that they have the same bits everywhere.
 """
 
+import contextlib
 import difflib
 import inspect
 import re
@@ -28,9 +29,10 @@ class Metric(NamedTuple):
 
     def value(self, y_true: np.ndarray, y_pred: np.ndarray, outputs: np.ndarray) -> float:
         found = self.function(y_true, outputs if self.of_outputs else y_pred)
-        if np.ndim(found) != 0:
-            raise TypeError(f"metric {self.name!r} must return a number, not {describe(found)}")
-        return float(found)
+        with contextlib.suppress(TypeError, ValueError):
+            if np.ndim(found) == 0 and not isinstance(found, (str, bytes)):
+                return float(found)
+        raise TypeError(f"metric {self.name!r} must return a number, not {describe(found)}")
 
 
 def answers(outputs: np.ndarray, task: str) -> np.ndarray:
@@ -47,7 +49,15 @@ def values(metrics: Iterable[Metric], y: np.ndarray, outputs: np.ndarray, task: 
     y_true, y_pred = y if y.ndim == 1 else answers(y, task), answers(outputs, task)
     if outputs.shape[1] == 1 or task == "classes" and outputs.shape[1] == 2:
         outputs = outputs[:, -1]
+    y_true, y_pred, outputs = map(_read_only, (y_true, y_pred, outputs))
     return {metric.name: metric.value(y_true, y_pred, outputs) for metric in metrics}
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A view that a metric cannot write to: these are what is trained on, and what other metrics get."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 # With names. Classes are labels (rows,), labels zeros and ones (rows, n), numbers (rows,) or (rows, n); -1 answers nothing.

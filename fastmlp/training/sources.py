@@ -243,7 +243,7 @@ def batches_of(x: Any, y: Any) -> Iterable[Any] | None:
         if not isinstance(x, Iterable) or hasattr(x, "__array__") or isinstance(x, (str, bytes)):
             raise TypeError(f"without y, x must be an iterable of batches (x, y), not {describe(x)}")
         return x
-    if not isinstance(x, Iterable) or hasattr(x, "__array__") or hasattr(x, "__getitem__"):
+    if not isinstance(x, Iterable) or hasattr(x, "__array__") or hasattr(x, "__getitem__") or hasattr(x, "toarray"):
         return None
     if not isinstance(y, Iterable) or hasattr(y, "__array__"):
         raise TypeError(f"x gives batches one by one, so that y must be an iterable of batches, too, not {describe(y)}")

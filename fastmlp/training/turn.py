@@ -1,6 +1,7 @@
 """Whose turn it is to train a network: one call's at a time, whatever threads, signals and forks do meanwhile."""
 
 import os
+import threading
 import weakref
 
 
@@ -10,7 +11,7 @@ class Turn:
         try:
             del turn.free
         except AttributeError:
-            raise busy() from None
+            raise busy(turn) from None
         try:
             ...
         finally:
@@ -21,24 +22,29 @@ class Turn:
     """
 
     free: bool  # there or not, and never False
+    fitting: int | None  # the thread whose fit it is, which tells callbacks from other threads
 
     def __init__(self) -> None:
-        self.free = True
+        self.free, self.fitting = True, None
         _turns.add(self)
 
 
 _turns: weakref.WeakSet[Turn] = weakref.WeakSet()
 
 
-def busy() -> RuntimeError:
+def busy(turn: Turn) -> RuntimeError:
     """The error for a network that is being trained already."""
+    if turn.fitting == threading.get_ident():
+        return RuntimeError(
+            "this network is being trained by the fit that calls this, by a callback or a metric: train a copy"
+        )
     return RuntimeError("this network is being trained by another thread; train a copy, or wait for that to end")
 
 
 def _after_fork() -> None:
     """The threads that trained when a child was forked are not in the child."""
     for turn in _turns:
-        turn.free = True
+        turn.fitting, turn.free = None, True
 
 
 if hasattr(os, "register_at_fork"):
