@@ -8,29 +8,42 @@ const theme = () => {
 
 export default {
   render({ model, el }) {
-    const view = String(Math.random()),
-      frame = document.createElement("iframe"),
-      { port1: port, port2: inside } = new MessageChannel();
+    const frame = document.createElement("iframe");
     frame.sandbox = "allow-scripts allow-downloads";
     frame.title = "fastmlp";
     frame.style = `width: 100%; height: ${model.get("height")}px; border: 0`;
     frame.srcdoc = model.get("document").replace("<html ", `<html data-theme="${theme()}" `);
-    frame.onload = () => frame.contentWindow.postMessage("fastmlp", "*", [inside]);
-    port.onmessage = ({ data }) =>
-      typeof data === "string" ? model.send({ view, text: data }) : model.send({ view }, undefined, [data]);
+    let view, port, ended;
+    const send = (content, buffers) => ended || model.send({ view, ...content }, undefined, buffers);
+    const leave = () => {
+      port?.close();
+      if (port) send({ gone: true });
+    };
+    frame.onload = () => {
+      // A frame that is taken out and put back, as of a cell that moves or is scrolled out of sight, loads again: another view.
+      leave();
+      const channel = new MessageChannel();
+      [view, port] = [String(Math.random()), channel.port1];
+      port.onmessage = ({ data }) => (typeof data === "string" ? send({ text: data }) : send({}, [data]));
+      frame.contentWindow.postMessage("fastmlp", "*", [channel.port2]);
+      if (ended) end();
+    };
     const receive = (content, buffers) => {
       if (content.view !== view) return;
       const [bytes] = buffers ?? [];
       port.postMessage(bytes ? bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) : content.message);
     };
-    const end = () => port.postMessage({ closed: { code: 1001 } }); // the kernel has restarted, or has died
+    const end = () => {
+      ended = true; // the kernel has restarted, or has died
+      port?.postMessage({ closed: { code: 1001 } });
+    };
     model.on("msg:custom", receive);
     model.on("comm_live_update", end);
     el.append(frame);
     return () => {
       model.off("msg:custom", receive);
       model.off("comm_live_update", end);
-      model.send({ view, gone: true });
+      leave();
     };
   },
 };
