@@ -447,6 +447,12 @@ def test_searched(name, values, X, y):
     ({"activation": ["relu", "relu"]}, "one for each of 1 hidden layers"),
     ({"dropout": [0.1, 0.2]}, "dropout must be one number, or 1"),
     ({"activation": ["softmax"]}, "got 'softmax'"),
+    ({"optimizer": fastmlp.SGD(l2=5.0)}, "must not have l2=5.0 here: give alpha to the estimator"),
+    ({"optimizer": fastmlp.AdamW(l1=5.0)}, "must not have l1=5.0 here: give l1 to"),
+    ({"optimizer": fastmlp.SGD(clip_norm=1e-9)}, "must not have clip_norm=1e-09 here: give gradient_clip to"),
+    ({"optimizer": fastmlp.SGD(average=0.9)}, "must not have average=0.9 here: give average to"),
+    ({"optimizer": fastmlp.Adam(epsilon=1e-45), "dtype": "float32"}, "epsilon 1e-45 is too small for float32"),
+    ({"optimizer": "rmsprop", "epsilon": 1e-45, "dtype": "float32"}, "epsilon 1e-45 is too small for float32"),
 ])  # fmt: skip
 def test_parameters_that_are_wrong(parameters, message, X, y):
     with pytest.raises(ValueError, match=message):

@@ -58,11 +58,12 @@ def inputs_of(X: Any, dtype: np.dtype) -> Any:
     return np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype)
 
 
+OPTIONS = {"l2": "alpha", "l1": "l1", "clip_norm": "gradient_clip", "average": "average"}  # of Optimizers: of estimators
+
+
 def options(estimator: Any) -> dict[str, Any]:
     """What the estimator's parameters say of an Optimizer, beside its rule."""
-    return {
-        "l2": estimator.alpha, "l1": estimator.l1, "clip_norm": estimator.gradient_clip, "average": estimator.average,
-    }  # fmt: skip
+    return {name: getattr(estimator, parameter) for name, parameter in OPTIONS.items()}
 
 
 def new_optimizer(estimator: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
@@ -78,6 +79,11 @@ def new_optimizer(estimator: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
     if own is not None:
         if isinstance(own.learning_rate, ReduceOnPlateau):
             raise ValueError("optimizer must not have ReduceOnPlateau here: use solver='sgd' with learning_rate='adaptive'")
+        for name, parameter in OPTIONS.items():
+            if getattr(own, name) != getattr(optimizers.Optimizer, name):
+                raise ValueError(
+                    f"optimizer must not have {name}={getattr(own, name)!r} here: give {parameter} to the estimator itself"
+                )
         return Own(sizes, own)
     if estimator.solver == "sgd":
         names = "learning_rate_init", "learning_rate", "momentum", "nesterovs_momentum", "power_t"

@@ -154,6 +154,10 @@ class Own(OnFlatArrays):
         self.optimizer = optimizer
         self.sizes, self.state = sizes, TrainingState()
 
+    def begin(self, parameters: Parameters, options: dict[str, Any], steps_per_epoch: int) -> None:
+        self.optimizer.check(parameters.flat.dtype)
+        super().begin(parameters, options, steps_per_epoch)
+
     def numbers(self) -> dict[str, Any]:
         return {}
 
