@@ -297,6 +297,25 @@ def test_schedules_count_epochs(X, y):
         classifier(optimizer=fastmlp.Adam(learning_rate=fastmlp.schedules.ReduceOnPlateau(0.01))).fit(X, y)
 
 
+@pytest.mark.parametrize("loss, message", [
+    (fastmlp.Quantile(2), "q of the loss must be a number between 0 and 1"), (fastmlp.Huber(-1), "delta of the loss must be"),
+    (fastmlp.Huber("a"), "delta of the loss must be"),
+])  # fmt: skip
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_wrong_parameters_of_losses_are_refused(loss, message, solver):
+    with pytest.raises((TypeError, ValueError), match=message):
+        MLPRegressor(loss=loss, solver=solver).fit(np.ones((20, 2)), np.arange(20.0))
+
+
+@pytest.mark.parametrize("y, class_weight, message", [
+    (None, "balanced", "requires y to be passed, but the target y is None"), ([0.0, np.nan], "balanced", "y contains NaN"),
+    ([0, 1], {0: -2}, "class_weight must hold weights of at least 0, not {0: -2}"),
+])  # fmt: skip
+def test_targets_and_class_weights_are_checked_before_they_are_used(y, class_weight, message):
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(class_weight=class_weight).fit(np.ones((2, 2)), y)
+
+
 def test_class_weight_is_a_sample_weight(X, y):
     weights = np.where(y == "a", 3.0, 1.0)
     one = classifier(class_weight={"a": 3}).fit(X, y)

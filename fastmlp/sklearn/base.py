@@ -14,13 +14,15 @@ from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .. import validation
 from ..activations import ACTIVATIONS
 from ..custom import CustomActivation
+from ..losses import Huber, Quantile
 from ..network import MLP
 from ..reference import Engine
 from . import at_once, lbfgs, losses
@@ -107,7 +109,12 @@ class Estimator(CallbackSupportMixin):
                 raise ValueError(
                     "class_weight='balanced' needs all classes at once: for partial_fit, give a dict {class: weight}"
                 )
+            if y is None:
+                return super()._fit(X, y, incremental=incremental)  # which says what is missing
+            assert_all_finite(y, input_name="y")
             of_rows = compute_sample_weight(class_weight, y)
+            if (of_rows < 0).any():
+                raise ValueError(f"class_weight must hold weights of at least 0, not {class_weight!r}")
             sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
@@ -130,7 +137,11 @@ class Estimator(CallbackSupportMixin):
             X_val, y_val = self._checked_validation(X_val, y_val)
             weights = None if weights is None else _check_sample_weight(weights, X_val)
             self._own_validation = X_val, y_val, weights
-        return (X if self.dtype is None else X.astype(self.dtype, copy=False)), y
+        if self.dtype is not None:
+            X = X.astype(self.dtype, copy=False)
+        if isinstance(getattr(self, "loss", None), (Huber, Quantile)):
+            validation.network_loss(self.loss, X.dtype)
+        return X, y
 
     def _validate_with_new_classes(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         """As scikit-learn's, but that y is looked at once to find its classes, and not again to binarize it."""
