@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -510,6 +511,72 @@ def test_data_that_are_wrong_are_refused():
     for data, error in (((1,), TypeError), (([[1, 2]], [1]), ValueError), (([[1, 2]] * 3, [1] * 2), ValueError)):
         with pytest.raises(error, match="data"):
             fastmlp.page.start(net, data, port=0, open_browser=False)
+
+
+def classifier(**options):
+    return fastmlp.MLP([3, 2], loss="cross_entropy", seed=0, **options)
+
+
+def changed(place, value, **data):
+    """(x, y, x_test, y_test) of three classes of numbers, one of which has another value at a place."""
+    x = np.random.default_rng(0).standard_normal((80, 3))
+    arrays = {"x": x, "y": np.arange(80) % 2, "x_test": x[:9], "y_test": np.arange(9) % 2} | data
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    if place is not None:
+        arrays[place[0]][place[1:]] = value
+    return tuple(arrays.values())
+
+
+COUNTS = fastmlp.MLP([3, 1], loss="poisson", seed=0)
+OF_COUNTS = dict(y=np.ones((80, 1)), y_test=np.ones((9, 1)))
+
+
+@pytest.mark.parametrize("net, data, message", [
+    (classifier(), changed(("x", 50, 1), np.nan), "^x must be finite, but row 50, column 1 is nan"),
+    (classifier(), changed(("y", 60), -1), "^y must be labels from 0 to 1, but row 60 is -1"),
+    (classifier(), changed(("x_test", 8, 2), np.inf), "^held-out x must be finite, but row 8"),
+    (classifier(), changed(("y_test", 7), 2), "^held-out y must be labels from 0 to 1, but row 7 is 2"),
+    (classifier(), changed(None, None, x_test=np.ones((9, 4))), "held-out x has 4 numbers a row, and the network takes 3"),
+    (fastmlp.MLP([3, 1], seed=0), changed(("y", 70, 0), np.nan, **OF_COUNTS), "^y must be finite, but row 70"),
+    (COUNTS, changed(("y", 70, 0), -1, **OF_COUNTS), "^y must be at least 0 for this loss, but row 70"),
+    (COUNTS, changed(("y_test", 3, 0), -1, **OF_COUNTS), "^held-out y must be at least 0 for this loss, but row 3"),
+])  # fmt: skip
+def test_data_that_are_wrong_anywhere_are_refused_at_once_and_switch_training_off(net, data, message):
+    with pytest.raises(ValueError, match=message):
+        fastmlp.page.start(net, data, port=0, open_browser=False)
+    assert re.search(message.strip("^"), Room(net, subject.as_data(data)).why_not)
+
+
+@pytest.mark.parametrize("what, message", [("train", "training failed: no luck"), ("examine", "the test failed: no luck")])
+def test_what_fails_is_told_and_leaves_the_page_alive(serve, digits, monkeypatch, what, message):
+    def fails(*arguments):
+        raise ValueError("no luck")
+
+    page = serve(digits_net(), digits)
+    with Tab(page) as tab:
+        tab.until(lambda known: known["status"]["accuracy"] is not None)
+        with monkeypatch.context() as patch:
+            patch.setattr(Room, what, fails)
+            tab.order("train", running=True)
+            assert tab.refusal() == message
+            assert not page._room.training.running
+            if what == "train":
+                tab.order("step")
+                assert tab.refusal() == message
+        epochs = page._room.position.epoch
+        tab.order("settings", pause_after=epochs + 1)
+        tab.order("train", running=True)
+        tab.until(lambda known: known["status"]["epoch"] == epochs + 1 and not known["status"]["running"])
+        tab.until(lambda known: known["status"]["accuracy"] == page.net.evaluate(*digits[2:]).accuracy)
+
+
+def test_data_may_be_tables_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [1.0, 2, 3], "b": pandas.array([4, 5, 6], dtype="Int64")})
+    data = subject.as_data((table, table["b"], table, table["b"]))
+    assert data.x.tobytes() == np.array([[1, 4], [2, 5], [3, 6]], float).tobytes() and data.y.dtype == np.int64
+    with pytest.raises(TypeError, match="column 'c' of x must hold real numbers"):
+        subject.as_data((table.assign(c="red"), table["b"]))
 
 
 def test_the_package_is_called_as_a_function(digits):

@@ -40,6 +40,7 @@ class Client:
     def __init__(self, connection: Connection, room: Room, lock: asyncio.Lock) -> None:
         self.connection, self.room, self.lock = connection, room, lock
         self.changed, self.acknowledged = asyncio.Event(), asyncio.Event()
+        self.refusals: list[str] = []
         self.input: np.ndarray | None = None
         self.sequence = 0
         self.lines_by_product = True
@@ -83,7 +84,10 @@ class Client:
                 if reply is not None:
                     await self.connection.send(reply)
         except Refused as refusal:
-            await self.connection.send(protocol.to_json({"type": "refused", "text": str(refusal)}))
+            await self._refuse(str(refusal))
+
+    async def _refuse(self, text: str) -> None:
+        await self.connection.send(protocol.to_json({"type": "refused", "text": text}))
 
     async def _draw(self, header: Order, content: bytes) -> None:
         """Another input: answered at once with every neuron's activation."""
@@ -129,6 +133,8 @@ class Client:
                 await asyncio.sleep(last + every - now)
             self.changed.clear()
             self.acknowledged.clear()
+            while self.refusals:
+                await self._refuse(self.refusals.pop(0))
             last = time.monotonic()
             update = self._update()
             took = time.monotonic() - last

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -32,6 +33,8 @@ class Host:
             net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
         if data is None and loader is None and (net.layer_sizes[0], net.layer_sizes[-1]) == (784, 10):
             loader = _digits
+        if data is not None:
+            subject.require_fit(net, data)
         started: concurrent.futures.Future[Started] = concurrent.futures.Future()
         serving = self._serve(net, data, loader, make_door, started)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="fastmlp page")
@@ -69,9 +72,9 @@ class Host:
 
     def close(self) -> None:
         """End it; open tabs say so."""
-        if self._thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # of a loop that has ended: another thread has closed it
             self._loop.call_soon_threadsafe(self._end.set)
-            self._thread.join()
+        self._thread.join()
 
 
 async def _load(room: Room, loader: Loader) -> None:

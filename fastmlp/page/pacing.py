@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .room import Room
+from .room import Room, Test
 from .twin import Slice
 
 SLICE = 0.002  # seconds of training while a pen draws or turns knobs
@@ -41,9 +41,13 @@ async def train(room: Room, lock: asyncio.Lock) -> None:
 
 
 async def _slice(room: Room, steps: int, pool: ThreadPoolExecutor, pacer: "_Pacer") -> None:
-    part = await pacer.ahead.next(room, steps * room.settings.batch_size)
-    began = time.perf_counter()
-    loss = await asyncio.get_running_loop().run_in_executor(pool, room.train, part)
+    try:
+        part = await pacer.ahead.next(room, steps * room.settings.batch_size)
+        began = time.perf_counter()
+        loss = await asyncio.get_running_loop().run_in_executor(pool, room.train, part)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+        pacer.ahead = _Ahead()
+        return room.fail("training", error)
     pacer.took(part.count, time.perf_counter() - began)
     room.take_over(part, loss)
 
@@ -56,7 +60,11 @@ async def _examine(room: Room, lock: asyncio.Lock, pool: ThreadPoolExecutor, pac
         return
     async with lock:
         began = time.perf_counter()
-        test = await asyncio.get_running_loop().run_in_executor(pool, room.examine)
+        try:
+            test = await asyncio.get_running_loop().run_in_executor(pool, room.examine)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+            room.test = Test(version=room.version)  # which is not tried again before something changes
+            return room.fail("the test", error)
         pacer.examined(time.perf_counter() - began)
         if not np.isfinite(room.net.parameters).all():
             room.diverge()

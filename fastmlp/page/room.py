@@ -36,6 +36,7 @@ class Tab(Protocol):
     """What the room knows of a client."""
 
     changed: asyncio.Event
+    refusals: list[str]  # to be shown to its user
 
 
 @dataclass
@@ -135,10 +136,10 @@ class Room:
         if getattr(self, "net", None) is not net:
             self.net, self.twin = net, Twin(net)
             self.structure += 1
+            self._describe()
         self.position = position
         self.training.diverged = False
         self.training.loss = self.training.row = None
-        self._describe()
 
     def _describe(self) -> None:
         self.output_kind = subject.output_kind(self.net)
@@ -303,7 +304,11 @@ class Room:
         self.remember("one step")
         assert self.data is not None
         part = Slice(self.data, self.position, self.settings.batch_size)
-        self.take_over(part, self.train(part))
+        try:
+            loss = self.train(part)
+        except Exception as error:
+            raise Refused(f"training failed: {error}") from error
+        self.take_over(part, loss)
 
     def train(self, part: Slice) -> float:
         """Train the twin on a slice; its mean loss. May run in a thread: it leaves the room alone."""
@@ -321,6 +326,12 @@ class Room:
         if not np.isfinite(loss):
             self.diverge()
         self.changed()
+
+    def fail(self, what: str, error: Exception) -> None:
+        """Stop, and tell all tabs which error ended what."""
+        for client in self.clients:
+            client.refusals.append(f"{what} failed: {error}")
+        self.pause()
 
     def diverge(self) -> None:
         self.training.diverged = True

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Integers
+from ..containers import numbers
 from ..network import MLP
 
 SMALLEST_SIDE = 8  # of a square of inputs that is taken for an image
@@ -29,16 +30,33 @@ def as_data(data: Any) -> Data:
     x, y, *rest = data
     if len(rest) == 1:
         rest = rest[0]
-    x, y = np.asarray(x), np.asarray(y)
+        if not isinstance(rest, (tuple, list)) or len(rest) != 2:
+            raise TypeError("data must be (x, y), (x, y, x_test, y_test) or (x, y, (x_test, y_test))")
+    x, y = _rows("x", x), _rows("y", y)
     if len(x) != len(y) or len(x) < 2:
         raise ValueError(f"data must hold two or more samples and as many targets, not {len(x)} and {len(y)}")
     if not rest:
         held_out = max(1, len(x) // 10)
         x, y, rest = x[:-held_out], y[:-held_out], [x[-held_out:], y[-held_out:]]
-    x_test, y_test = map(np.asarray, rest)
+    x_test, y_test = _rows("x_test", rest[0]), _rows("y_test", rest[1])
     if len(x_test) != len(y_test) or not len(x_test):
         raise ValueError(f"the held-out data have {len(x_test)} samples and {len(y_test)} targets")
     return Data(x.reshape(len(x), -1), y, x_test.reshape(len(x_test), -1), y_test)
+
+
+def _rows(name: str, value: Any) -> np.ndarray:
+    array = numbers(name, value)
+    if not array.ndim:
+        raise ValueError(f"{name} of data must have a row for each sample, not be {array} alone")
+    return array
+
+
+def require_fit(net: MLP, data: Data) -> None:
+    """Raise what MLP.fit raises for data that are wrong, here for all of them, before the first step."""
+    for prefix, x, y in (("", data.x, data.y), ("held-out ", data.x_test, data.y_test)):
+        if x.shape[1] != net.layer_sizes[0]:
+            raise ValueError(f"{prefix}x has {x.shape[1]} numbers a row, and the network takes {net.layer_sizes[0]}")
+        net._adapter.samples(x, y, prefix, finite="xy")
 
 
 def without_derivative(net: MLP) -> str | None:
@@ -53,12 +71,8 @@ def why_unfit(net: MLP, data: Data | None, is_loading: bool) -> str | None:
     """Why net cannot take these data, in words for the user, or None."""
     if data is None:
         return "the data are still being prepared" if is_loading else "there are no data to train on"
-    if data.x.shape[1] != net.layer_sizes[0]:
-        return f"the data have {data.x.shape[1]} numbers a row, and the network takes {net.layer_sizes[0]}"
-    try:  # the library itself says what is wrong with targets
-        net.evaluate(data.x[:1], data.y[:1])
-        if data.y.ndim == 1 and data.y.dtype.kind in "iu" and net.layer_sizes[-1] > 1:
-            net.evaluate(data.x[:1], data.y[[int(np.argmax(data.y))]])
+    try:
+        require_fit(net, data)
     except (ValueError, TypeError) as error:
         return f"the data do not fit the network: {error}"
     return None
