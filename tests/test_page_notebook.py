@@ -131,7 +131,7 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
         assert inside.evaluate("fetch('http://127.0.0.1:1/').then(() => 1, () => 0)") == 0
         assert [line for line in console if "Content Security Policy" not in line and "Fetch API" not in line] == []
         assert len(console) > 0  # of the one request, which the policy forbids
-        # Moved in the notebook, the frame loads again: another view of the same network, in place of the one before.
+        # Taken out and put back, the frame loads again: another view of the same network, in place of the one before.
         tab.evaluate("document.body.appendChild(document.createElement('div')).append(document.querySelector('iframe'))")
         until(lambda: tab.frames[1] is not inside and tab.frames[1].evaluate("document.body?.dataset.version"))
         inside = tab.frames[1]

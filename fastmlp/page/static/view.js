@@ -20,7 +20,7 @@ export default {
       if (port) send({ gone: true });
     };
     frame.onload = () => {
-      // A frame that is taken out and put back, as of a cell that moves or is scrolled out of sight, loads again: another view.
+      // A frame loads again when its user reloads it, and when it is taken out and put back: it is another view then.
       leave();
       const channel = new MessageChannel();
       [view, port] = [String(Math.random()), channel.port1];
