@@ -17,7 +17,8 @@ for needed in ("anywidget", "ipykernel", "jupyterlab"):
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM, THREE  # noqa: E402
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+# Slow, as a JupyterLab and a kernel start for it.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 CELLS = [
     """import fastmlp
