@@ -499,7 +499,7 @@ def test_two_trainers_of_one_network(data):
 
     net._engine = Reentrant(net._engine, 0)
     net.fit(*data, epochs=1, batch_size=50, verbose=0)
-    assert len(errors) == 2 and all("trained by another thread" in error for error in errors)
+    assert len(errors) == 2 and all("trained by the fit that calls this" in error for error in errors)
     assert net.history.epochs == 1
     net._engine = net._engine.engine
     net.fit(*data, epochs=1, verbose=0)
