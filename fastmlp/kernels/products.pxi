@@ -118,7 +118,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
         mark(FIRST_ROW_BLOCK if row == r0 else LATER_ROW_BLOCK)
         most_vecs = widest_tile(rows)
         packs_b = p.b_col != 1 or (pays_to_pack_b(rows, p.b_row) and p.b_row > most_vecs * LANES)
-        panel = max(1, PANEL // (most_vecs * LANES)) * most_vecs * LANES
+        panel = PANEL // (most_vecs * LANES) * (most_vecs * LANES)
         mark(B_IN_PLACE if not packs_b else B_PACKED if p.b_col == 1 else B_TRANSPOSED)
         k = 0
         while k < p.terms:
