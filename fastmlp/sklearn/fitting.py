@@ -4,9 +4,7 @@ Every random draw, count, warning and printed line is where scikit-learn's loop 
 """
 
 import contextlib
-import time
 import warnings
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,7 +18,7 @@ from .. import optimizers, validation
 from ..reference import Dropout, Engine, Samples, Steps
 from ..reference.dropout import threshold
 from ..schedules import ReduceOnPlateau
-from ..training.loop import SLICE_SECONDS
+from ..training.loop import Slices
 from . import losses
 from .optimizers import SGD, Adam, OnFlatArrays, Own, adopted
 from .parameters import Parameters
@@ -170,7 +168,7 @@ class Epochs:
         self.are_clipped = (
             False  # whether losses of labels were in the last slice, which only the outputs before each step tell
         )
-        self.batches = 1  # that a slice has
+        self.slices = Slices()
         n_steps = -(-n_samples // self.batch_size)
         self.optimizer.begin(parameters, options(estimator), n_steps)
         self.losses, self.penalties = np.empty(n_samples), np.zeros(n_steps)
@@ -187,7 +185,7 @@ class Epochs:
             if not divisors.all():
                 raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         coefficients = np.array([[self.estimator.alpha, self.estimator.l1]], float) / divisors[:, None]
-        for start, stop in self.slices():
+        for start, stop in self.slices.of_rows(0, self.n_samples, self.batch_size):
             if self.several_labels and self.dropout is None:
                 self.train_on_labels(order, start, stop, divisors, coefficients)
             else:
@@ -227,16 +225,6 @@ class Epochs:
             self.train(order, first, last, *of_steps)
             self.are_clipped |= losses.may_be_clipped(self.losses[first:last], self.flat.dtype)
             self.losses[first:last] = before
-
-    def slices(self) -> Iterator[tuple[int, int]]:
-        """(start, stop) of slices of whole batches that take about SLICE_SECONDS, after which Ctrl-C is heard."""
-        start = 0
-        while start < self.n_samples:
-            stop, began = min(start + self.batches * self.batch_size, self.n_samples), time.perf_counter()
-            yield start, stop
-            fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / max(time.perf_counter() - began, 1e-9))
-            self.batches = max(1, min(fitting, 8 * self.batches))
-            start = stop
 
     @cached_property
     def before_sigmoid(self) -> Engine:
