@@ -12,11 +12,14 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+import scipy.sparse
 from sklearn import config_context, neural_network
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import InvalidParameterError
 
 import fastmlp
 from fastmlp.sklearn import MLPClassifier, MLPRegressor, from_sklearn
@@ -210,6 +213,8 @@ def test_overridden_hooks_are_obeyed(X, y):
     mine.partial_fit(X, y)
     with pytest.raises(ValueError, match="dropout=0.5 does not go with hooks"):
         twice(MLPClassifier)(dropout=0.5).fit(X, y)
+    with pytest.raises(ValueError, match="X_val does not go with hooks"):
+        twice(MLPClassifier)().fit(X, y, X_val=X, y_val=y)
 
 
 def test_their_optimizer_goes_on(X, y):
@@ -303,8 +308,12 @@ def test_schedules_count_epochs(X, y):
 ])  # fmt: skip
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 def test_wrong_parameters_of_losses_are_refused(loss, message, solver):
+    model, X, y = MLPRegressor(solver=solver, max_iter=1), np.ones((20, 2)), np.arange(20.0)
     with pytest.raises((TypeError, ValueError), match=message):
-        MLPRegressor(loss=loss, solver=solver).fit(np.ones((20, 2)), np.arange(20.0))
+        clone(model).set_params(loss=loss).fit(X, y)
+    model.fit(X, y).set_params(loss=loss)
+    with pytest.raises((TypeError, ValueError), match=message):
+        model.partial_fit(X, y)
 
 
 @pytest.mark.parametrize("y, class_weight, message", [
@@ -366,10 +375,6 @@ def test_own_validation_data_and_scores(X, y):
             assert model.validation_scores_ == [-loss for loss in model.validation_loss_curve_]
     with pytest.raises(ValueError, match="X_val and y_val go together"):
         model.fit(X, y, X_val=X)
-    with pytest.raises(ValueError, match="y_val` has classes not in"):
-        model.fit(X, y, X_val=X, y_val=np.full(ROWS, "d"))
-    with pytest.raises(ValueError, match="y_val must have as many columns as y, 1, not 2"):
-        regressor().fit(X, X[:, 0], X_val=X, y_val=X[:, :2])
     with pytest.raises(ValueError, match="lbfgs validates nothing"):
         classifier(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
 
@@ -387,8 +392,6 @@ def test_weights_of_validation_data(scoring, X, y):
     assert last.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-12)
     if scoring is None:
         assert model.score(X[80:], y[80:], sample_weight=weights) == pytest.approx(model.best_validation_score_, rel=1e-12)
-    with pytest.raises(ValueError, match=re.escape("sample_weight.shape == (3,), expected (40,)")):
-        model.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights[:3])
     with pytest.raises(ValueError, match="sample_weight_val needs X_val and y_val"):
         model.fit(X, y, sample_weight_val=weights)
 
@@ -419,6 +422,26 @@ def test_float32_for_float64_data(X, y):
     model = classifier(dtype="float32").fit(X, y)
     assert model.predict_proba(X).dtype == np.float32 and model.coefs_[0].dtype == np.float32
     assert np.allclose(model.predict_proba(X), classifier().fit(X, y).predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.array, scipy.sparse.csr_matrix])
+def test_inputs_too_large_for_float32_are_refused(kind, X, y, numbers):
+    large = X.copy()
+    large[0, 0] = 1e39
+    with pytest.raises(ValueError, match="too large for") as theirs, np.errstate(over="ignore"):
+        check_array(large, dtype="float32", input_name="X")
+    for make, targets in (classifier, y), (regressor, numbers):
+        model = make(dtype="float32").fit(X, targets)
+        for call in (
+            lambda x: model.fit(x, targets), lambda x: model.partial_fit(x, targets), model.predict, model.activations,
+            lambda x: model.predict(x[:1]), lambda x: model.score(x, targets),
+        ):  # fmt: skip
+            with pytest.raises(ValueError, match="^" + re.escape(str(theirs.value)) + "$"):
+                call(kind(large))
+        with pytest.raises(ValueError, match="Input X_val contains infinity or a value too large"):
+            model.fit(X, targets, X_val=kind(large), y_val=targets)
+        with config_context(assume_finite=True):
+            model.predict(kind(large))
 
 
 def test_callbacks_of_scikit_learn(X, y):
@@ -461,6 +484,10 @@ def test_searched(name, values, X, y):
 
 
 @pytest.mark.parametrize("parameters, message", [
+    ({"solver": "lbfgs", "dropout": 0.5}, "dropout=0.5 does not go with solver='lbfgs'"),
+    ({"solver": "lbfgs", "optimizer": "adamw"}, "optimizer='adamw' does not go with solver='lbfgs'"),
+    ({"solver": "lbfgs", "gradient_clip": 1.0}, "gradient_clip=1.0 does not go with solver='lbfgs'"),
+    ({"solver": "lbfgs", "average": 0.9}, "average=0.9 does not go with solver='lbfgs'"),
     ({"activation": "gleu"}, "activation"), ({"dropout": 1.0}, "dropout"), ({"optimizer": "lion"}, "optimizer"),
     ({"dtype": "int8"}, "dtype"),
     ({"activation": ["relu", "relu"]}, "one for each of 1 hidden layers"),
@@ -476,6 +503,21 @@ def test_searched(name, values, X, y):
 def test_parameters_that_are_wrong(parameters, message, X, y):
     with pytest.raises(ValueError, match=message):
         classifier(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": -5}, {"alpha": "a"}, {"l1": -1.0}, {"gradient_clip": 0}, {"average": 2.0}], ids=str
+)
+def test_parameters_that_are_set_wrong_before_partial_fit(wrong, X, y):
+    """In words of fit, where scikit-learn's partial_fit of a fitted model looks at none."""
+    model = classifier().fit(X, y).set_params(**wrong)
+    with pytest.raises(InvalidParameterError) as of_fit:
+        clone(model).fit(X, y)
+    before = weights_of(model)
+    for rows in X, X.tolist():
+        with pytest.raises(InvalidParameterError, match="^" + re.escape(str(of_fit.value)) + "$"):
+            model.partial_fit(rows, y)
+    assert (weights_of(model) == before).all()
 
 
 # Imports.

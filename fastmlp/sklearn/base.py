@@ -5,6 +5,8 @@ that a subclass overrides is obeyed: training then takes scikit-learn's own loop
 """
 
 import copy
+import inspect
+from collections.abc import Collection
 from typing import Any, Self
 
 import numpy as np
@@ -22,10 +24,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import validation
 from ..activations import ACTIVATIONS
 from ..custom import CustomActivation
-from ..losses import Huber, Quantile
 from ..network import MLP
 from ..reference import Engine
-from . import at_once, lbfgs, losses
+from . import at_once, held_out, lbfgs, losses
 from .callbacks import Told
 from .fitting import NOT_FINITE, fit_stochastic, samples_of
 from .optimizers import OnFlatArrays
@@ -37,6 +38,8 @@ HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
 FITTED = "_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts"
 OUTPUT_NAMES = {"logistic": "sigmoid"}
 DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
+THEIR_LOOP = "hooks of one's own, nor with these coefs_"
+NOT_OF_LBFGS = "dropout", "optimizer", "gradient_clip", "average"  # it takes all rows at once, and steps of its own
 TEAM_PAYS = 2e6  # multiply-adds of a step from which more threads are tried: shorter fits are over before that has paid
 OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
 
@@ -77,8 +80,9 @@ class Estimator(CallbackSupportMixin):
 
         sample_weight: (rows,), by which rows count; None is 1. X_val, y_val, sample_weight_val: likewise, what early stopping looks
         at, in place of a part of X; validation_loss_curve_ is of them, with early stopping and without. Raises scikit-learn's
-        errors of data, and ValueError for one of X_val and y_val alone, for either with solver="lbfgs", for classes in y_val that
-        y does not have, and where weights end as NaN or infinity. Warns, ConvergenceWarning, at max_iter.
+        errors of data, which begin with the name where it is of X_val, y_val or sample_weight_val, and ValueError for one of X_val
+        and y_val alone, for either with solver="lbfgs", for classes in y_val that y does not have, and where weights end as NaN or
+        infinity. Warns, ConvergenceWarning, at max_iter.
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both, or neither")
@@ -96,6 +100,8 @@ class Estimator(CallbackSupportMixin):
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        if self.solver == "lbfgs":
+            self._require_defaults(NOT_OF_LBFGS, "solver='lbfgs'")
         class_weight = getattr(self, "class_weight", None)
         if incremental and sample_weight is None and class_weight is None:
             targets = at_once.rows(self, X, y)
@@ -133,15 +139,19 @@ class Estimator(CallbackSupportMixin):
         else:
             X, y = self._validate_with_new_classes(X, y, reset)
         if self._own_validation is not None:
-            X_val, y_val, weights = self._own_validation
-            X_val, y_val = self._checked_validation(X_val, y_val)
-            weights = None if weights is None else _check_sample_weight(weights, X_val)
-            self._own_validation = X_val, y_val, weights
-        if self.dtype is not None:
-            X = X.astype(self.dtype, copy=False)
-        if isinstance(getattr(self, "loss", None), (Huber, Quantile)):
-            validation.network_loss(self.loss, X.dtype)
-        return X, y
+            n_outputs = y.shape[1] if y.ndim == 2 else 1
+            X_val, y_val, weights = held_out.checked(self, *self._own_validation, n_outputs)
+            self._own_validation = self._in_dtype(X_val, "X_val"), y_val, weights
+        return self._in_dtype(X, "X"), y
+
+    def _in_dtype(self, X: Any, name: str) -> Any:
+        """Checked inputs in the dtype that the estimator asks for; ValueError where they are too large for it."""
+        if self.dtype is None or X.dtype == self.dtype:
+            return X
+        with np.errstate(over="ignore"):
+            X = X.astype(self.dtype)
+        assert_all_finite(X, input_name=name)
+        return X
 
     def _validate_with_new_classes(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
         """As scikit-learn's, but that y is looked at once to find its classes, and not again to binarize it."""
@@ -158,28 +168,6 @@ class Estimator(CallbackSupportMixin):
         return X, found == np.arange(len(self.classes_)) if self._label_binarizer.y_type_ == "multiclass" else found.astype(
             bool
         )
-
-    def _checked_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        numeric = {} if self._classifies else {"y_numeric": True}
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=False,
-            **numeric,
-        )
-        if not self._classifies:
-            return X, y.reshape(-1, 1) if y.ndim == 1 else y
-        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
-        unknown = np.setdiff1d(y, self.classes_) if y.ndim == 1 else ()
-        if len(unknown):
-            raise ValueError(
-                f"`y_val` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y_val' has {unknown}."
-            )
-        return X, self._label_binarizer.transform(y).astype(bool)
 
     def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
         self.__dict__.pop("_dropout_seed", None)
@@ -234,13 +222,18 @@ class Estimator(CallbackSupportMixin):
             self._follows_their_loop or common_dtype(self.coefs_, self.intercepts_) is None or self._engine_loss() is None
         )
         if theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_:
-            changed = [name for name, default in DEFAULTS.items() if getattr(self, name, default) != default]
-            if changed:
-                raise ValueError(
-                    f"{changed[0]}={getattr(self, changed[0])!r} does not go with hooks of one's own, nor with these coefs_"
-                )
+            self._require_defaults(DEFAULTS, THEIR_LOOP)
+            if self._own_validation is not None:
+                raise ValueError(f"X_val does not go with {THEIR_LOOP}")
             return True
         return False
+
+    def _require_defaults(self, names: Collection[str], other: str) -> None:
+        """Raise ValueError if one of these parameters is not its default, which does not go with the other thing."""
+        for name in names:
+            value = getattr(self, name, DEFAULTS[name])
+            if value != DEFAULTS[name]:
+                raise ValueError(f"{name}={value!r} does not go with {other}")
 
     def _linked_parameters(self, dtype: np.dtype | None = None) -> Parameters:
         """The Parameters that coefs_ and intercepts_ are views of, writable and in dtype, their own unless given."""
@@ -256,8 +249,10 @@ class Estimator(CallbackSupportMixin):
         parameters = vars(self).get("_parameters")
         return parameters if parameters is not None and parameters.are(self.coefs_, self.intercepts_) else None
 
-    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf,
+    def _engine_of(self, parameters: Parameters, loss: Any = None, macs_of_step: float = np.inf,
                    is_sparse: bool = False, activations: tuple[Any, ...] | None = None) -> Engine:  # fmt: skip
+        """The Engine over parameters, to train with loss; None is for outputs alone."""
+        loss = "squared_error" if loss is None else validation.network_loss(loss, parameters.flat.dtype)
         n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
         activations = activations or self._engine_activations(len(parameters.sizes) - 2)
         return parameters.engine(activations, loss, n_threads, is_sparse)
@@ -265,7 +260,7 @@ class Estimator(CallbackSupportMixin):
     def _engine_of_sums(self, parameters: Parameters, macs_of_step: float, is_sparse: bool) -> Engine:
         """The Engine whose outputs are the sums before their activation."""
         activations = *self._engine_activations(len(parameters.sizes) - 2)[:-1], "identity"
-        return self._engine_of(parameters, "squared_error", macs_of_step, is_sparse, activations)
+        return self._engine_of(parameters, None, macs_of_step, is_sparse, activations)
 
     def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
         """The engine's activations, one a layer."""
@@ -296,8 +291,7 @@ class Estimator(CallbackSupportMixin):
             if outputs is not None:
                 return outputs
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        if self.dtype is not None:
-            X = X.astype(self.dtype, copy=False)
+        X = self._in_dtype(X, "X")
         parameters = self._parameters_for(X)
         if parameters is None:
             theirs: np.ndarray = super()._forward_pass_fast(X, check_input=False)
@@ -355,8 +349,10 @@ class Estimator(CallbackSupportMixin):
             return -self.validation_loss_curve_[-1]
         unnamed = object.__new__(type(self))  # X has lost its names, which is no reason for a warning
         unnamed.__dict__.update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(check_scoring(unnamed, self.scoring)(unnamed, X, y, **weights))
+        scorer = check_scoring(unnamed, self.scoring)
+        takes_weights = "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+        weights = {"sample_weight": sample_weight} if sample_weight is not None and takes_weights else {}
+        return float(scorer(unnamed, X, y, **weights))
 
     def activations(self, X: Any) -> list[np.ndarray]:
         """The activations of every layer for X (rows, n_features_in_): a list of arrays (rows, units), the inputs first, the
@@ -366,8 +362,7 @@ class Estimator(CallbackSupportMixin):
         other columns and for what is not finite.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        X = X if self.dtype is None else X.astype(self.dtype, copy=False)
+        X = self._in_dtype(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), "X")
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
         engine = self._engine_of(Parameters.of(self.coefs_, self.intercepts_, dtype))
         return engine.activations(np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype))

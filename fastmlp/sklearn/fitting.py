@@ -97,6 +97,8 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
         estimator._optimizer = new_optimizer(estimator, parameters.sizes)
     else:
         estimator._optimizer = adopted(estimator._optimizer, parameters.sizes)
+        if estimator._optimizer.options != options(estimator):  # set_params was called, and partial_fit looks no more
+            estimator._validate_params()
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     rows, held_out = split(estimator, X, y, weights, dtype)
@@ -280,8 +282,6 @@ def split(
     """(the rows to train on, None for all; the Validation): the user's own, or rows that are drawn for early stopping."""
     if estimator._own_validation is not None:
         X_val, y_val, weights = estimator._own_validation
-        if y_val.shape[1] != y.shape[1]:
-            raise ValueError(f"y_val must have as many columns as y, {y.shape[1]}, not {y_val.shape[1]}")
         return None, validation_of(estimator, X_val, y_val, weights, dtype)
     if not estimator.early_stopping:
         return None, None
