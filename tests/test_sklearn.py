@@ -213,8 +213,14 @@ def test_overridden_hooks_are_obeyed(X, y):
     mine.partial_fit(X, y)
     with pytest.raises(ValueError, match="dropout=0.5 does not go with hooks"):
         twice(MLPClassifier)(dropout=0.5).fit(X, y)
-    with pytest.raises(ValueError, match="X_val does not go with hooks"):
+    with pytest.raises(ValueError, match="this X_val does not go with hooks"):
         twice(MLPClassifier)().fit(X, y, X_val=X, y_val=y)
+    beyond = {"activation": "gelu"}, {"activation": ["relu"]}, {"early_stopping": True, "scoring": "loss"}
+    for parameters in *beyond, {"solver": "lbfgs", "activation": "gelu"}:
+        with pytest.raises(ValueError, match="this (activation|scoring) does not go with hooks"):
+            twice(MLPClassifier)(**parameters).fit(X, y)
+    with pytest.raises(ValueError, match="this loss does not go with hooks"):
+        twice(MLPRegressor)(loss="huber").fit(X, X[:, 0])
 
 
 def test_their_optimizer_goes_on(X, y):
@@ -318,6 +324,7 @@ def test_wrong_parameters_of_losses_are_refused(loss, message, solver):
 
 @pytest.mark.parametrize("y, class_weight, message", [
     (None, "balanced", "requires y to be passed, but the target y is None"), ([0.0, np.nan], "balanced", "y contains NaN"),
+    ([0.5, 1.2], "balanced", "Unknown label type: continuous"),
     ([0, 1], {0: -2}, "class_weight must hold weights of at least 0, not {0: -2}"),
 ])  # fmt: skip
 def test_targets_and_class_weights_are_checked_before_they_are_used(y, class_weight, message):
@@ -327,9 +334,14 @@ def test_targets_and_class_weights_are_checked_before_they_are_used(y, class_wei
 
 def test_class_weight_is_a_sample_weight(X, y):
     weights = np.where(y == "a", 3.0, 1.0)
-    one = classifier(class_weight={"a": 3}).fit(X, y)
-    two = classifier().fit(X, y, sample_weight=weights)
+    one = classifier(class_weight={"a": 3}, batch_size="auto").fit(X, y)
+    two = classifier(batch_size="auto").fit(X, y, sample_weight=weights)
     assert (weights_of(one) == weights_of(two)).all()
+    for label in "abc":  # of which a batch has one, and the dict names one
+        rows = y == label
+        one.partial_fit(X[rows], y[rows])
+        two.partial_fit(X[rows], y[rows], sample_weight=weights[rows])
+        assert (weights_of(one) == weights_of(two)).all()
     with pytest.raises(ValueError, match="class_weight='balanced' needs all classes at once"):
         classifier(class_weight="balanced").partial_fit(X, y, classes=list("abc"))
 
@@ -355,6 +367,14 @@ def test_threads_of_python_may_predict_at_once(X, y):
 def test_threads_change_no_bit(X, y):
     one, two = (classifier(n_threads=n, hidden_layer_sizes=(64, 64)).fit(X, y) for n in (1, 2))
     assert (weights_of(one) == weights_of(two)).all()
+
+
+def test_threads_that_are_set_after_fit(X, y):
+    model = classifier().fit(X, y)
+    with pytest.raises(ValueError, match="n_threads must be an integer of at least 1 .*not -1"):
+        copy.copy(model).set_params(n_threads=-1).predict(X)
+    with pytest.warns(UserWarning, match="n_threads=100000 is more than"):
+        model.set_params(n_threads=100_000).predict(X)
 
 
 def test_own_validation_data_and_scores(X, y):
@@ -499,6 +519,7 @@ def test_searched(name, values, X, y):
     ({"optimizer": fastmlp.SGD(average=0.9)}, "must not have average=0.9 here: give average to"),
     ({"optimizer": fastmlp.Adam(epsilon=1e-45), "dtype": "float32"}, "epsilon 1e-45 is too small for float32"),
     ({"optimizer": "rmsprop", "epsilon": 1e-45, "dtype": "float32"}, "epsilon 1e-45 is too small for float32"),
+    ({"n_threads": 0}, "'n_threads' parameter of MLPClassifier must be an int in the range"),
 ])  # fmt: skip
 def test_parameters_that_are_wrong(parameters, message, X, y):
     with pytest.raises(ValueError, match=message):

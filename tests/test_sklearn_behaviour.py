@@ -197,6 +197,7 @@ CASES = {
     "sparse labels, COO array": lambda m: sparse_labels(m, "coo_array"),
     "a column of classes": lambda m: learned(classifier(m).fit(X, y[:, None])),
     "a column of numbers": lambda m: regressor(m).fit(X, NUMBERS[:, None]).predict(X),
+    "partial_fit with a column of numbers": lambda m: learned(regressor(m).fit(X, NUMBERS).partial_fit(X, NUMBERS[:, None])),
     "one class": lambda m: classifier(m).fit(X, np.zeros(112)).predict(X),
     "classes as bytes": lambda m: classifier(m).fit(X, np.array([b"a", b"b", b"c"])[y]).predict(X),
     "classes as objects": lambda m: classifier(m).fit(X, np.array(["a", "b", "c"], object)[y]).predict(X).tolist(),

@@ -101,3 +101,12 @@ def test_scorers_get_weights_if_they_take_any(target, scoring, score, takes_weig
     model.fit(X, y, sample_weight=weights)  # of a part of X
     if target == "classes":
         model.set_params(class_weight={"a": 3.0}).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("scoring", [None, "neg_mean_squared_error"])
+def test_scores_of_what_is_not_finite(scoring):
+    """They are NaN, as scikit-learn's own is, and training goes on to its error, or to better weights."""
+    model = estimator("number", scoring=scoring, early_stopping=True, solver="sgd", learning_rate_init=1e20, max_iter=9)
+    model.fit(X, X[:, 0])
+    assert np.isnan(model.validation_scores_[-1])

@@ -15,9 +15,11 @@ from sklearn import neural_network
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
+from sklearn.neural_network._base import DERIVATIVES, LOSS_FUNCTIONS
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -118,9 +120,13 @@ class Estimator(CallbackSupportMixin):
             if y is None:
                 return super()._fit(X, y, incremental=incremental)  # which says what is missing
             assert_all_finite(y, input_name="y")
+            check_classification_targets(y)
+            if incremental:  # where some classes may have no rows
+                of_classes = compute_class_weight(class_weight, classes=self.classes_, y=self.classes_)
+                class_weight = dict(zip(self.classes_, of_classes))
             of_rows = compute_sample_weight(class_weight, y)
             if (of_rows < 0).any():
-                raise ValueError(f"class_weight must hold weights of at least 0, not {class_weight!r}")
+                raise ValueError(f"class_weight must hold weights of at least 0, not {self.class_weight!r}")
             sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
@@ -179,6 +185,7 @@ class Estimator(CallbackSupportMixin):
     def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
                         coef_grads: Any, intercept_grads: Any, layer_units: list[int], incremental: bool) -> None:  # fmt: skip
         if self._takes_their_loop():
+            self._require_what_their_loop_has()
             super()._fit_stochastic(
                 X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
             )
@@ -187,7 +194,9 @@ class Estimator(CallbackSupportMixin):
 
     def _fit_lbfgs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
                    coef_grads: Any, intercept_grads: Any, layer_units: list[int]) -> None:  # fmt: skip
-        if not self._takes_their_loop():
+        if self._takes_their_loop():
+            self._require_what_their_loop_has()
+        else:
             parameters = self._linked_parameters(np.dtype(np.float64))
             samples = samples_of(self, X, y, sample_weight, parameters.flat.dtype)
             X, y = samples.x, samples.y
@@ -217,16 +226,24 @@ class Estimator(CallbackSupportMixin):
     # The flat array and its engines.
 
     def _takes_their_loop(self) -> bool:
-        """Whether training takes scikit-learn's loop; ValueError if that cannot do what is asked."""
+        """Whether training takes scikit-learn's loop."""
         theirs = (
             self._follows_their_loop or common_dtype(self.coefs_, self.intercepts_) is None or self._engine_loss() is None
         )
-        if theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_:
-            self._require_defaults(DEFAULTS, THEIR_LOOP)
-            if self._own_validation is not None:
-                raise ValueError(f"X_val does not go with {THEIR_LOOP}")
-            return True
-        return False
+        return bool(theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_)
+
+    def _require_what_their_loop_has(self) -> None:
+        """Raise ValueError if more is asked for."""
+        self._require_defaults(DEFAULTS, THEIR_LOOP)
+        beyond = {
+            "activation": str(self.activation) not in DERIVATIVES,
+            "loss": str(getattr(self, "loss", "squared_error")) not in LOSS_FUNCTIONS,
+            "scoring": self.scoring == "loss",
+            "X_val": self._own_validation is not None,
+        }
+        for name, is_beyond in beyond.items():
+            if is_beyond:
+                raise ValueError(f"this {name} does not go with {THEIR_LOOP}")
 
     def _require_defaults(self, names: Collection[str], other: str) -> None:
         """Raise ValueError if one of these parameters is not its default, which does not go with the other thing."""
@@ -352,7 +369,12 @@ class Estimator(CallbackSupportMixin):
         scorer = check_scoring(unnamed, self.scoring)
         takes_weights = "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
         weights = {"sample_weight": sample_weight} if sample_weight is not None and takes_weights else {}
-        return float(scorer(unnamed, X, y, **weights))
+        try:
+            return float(scorer(unnamed, X, y, **weights))
+        except ValueError:
+            if np.isfinite(self._forward_pass_fast(X, check_input=False)).all():
+                raise
+            return np.nan  # as scikit-learn's score of such outputs
 
     def activations(self, X: Any) -> list[np.ndarray]:
         """The activations of every layer for X (rows, n_features_in_): a list of arrays (rows, units), the inputs first, the
