@@ -17,7 +17,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
 from sklearn.neural_network._base import DERIVATIVES, LOSS_FUNCTIONS
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import assert_all_finite
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import _get_threadpool_controller
@@ -140,7 +140,7 @@ class Estimator(CallbackSupportMixin):
         return self.dtype is not None and parameters.flat.dtype != self.dtype
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        if incremental or self.warm_start or not self._classifies:
+        if incremental or self.warm_start or not self._classifies or getattr(y, "ndim", 0) != 1:
             X, y = super()._validate_input(X, y, incremental, reset)
         else:
             X, y = self._validate_with_new_classes(X, y, reset)
@@ -160,16 +160,12 @@ class Estimator(CallbackSupportMixin):
         return X
 
     def _validate_with_new_classes(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-        """As scikit-learn's, but that y is looked at once to find its classes, and not again to binarize it."""
+        """As scikit-learn's for y (rows,), but that it is looked at once to find its classes, and not again to binarize it."""
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
-        if y.ndim == 2:
-            return X, self._label_binarizer.transform(y).astype(bool)
         found = np.searchsorted(self.classes_, y)[:, None]
         return X, found == np.arange(len(self.classes_)) if self._label_binarizer.y_type_ == "multiclass" else found.astype(
             bool

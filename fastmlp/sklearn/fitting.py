@@ -1,6 +1,7 @@
 """The loop over epochs of solver="sgd" and "adam", as scikit-learn has it, with epochs that run in fastmlp's engine.
 
-Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here.
+Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here. Warnings
+are of scikit-learn's module, from where the loop is called, so that filters which name it go on to work.
 """
 
 import contextlib
@@ -107,7 +108,7 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
     try:
         take_epochs(estimator, epochs, held_out, n_samples, incremental)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warnings.warn("Training interrupted by user.", stacklevel=3)
     epochs.finish()
     if estimator.early_stopping:
         for view, best in zip(parameters.coefs + parameters.intercepts, estimator._best_coefs + estimator._best_intercepts):
@@ -151,7 +152,7 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
 
 
@@ -260,7 +261,7 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
     if estimator.batch_size == "auto":
         return min(200, n_samples)
     if estimator.batch_size > n_samples:
-        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4)
+        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5)
     return max(1, min(int(estimator.batch_size), n_samples))
 
 
