@@ -489,6 +489,17 @@ def test_callbacks_of_scikit_learn(X, y):
     regressor(solver="lbfgs").set_callbacks(ScoringMonitor(scoring="r2")).fit(X, X[:, 0])
 
 
+def test_fits_that_fail_leave_no_validation_data(X, y):
+    class Failing(ScoringMonitor):
+        def on_fit_task_begin(self, *args, **kwargs):
+            raise OSError
+
+    for model, error in (classifier().set_callbacks(Failing(scoring="accuracy")), OSError), (classifier(), ValueError):
+        with pytest.raises(error):
+            model.fit(X, y, X_val=X, y_val=y[:3])
+        assert not {"_own_validation", "_told"} & set(vars(model))
+
+
 @pytest.mark.parametrize("name, values", [
     ("dropout", [0.0, 0.2]), ("optimizer", [None, fastmlp.AdamW(weight_decay=0.1), "sgd"]), ("average", [None, 0.9]),
     ("activation", ["relu", "gelu", ["silu"]]), ("gradient_clip", [None, 0.01]), ("l1", [0.0, 1.0]),

@@ -92,8 +92,8 @@ class Estimator(CallbackSupportMixin):
             raise ValueError("sample_weight_val needs X_val and y_val")
         if X_val is not None and self.solver == "lbfgs":
             raise ValueError("X_val and y_val are for solver='sgd' and 'adam': lbfgs validates nothing")
-        self._own_validation = None if X_val is None else (X_val, y_val, sample_weight_val)
         self._told = Told(self, X, y, sample_weight)
+        self._own_validation = None if X_val is None else (X_val, y_val, sample_weight_val)
         try:
             self._fit(X, y, sample_weight=sample_weight)
             self._told.fit_ends()
