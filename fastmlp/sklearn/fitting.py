@@ -98,8 +98,6 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
         estimator._optimizer = new_optimizer(estimator, parameters.sizes)
     else:
         estimator._optimizer = adopted(estimator._optimizer, parameters.sizes)
-        if estimator._optimizer.options != options(estimator):  # set_params was called, and partial_fit looks no more
-            estimator._validate_params()
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     rows, held_out = split(estimator, X, y, weights, dtype)
@@ -173,7 +171,11 @@ class Epochs:
         )
         self.slices = Slices()
         n_steps = -(-n_samples // self.batch_size)
-        self.optimizer.begin(parameters, options(estimator), n_steps)
+        try:
+            self.optimizer.begin(parameters, options(estimator), n_steps)
+        except (TypeError, ValueError):
+            estimator._validate_params()  # what set_params has set since fit: this error has the estimator's names
+            raise
         self.losses, self.penalties = np.empty(n_samples), np.zeros(n_steps)
         self.divisors = np.full(n_steps, float(self.batch_size))
         self.divisors[-1] = n_samples - self.batch_size * (n_steps - 1)
