@@ -21,7 +21,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import _get_threadpool_controller
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
 from .. import validation
 from ..activations import ACTIVATIONS
@@ -119,12 +119,12 @@ class Estimator(CallbackSupportMixin):
                 )
             if y is None:
                 return super()._fit(X, y, incremental=incremental)  # which says what is missing
-            assert_all_finite(y, input_name="y")
-            check_classification_targets(y)
+            classes = _check_y(y, multi_output=True, estimator=self)
+            check_classification_targets(classes)
             if incremental:  # where some classes may have no rows
                 of_classes = compute_class_weight(class_weight, classes=self.classes_, y=self.classes_)
                 class_weight = dict(zip(self.classes_, of_classes))
-            of_rows = compute_sample_weight(class_weight, y)
+            of_rows = compute_sample_weight(class_weight, classes)
             if (of_rows < 0).any():
                 raise ValueError(f"class_weight must hold weights of at least 0, not {self.class_weight!r}")
             sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
@@ -363,8 +363,10 @@ class Estimator(CallbackSupportMixin):
         unnamed = object.__new__(type(self))  # X has lost its names, which is no reason for a warning
         unnamed.__dict__.update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
         scorer = check_scoring(unnamed, self.scoring)
-        takes_weights = "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
-        weights = {"sample_weight": sample_weight} if sample_weight is not None and takes_weights else {}
+        weights = {}
+        if sample_weight is not None:
+            takes = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+            weights = {"sample_weight": sample_weight} if "sample_weight" in takes else {}
         try:
             return float(scorer(unnamed, X, y, **weights))
         except ValueError:
