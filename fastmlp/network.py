@@ -29,7 +29,6 @@ from .optimizers import Optimizer, OptimizerName, optimizer_of
 from .recipe import Recipe
 from .reference import Samples, Update
 from .schedules import Schedule
-from .threads import default_threads, threads_asked_for
 from .training import fitting, loop, records, scores
 from .training.callbacks import Callback
 from .training.data_adapter import DataAdapter, Weighting
@@ -138,10 +137,7 @@ class MLP(Exchange):
                   init: tuple[str, ...] | None = None) -> None:  # fmt: skip
         """Lay out everything but the parameters' values."""
         of_subclass = set(vars(self))
-        if n_threads is None:
-            threads = default_threads()
-        else:
-            threads = threads_asked_for(validation.integer("n_threads", n_threads, 1, 2**31))
+        threads = validation.threads(n_threads)
         chosen = backends.load(backend)
         self._architecture, self._seed, self._init = architecture, seed, init
         self._seed_is_drawn = False  # whether nobody asked for it

@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from pathlib import Path
 
 
@@ -20,16 +19,6 @@ def default_threads() -> int:
 def most_threads() -> int:
     """As many threads as any work here can use: more than the processors only wait for each other."""
     return max(64, os.cpu_count() or 1)
-
-
-def threads_asked_for(n_threads: int) -> int:
-    """n_threads, or most_threads() with a warning where that is less."""
-    most = most_threads()
-    if n_threads > most:
-        warnings.warn(
-            f"n_threads={n_threads} is more than {os.cpu_count()} processors can use: {most} are taken", stacklevel=4
-        )
-    return min(n_threads, most)
 
 
 def _affinity() -> int:

@@ -7,6 +7,7 @@ fastmlp.reference.Engine asks for; arrays that already are so pass without a cop
 import difflib
 import math
 import operator
+import os
 import struct
 import types
 import warnings
@@ -23,6 +24,7 @@ from .containers import describe, numbers
 from .custom import CustomActivation
 from .losses import LOSSES, WITH_DERIVATIVE, WITH_PARAMETER, AnyLoss, Huber, Quantile, name_of
 from .reference import classes
+from .threads import default_threads, most_threads
 
 IN_LINE = 0x101  # the bits C_CONTIGUOUS and ALIGNED of an array's flags
 
@@ -39,6 +41,16 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     if number < low or high is not None and number >= high:
         raise ValueError(f"{expected}, not {describe(value)}")
     return number
+
+
+def threads(n_threads: Any) -> int:
+    """n_threads, an integer of at least 1, or most_threads() with a warning where that is less; None is default_threads()."""
+    if n_threads is None:
+        return default_threads()
+    asked, most = integer("n_threads", n_threads, 1, 2**31), most_threads()
+    if asked > most:
+        warnings.warn(f"n_threads={asked} is more than {os.cpu_count()} processors can use: {most} are taken", stacklevel=4)
+    return min(asked, most)
 
 
 def flag(name: str, value: Any) -> bool:

@@ -12,11 +12,14 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+import scipy.sparse
 from sklearn import config_context, neural_network
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import InvalidParameterError
 
 import fastmlp
 from fastmlp.sklearn import MLPClassifier, MLPRegressor, from_sklearn
@@ -210,6 +213,14 @@ def test_overridden_hooks_are_obeyed(X, y):
     mine.partial_fit(X, y)
     with pytest.raises(ValueError, match="dropout=0.5 does not go with hooks"):
         twice(MLPClassifier)(dropout=0.5).fit(X, y)
+    with pytest.raises(ValueError, match="this X_val does not go with hooks"):
+        twice(MLPClassifier)().fit(X, y, X_val=X, y_val=y)
+    beyond = {"activation": "gelu"}, {"activation": ["relu"]}, {"early_stopping": True, "scoring": "loss"}
+    for parameters in *beyond, {"solver": "lbfgs", "activation": "gelu"}:
+        with pytest.raises(ValueError, match="this (activation|scoring) does not go with hooks"):
+            twice(MLPClassifier)(**parameters).fit(X, y)
+    with pytest.raises(ValueError, match="this loss does not go with hooks"):
+        twice(MLPRegressor)(loss="huber").fit(X, X[:, 0])
 
 
 def test_their_optimizer_goes_on(X, y):
@@ -303,12 +314,17 @@ def test_schedules_count_epochs(X, y):
 ])  # fmt: skip
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 def test_wrong_parameters_of_losses_are_refused(loss, message, solver):
+    model, X, y = MLPRegressor(solver=solver, max_iter=1), np.ones((20, 2)), np.arange(20.0)
     with pytest.raises((TypeError, ValueError), match=message):
-        MLPRegressor(loss=loss, solver=solver).fit(np.ones((20, 2)), np.arange(20.0))
+        clone(model).set_params(loss=loss).fit(X, y)
+    model.fit(X, y).set_params(loss=loss)
+    with pytest.raises((TypeError, ValueError), match=message):
+        model.partial_fit(X, y)
 
 
 @pytest.mark.parametrize("y, class_weight, message", [
     (None, "balanced", "requires y to be passed, but the target y is None"), ([0.0, np.nan], "balanced", "y contains NaN"),
+    ([0.5, 1.2], "balanced", "Unknown label type: continuous"),
     ([0, 1], {0: -2}, "class_weight must hold weights of at least 0, not {0: -2}"),
 ])  # fmt: skip
 def test_targets_and_class_weights_are_checked_before_they_are_used(y, class_weight, message):
@@ -318,9 +334,14 @@ def test_targets_and_class_weights_are_checked_before_they_are_used(y, class_wei
 
 def test_class_weight_is_a_sample_weight(X, y):
     weights = np.where(y == "a", 3.0, 1.0)
-    one = classifier(class_weight={"a": 3}).fit(X, y)
-    two = classifier().fit(X, y, sample_weight=weights)
+    one = classifier(class_weight={"a": 3}, batch_size="auto").fit(X, y)
+    two = classifier(batch_size="auto").fit(X, y, sample_weight=weights)
     assert (weights_of(one) == weights_of(two)).all()
+    for label in "abc":  # of which a batch has one, and the dict names one
+        rows = y == label
+        one.partial_fit(X[rows], y[rows])
+        two.partial_fit(X[rows], y[rows], sample_weight=weights[rows])
+        assert (weights_of(one) == weights_of(two)).all()
     with pytest.raises(ValueError, match="class_weight='balanced' needs all classes at once"):
         classifier(class_weight="balanced").partial_fit(X, y, classes=list("abc"))
 
@@ -348,6 +369,14 @@ def test_threads_change_no_bit(X, y):
     assert (weights_of(one) == weights_of(two)).all()
 
 
+def test_threads_that_are_set_after_fit(X, y):
+    model = classifier().fit(X, y)
+    with pytest.raises(ValueError, match="n_threads must be an integer of at least 1 .*not -1"):
+        copy.copy(model).set_params(n_threads=-1).predict(X)
+    with pytest.warns(UserWarning, match="n_threads=100000 is more than"):
+        model.set_params(n_threads=100_000).predict(X)
+
+
 def test_own_validation_data_and_scores(X, y):
     train, held_out = slice(0, 80), slice(80, None)
     model = classifier(max_iter=30, n_iter_no_change=30).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
@@ -366,10 +395,6 @@ def test_own_validation_data_and_scores(X, y):
             assert model.validation_scores_ == [-loss for loss in model.validation_loss_curve_]
     with pytest.raises(ValueError, match="X_val and y_val go together"):
         model.fit(X, y, X_val=X)
-    with pytest.raises(ValueError, match="y_val` has classes not in"):
-        model.fit(X, y, X_val=X, y_val=np.full(ROWS, "d"))
-    with pytest.raises(ValueError, match="y_val must have as many columns as y, 1, not 2"):
-        regressor().fit(X, X[:, 0], X_val=X, y_val=X[:, :2])
     with pytest.raises(ValueError, match="lbfgs validates nothing"):
         classifier(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
 
@@ -387,8 +412,6 @@ def test_weights_of_validation_data(scoring, X, y):
     assert last.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-12)
     if scoring is None:
         assert model.score(X[80:], y[80:], sample_weight=weights) == pytest.approx(model.best_validation_score_, rel=1e-12)
-    with pytest.raises(ValueError, match=re.escape("sample_weight.shape == (3,), expected (40,)")):
-        model.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights[:3])
     with pytest.raises(ValueError, match="sample_weight_val needs X_val and y_val"):
         model.fit(X, y, sample_weight_val=weights)
 
@@ -421,6 +444,26 @@ def test_float32_for_float64_data(X, y):
     assert np.allclose(model.predict_proba(X), classifier().fit(X, y).predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.array, scipy.sparse.csr_matrix])
+def test_inputs_too_large_for_float32_are_refused(kind, X, y, numbers):
+    large = X.copy()
+    large[0, 0] = 1e39
+    with pytest.raises(ValueError, match="too large for") as theirs, np.errstate(over="ignore"):
+        check_array(large, dtype="float32", input_name="X")
+    for make, targets in (classifier, y), (regressor, numbers):
+        model = make(dtype="float32").fit(X, targets)
+        for call in (
+            lambda x: model.fit(x, targets), lambda x: model.partial_fit(x, targets), model.predict, model.activations,
+            lambda x: model.predict(x[:1]), lambda x: model.score(x, targets),
+        ):  # fmt: skip
+            with pytest.raises(ValueError, match="^" + re.escape(str(theirs.value)) + "$"):
+                call(kind(large))
+        with pytest.raises(ValueError, match="Input X_val contains infinity or a value too large"):
+            model.fit(X, targets, X_val=kind(large), y_val=targets)
+        with config_context(assume_finite=True):
+            model.predict(kind(large))
+
+
 def test_callbacks_of_scikit_learn(X, y):
     class Stop:
         ends = 0
@@ -446,6 +489,17 @@ def test_callbacks_of_scikit_learn(X, y):
     regressor(solver="lbfgs").set_callbacks(ScoringMonitor(scoring="r2")).fit(X, X[:, 0])
 
 
+def test_fits_that_fail_leave_no_validation_data(X, y):
+    class Failing(ScoringMonitor):
+        def on_fit_task_begin(self, *args, **kwargs):
+            raise OSError
+
+    for model, error in (classifier().set_callbacks(Failing(scoring="accuracy")), OSError), (classifier(), ValueError):
+        with pytest.raises(error):
+            model.fit(X, y, X_val=X, y_val=y[:3])
+        assert not {"_own_validation", "_told"} & set(vars(model))
+
+
 @pytest.mark.parametrize("name, values", [
     ("dropout", [0.0, 0.2]), ("optimizer", [None, fastmlp.AdamW(weight_decay=0.1), "sgd"]), ("average", [None, 0.9]),
     ("activation", ["relu", "gelu", ["silu"]]), ("gradient_clip", [None, 0.01]), ("l1", [0.0, 1.0]),
@@ -461,6 +515,10 @@ def test_searched(name, values, X, y):
 
 
 @pytest.mark.parametrize("parameters, message", [
+    ({"solver": "lbfgs", "dropout": 0.5}, "dropout=0.5 does not go with solver='lbfgs'"),
+    ({"solver": "lbfgs", "optimizer": "adamw"}, "optimizer='adamw' does not go with solver='lbfgs'"),
+    ({"solver": "lbfgs", "gradient_clip": 1.0}, "gradient_clip=1.0 does not go with solver='lbfgs'"),
+    ({"solver": "lbfgs", "average": 0.9}, "average=0.9 does not go with solver='lbfgs'"),
     ({"activation": "gleu"}, "activation"), ({"dropout": 1.0}, "dropout"), ({"optimizer": "lion"}, "optimizer"),
     ({"dtype": "int8"}, "dtype"),
     ({"activation": ["relu", "relu"]}, "one for each of 1 hidden layers"),
@@ -472,10 +530,26 @@ def test_searched(name, values, X, y):
     ({"optimizer": fastmlp.SGD(average=0.9)}, "must not have average=0.9 here: give average to"),
     ({"optimizer": fastmlp.Adam(epsilon=1e-45), "dtype": "float32"}, "epsilon 1e-45 is too small for float32"),
     ({"optimizer": "rmsprop", "epsilon": 1e-45, "dtype": "float32"}, "epsilon 1e-45 is too small for float32"),
+    ({"n_threads": 0}, "'n_threads' parameter of MLPClassifier must be an int in the range"),
 ])  # fmt: skip
 def test_parameters_that_are_wrong(parameters, message, X, y):
     with pytest.raises(ValueError, match=message):
         classifier(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": -5}, {"alpha": "a"}, {"l1": -1.0}, {"gradient_clip": 0}, {"average": 2.0}], ids=str
+)
+def test_parameters_that_are_set_wrong_before_partial_fit(wrong, X, y):
+    """In words of fit, where scikit-learn's partial_fit of a fitted model looks at none."""
+    model = classifier().fit(X, y).set_params(**wrong)
+    with pytest.raises(InvalidParameterError) as of_fit:
+        clone(model).fit(X, y)
+    before = weights_of(model)
+    for rows in X, X.tolist():
+        with pytest.raises(InvalidParameterError, match="^" + re.escape(str(of_fit.value)) + "$"):
+            model.partial_fit(rows, y)
+    assert (weights_of(model) == before).all()
 
 
 # Imports.

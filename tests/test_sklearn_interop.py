@@ -122,6 +122,18 @@ def test_metadata_is_routed():
         assert (model.fit(X, y, sample_weight=weights).predict(X[y == 1]) != 0).all()
 
 
+def test_validation_data_are_routed_and_transformed():
+    from sklearn import config_context
+
+    scaled = StandardScaler().fit(X[::2]).transform(X)
+    alone = classifier(early_stopping=True).fit(scaled[::2], y[::2], X_val=scaled[1::2], y_val=y[1::2])
+    with config_context(enable_metadata_routing=True):
+        last = classifier(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+        model = make_pipeline(StandardScaler(), last, transform_input=["X_val"])
+        model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert model[-1].validation_scores_ == alone.validation_scores_
+
+
 def test_scikit_learn_takes_it_for_its_own():
     from sklearn import neural_network
 

@@ -11,7 +11,11 @@ import pytest
 pytest.importorskip("sklearn")
 
 from sklearn import neural_network
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_classifier_data_not_an_array,
+    check_sample_weights_not_an_array,
+    parametrize_with_checks,
+)
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor
 
@@ -43,6 +47,11 @@ def expected_failures(estimator):
     from sklearn.utils._test_common.instance_generator import _get_expected_failed_checks
 
     return _get_expected_failed_checks(theirs)
+
+
+@pytest.mark.parametrize("check", [check_classifier_data_not_an_array, check_sample_weights_not_an_array])
+def test_checks_with_class_weight(check):
+    check("MLPClassifier", MLPClassifier(max_iter=5, class_weight="balanced"))
 
 
 @parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)], expected_failed_checks=expected_failures)

@@ -59,10 +59,11 @@ def rows(estimator: Any, X: Any, y: Any) -> np.ndarray | None:
         return None
     if estimator._classifies:
         return labels(estimator, y)
-    if y.dtype.kind not in "iuf" or y.size != len(X) * parameters.sizes[-1] or y.ndim > 2:
+    n_outputs = parameters.sizes[-1]
+    if y.dtype.kind not in "iuf" or y.shape != ((len(X), n_outputs) if n_outputs > 1 else (len(X),)):
         return None
     targets = y.reshape(len(y), -1).astype(parameters.flat.dtype)
-    return targets if engine.all_finite(targets) and engine.all_finite(X) else None
+    return targets if engine.all_finite(targets) else None
 
 
 def labels(estimator: Any, y: np.ndarray) -> np.ndarray | None:

@@ -5,6 +5,8 @@ that a subclass overrides is obeyed: training then takes scikit-learn's own loop
 """
 
 import copy
+import inspect
+from collections.abc import Collection
 from typing import Any, Self
 
 import numpy as np
@@ -13,19 +15,20 @@ from sklearn import neural_network
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import check_scoring
+from sklearn.neural_network._base import DERIVATIVES, LOSS_FUNCTIONS
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils import assert_all_finite
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import _get_threadpool_controller
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
 from .. import validation
 from ..activations import ACTIVATIONS
 from ..custom import CustomActivation
-from ..losses import Huber, Quantile
 from ..network import MLP
 from ..reference import Engine
-from . import at_once, lbfgs, losses
+from . import at_once, held_out, lbfgs, losses
 from .callbacks import Told
 from .fitting import NOT_FINITE, fit_stochastic, samples_of
 from .optimizers import OnFlatArrays
@@ -37,6 +40,8 @@ HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
 FITTED = "_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts"
 OUTPUT_NAMES = {"logistic": "sigmoid"}
 DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
+THEIR_LOOP = "hooks of one's own, nor with these coefs_"
+NOT_OF_LBFGS = "dropout", "optimizer", "gradient_clip", "average"  # it takes all rows at once, and steps of its own
 TEAM_PAYS = 2e6  # multiply-adds of a step from which more threads are tried: shorter fits are over before that has paid
 OF_ROWS = 1024  # of sparse inputs that are made dense at a time, in inference
 
@@ -77,8 +82,9 @@ class Estimator(CallbackSupportMixin):
 
         sample_weight: (rows,), by which rows count; None is 1. X_val, y_val, sample_weight_val: likewise, what early stopping looks
         at, in place of a part of X; validation_loss_curve_ is of them, with early stopping and without. Raises scikit-learn's
-        errors of data, and ValueError for one of X_val and y_val alone, for either with solver="lbfgs", for classes in y_val that
-        y does not have, and where weights end as NaN or infinity. Warns, ConvergenceWarning, at max_iter.
+        errors of data, which begin with the name where it is of X_val, y_val or sample_weight_val, and ValueError for one of X_val
+        and y_val alone, for either with solver="lbfgs", for classes in y_val that y does not have, and where weights end as NaN or
+        infinity. Warns, ConvergenceWarning, at max_iter.
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both, or neither")
@@ -86,8 +92,8 @@ class Estimator(CallbackSupportMixin):
             raise ValueError("sample_weight_val needs X_val and y_val")
         if X_val is not None and self.solver == "lbfgs":
             raise ValueError("X_val and y_val are for solver='sgd' and 'adam': lbfgs validates nothing")
-        self._own_validation = None if X_val is None else (X_val, y_val, sample_weight_val)
         self._told = Told(self, X, y, sample_weight)
+        self._own_validation = None if X_val is None else (X_val, y_val, sample_weight_val)
         try:
             self._fit(X, y, sample_weight=sample_weight)
             self._told.fit_ends()
@@ -96,6 +102,8 @@ class Estimator(CallbackSupportMixin):
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        if self.solver == "lbfgs":
+            self._require_defaults(NOT_OF_LBFGS, "solver='lbfgs'")
         class_weight = getattr(self, "class_weight", None)
         if incremental and sample_weight is None and class_weight is None:
             targets = at_once.rows(self, X, y)
@@ -111,10 +119,14 @@ class Estimator(CallbackSupportMixin):
                 )
             if y is None:
                 return super()._fit(X, y, incremental=incremental)  # which says what is missing
-            assert_all_finite(y, input_name="y")
-            of_rows = compute_sample_weight(class_weight, y)
+            classes = _check_y(y, multi_output=True, estimator=self)
+            check_classification_targets(classes)
+            if incremental:  # where some classes may have no rows
+                of_classes = compute_class_weight(class_weight, classes=self.classes_, y=self.classes_)
+                class_weight = dict(zip(self.classes_, of_classes))
+            of_rows = compute_sample_weight(class_weight, classes)
             if (of_rows < 0).any():
-                raise ValueError(f"class_weight must hold weights of at least 0, not {class_weight!r}")
+                raise ValueError(f"class_weight must hold weights of at least 0, not {self.class_weight!r}")
             sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
@@ -128,58 +140,36 @@ class Estimator(CallbackSupportMixin):
         return self.dtype is not None and parameters.flat.dtype != self.dtype
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        if incremental or self.warm_start or not self._classifies:
+        if incremental or self.warm_start or not self._classifies or getattr(y, "ndim", 0) != 1:
             X, y = super()._validate_input(X, y, incremental, reset)
         else:
             X, y = self._validate_with_new_classes(X, y, reset)
         if self._own_validation is not None:
-            X_val, y_val, weights = self._own_validation
-            X_val, y_val = self._checked_validation(X_val, y_val)
-            weights = None if weights is None else _check_sample_weight(weights, X_val)
-            self._own_validation = X_val, y_val, weights
-        if self.dtype is not None:
-            X = X.astype(self.dtype, copy=False)
-        if isinstance(getattr(self, "loss", None), (Huber, Quantile)):
-            validation.network_loss(self.loss, X.dtype)
-        return X, y
+            n_outputs = y.shape[1] if y.ndim == 2 else 1
+            X_val, y_val, weights = held_out.checked(self, *self._own_validation, n_outputs)
+            self._own_validation = self._in_dtype(X_val, "X_val"), y_val, weights
+        return self._in_dtype(X, "X"), y
+
+    def _in_dtype(self, X: Any, name: str) -> Any:
+        """Checked inputs in the dtype that the estimator asks for; ValueError where they are too large for it."""
+        if self.dtype is None or X.dtype == self.dtype:
+            return X
+        with np.errstate(over="ignore"):
+            X = X.astype(self.dtype)
+        assert_all_finite(X, input_name=name)
+        return X
 
     def _validate_with_new_classes(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-        """As scikit-learn's, but that y is looked at once to find its classes, and not again to binarize it."""
+        """As scikit-learn's for y (rows,), but that it is looked at once to find its classes, and not again to binarize it."""
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
         self._label_binarizer = LabelBinarizer().fit(y)
         self.classes_ = self._label_binarizer.classes_
-        if y.ndim == 2:
-            return X, self._label_binarizer.transform(y).astype(bool)
         found = np.searchsorted(self.classes_, y)[:, None]
         return X, found == np.arange(len(self.classes_)) if self._label_binarizer.y_type_ == "multiclass" else found.astype(
             bool
         )
-
-    def _checked_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        numeric = {} if self._classifies else {"y_numeric": True}
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=False,
-            **numeric,
-        )
-        if not self._classifies:
-            return X, y.reshape(-1, 1) if y.ndim == 1 else y
-        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
-        unknown = np.setdiff1d(y, self.classes_) if y.ndim == 1 else ()
-        if len(unknown):
-            raise ValueError(
-                f"`y_val` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y_val' has {unknown}."
-            )
-        return X, self._label_binarizer.transform(y).astype(bool)
 
     def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
         self.__dict__.pop("_dropout_seed", None)
@@ -191,6 +181,7 @@ class Estimator(CallbackSupportMixin):
     def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
                         coef_grads: Any, intercept_grads: Any, layer_units: list[int], incremental: bool) -> None:  # fmt: skip
         if self._takes_their_loop():
+            self._require_what_their_loop_has()
             super()._fit_stochastic(
                 X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units, incremental
             )
@@ -199,7 +190,9 @@ class Estimator(CallbackSupportMixin):
 
     def _fit_lbfgs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
                    coef_grads: Any, intercept_grads: Any, layer_units: list[int]) -> None:  # fmt: skip
-        if not self._takes_their_loop():
+        if self._takes_their_loop():
+            self._require_what_their_loop_has()
+        else:
             parameters = self._linked_parameters(np.dtype(np.float64))
             samples = samples_of(self, X, y, sample_weight, parameters.flat.dtype)
             X, y = samples.x, samples.y
@@ -229,18 +222,31 @@ class Estimator(CallbackSupportMixin):
     # The flat array and its engines.
 
     def _takes_their_loop(self) -> bool:
-        """Whether training takes scikit-learn's loop; ValueError if that cannot do what is asked."""
+        """Whether training takes scikit-learn's loop."""
         theirs = (
             self._follows_their_loop or common_dtype(self.coefs_, self.intercepts_) is None or self._engine_loss() is None
         )
-        if theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_:
-            changed = [name for name, default in DEFAULTS.items() if getattr(self, name, default) != default]
-            if changed:
-                raise ValueError(
-                    f"{changed[0]}={getattr(self, changed[0])!r} does not go with hooks of one's own, nor with these coefs_"
-                )
-            return True
-        return False
+        return bool(theirs or self.coefs_[0].shape[0] != self.n_features_in_ or self.coefs_[-1].shape[1] != self.n_outputs_)
+
+    def _require_what_their_loop_has(self) -> None:
+        """Raise ValueError if more is asked for."""
+        self._require_defaults(DEFAULTS, THEIR_LOOP)
+        beyond = {
+            "activation": str(self.activation) not in DERIVATIVES,
+            "loss": str(getattr(self, "loss", "squared_error")) not in LOSS_FUNCTIONS,
+            "scoring": self.scoring == "loss",
+            "X_val": self._own_validation is not None,
+        }
+        for name, is_beyond in beyond.items():
+            if is_beyond:
+                raise ValueError(f"this {name} does not go with {THEIR_LOOP}")
+
+    def _require_defaults(self, names: Collection[str], other: str) -> None:
+        """Raise ValueError if one of these parameters is not its default, which does not go with the other thing."""
+        for name in names:
+            value = getattr(self, name, DEFAULTS[name])
+            if value != DEFAULTS[name]:
+                raise ValueError(f"{name}={value!r} does not go with {other}")
 
     def _linked_parameters(self, dtype: np.dtype | None = None) -> Parameters:
         """The Parameters that coefs_ and intercepts_ are views of, writable and in dtype, their own unless given."""
@@ -256,8 +262,10 @@ class Estimator(CallbackSupportMixin):
         parameters = vars(self).get("_parameters")
         return parameters if parameters is not None and parameters.are(self.coefs_, self.intercepts_) else None
 
-    def _engine_of(self, parameters: Parameters, loss: Any = "squared_error", macs_of_step: float = np.inf,
+    def _engine_of(self, parameters: Parameters, loss: Any = None, macs_of_step: float = np.inf,
                    is_sparse: bool = False, activations: tuple[Any, ...] | None = None) -> Engine:  # fmt: skip
+        """The Engine over parameters, to train with loss; None is for outputs alone."""
+        loss = "squared_error" if loss is None else validation.network_loss(loss, parameters.flat.dtype)
         n_threads = 1 if self.n_threads is None and macs_of_step < TEAM_PAYS else self.n_threads
         activations = activations or self._engine_activations(len(parameters.sizes) - 2)
         return parameters.engine(activations, loss, n_threads, is_sparse)
@@ -265,7 +273,7 @@ class Estimator(CallbackSupportMixin):
     def _engine_of_sums(self, parameters: Parameters, macs_of_step: float, is_sparse: bool) -> Engine:
         """The Engine whose outputs are the sums before their activation."""
         activations = *self._engine_activations(len(parameters.sizes) - 2)[:-1], "identity"
-        return self._engine_of(parameters, "squared_error", macs_of_step, is_sparse, activations)
+        return self._engine_of(parameters, None, macs_of_step, is_sparse, activations)
 
     def _engine_activations(self, n_hidden: int) -> tuple[Any, ...]:
         """The engine's activations, one a layer."""
@@ -296,8 +304,7 @@ class Estimator(CallbackSupportMixin):
             if outputs is not None:
                 return outputs
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        if self.dtype is not None:
-            X = X.astype(self.dtype, copy=False)
+        X = self._in_dtype(X, "X")
         parameters = self._parameters_for(X)
         if parameters is None:
             theirs: np.ndarray = super()._forward_pass_fast(X, check_input=False)
@@ -355,8 +362,17 @@ class Estimator(CallbackSupportMixin):
             return -self.validation_loss_curve_[-1]
         unnamed = object.__new__(type(self))  # X has lost its names, which is no reason for a warning
         unnamed.__dict__.update((name, value) for name, value in vars(self).items() if name != "feature_names_in_")
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(check_scoring(unnamed, self.scoring)(unnamed, X, y, **weights))
+        scorer = check_scoring(unnamed, self.scoring)
+        weights = {}
+        if sample_weight is not None:
+            takes = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+            weights = {"sample_weight": sample_weight} if "sample_weight" in takes else {}
+        try:
+            return float(scorer(unnamed, X, y, **weights))
+        except ValueError:
+            if np.isfinite(self._forward_pass_fast(X, check_input=False)).all():
+                raise
+            return np.nan  # as scikit-learn's score of such outputs
 
     def activations(self, X: Any) -> list[np.ndarray]:
         """The activations of every layer for X (rows, n_features_in_): a list of arrays (rows, units), the inputs first, the
@@ -366,8 +382,7 @@ class Estimator(CallbackSupportMixin):
         other columns and for what is not finite.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        X = X if self.dtype is None else X.astype(self.dtype, copy=False)
+        X = self._in_dtype(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), "X")
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype, np.float32)
         engine = self._engine_of(Parameters.of(self.coefs_, self.intercepts_, dtype))
         return engine.activations(np.ascontiguousarray(X.toarray() if issparse(X) else X, dtype))

@@ -45,9 +45,10 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
         it, g * gradient_clip / |g|. None does not clip.
     average: None, or b, such as 0.999: coefs_ are an average that becomes c * average + (1 - c) * weights in each step t, with
         c = min(b, (1 + t) / (10 + t)).
-    scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn.
+    scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn, its name
+        or a callable (estimator, X, y); weights of rows are given to those that take sample_weight.
     n_threads: how many threads compute; None is all that this process may use. The numbers are the same.
-    dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn.
+    dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn. X must not be too large for it.
     class_weight: None, a dict {class: weight}, or "balanced", rows / (classes * rows of the class): what the weights of a class's
         rows are multiplied by.
     label_smoothing: s from 0 to 1 draws targets to y (1 - s) + s / classes in training (2 for each of several labels).
@@ -61,9 +62,10 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
     Attributes are scikit-learn's: coefs_[i] (units of layer i, units of layer i + 1) and intercepts_[i] (units of layer i + 1,)
     in the dtype computed in, all of them views of one array, loss_curve_ (epochs,) and so on. Beside them, validation_loss_curve_
     has the mean loss of the validation data after each epoch, without penalties, where there are any: a part of X with
-    early_stopping, or fit's X_val and y_val. solver="lbfgs" knows no optimizer, dropout, clipping nor average.
+    early_stopping, or fit's X_val and y_val. solver="lbfgs" computes in float64, as scikit-learn's does.
 
-    Raises scikit-learn's errors, and ValueError for what does not go together. Sources: Adam, Kingma and Ba 2015; dropout,
+    Raises scikit-learn's errors, and ValueError for what does not go together, such as optimizer, dropout, gradient_clip or average
+    with solver="lbfgs", which takes all rows at once and has steps of its own. Sources: Adam, Kingma and Ba 2015; dropout,
     Srivastava et al. 2014; average, Polyak and Juditsky 1992; label_smoothing, Szegedy et al. 2016.
 
     What differs: sums are in fastmlp's order, so that results are the same on any machine and number of threads, and
@@ -159,9 +161,10 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
         it, g * gradient_clip / |g|. None does not clip.
     average: None, or b, such as 0.999: coefs_ are an average that becomes c * average + (1 - c) * weights in each step t, with
         c = min(b, (1 + t) / (10 + t)).
-    scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn.
+    scoring: of early stopping: None is the score, "loss" the loss of the validation data, or any scorer of scikit-learn, its name
+        or a callable (estimator, X, y); weights of rows are given to those that take sample_weight.
     n_threads: how many threads compute; None is all that this process may use. The numbers are the same.
-    dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn.
+    dtype: "float32" or "float64" to compute in; None is that of X, as in scikit-learn. X must not be too large for it.
     loss: also "absolute_error", "huber" (delta 1), "quantile" (the median), fastmlp.Huber(delta) and fastmlp.Quantile(q), whose
         numbers are in y's unit.
 
@@ -176,9 +179,10 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
     Attributes are scikit-learn's: coefs_[i] (units of layer i, units of layer i + 1) and intercepts_[i] (units of layer i + 1,)
     in the dtype computed in, all of them views of one array, loss_curve_ (epochs,) and so on. Beside them, validation_loss_curve_
     has the mean loss of the validation data after each epoch, without penalties, where there are any: a part of X with
-    early_stopping, or fit's X_val and y_val. solver="lbfgs" knows no optimizer, dropout, clipping nor average.
+    early_stopping, or fit's X_val and y_val. solver="lbfgs" computes in float64, as scikit-learn's does.
 
-    Raises scikit-learn's errors, and ValueError for what does not go together. Sources: Adam, Kingma and Ba 2015; dropout,
+    Raises scikit-learn's errors, and ValueError for what does not go together, such as optimizer, dropout, gradient_clip or average
+    with solver="lbfgs", which takes all rows at once and has steps of its own. Sources: Adam, Kingma and Ba 2015; dropout,
     Srivastava et al. 2014; average, Polyak and Juditsky 1992; huber, Huber 1964; quantile, Koenker and Bassett 1978.
 
     What differs: sums are in fastmlp's order, so that results are the same on any machine and number of threads, and

@@ -1,12 +1,11 @@
 """The loop over epochs of solver="sgd" and "adam", as scikit-learn has it, with epochs that run in fastmlp's engine.
 
-Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here.
+Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here. Warnings
+are of scikit-learn's module, from where the loop is called, so that filters which name it go on to work.
 """
 
 import contextlib
-import time
 import warnings
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from .. import optimizers, validation
 from ..reference import Dropout, Engine, Samples, Steps
 from ..reference.dropout import threshold
 from ..schedules import ReduceOnPlateau
-from ..training.loop import SLICE_SECONDS
+from ..training.loop import Slices
 from . import losses
 from .optimizers import SGD, Adam, OnFlatArrays, Own, adopted
 from .parameters import Parameters
@@ -107,7 +106,7 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
     try:
         take_epochs(estimator, epochs, held_out, n_samples, incremental)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warnings.warn("Training interrupted by user.", stacklevel=3)
     epochs.finish()
     if estimator.early_stopping:
         for view, best in zip(parameters.coefs + parameters.intercepts, estimator._best_coefs + estimator._best_intercepts):
@@ -151,7 +150,7 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
 
 
@@ -170,9 +169,13 @@ class Epochs:
         self.are_clipped = (
             False  # whether losses of labels were in the last slice, which only the outputs before each step tell
         )
-        self.batches = 1  # that a slice has
+        self.slices = Slices()
         n_steps = -(-n_samples // self.batch_size)
-        self.optimizer.begin(parameters, options(estimator), n_steps)
+        try:
+            self.optimizer.begin(parameters, options(estimator), n_steps)
+        except (TypeError, ValueError):
+            estimator._validate_params()  # what set_params has set since fit: this error has the estimator's names
+            raise
         self.losses, self.penalties = np.empty(n_samples), np.zeros(n_steps)
         self.divisors = np.full(n_steps, float(self.batch_size))
         self.divisors[-1] = n_samples - self.batch_size * (n_steps - 1)
@@ -187,7 +190,7 @@ class Epochs:
             if not divisors.all():
                 raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         coefficients = np.array([[self.estimator.alpha, self.estimator.l1]], float) / divisors[:, None]
-        for start, stop in self.slices():
+        for start, stop in self.slices.of_rows(0, self.n_samples, self.batch_size):
             if self.several_labels and self.dropout is None:
                 self.train_on_labels(order, start, stop, divisors, coefficients)
             else:
@@ -228,16 +231,6 @@ class Epochs:
             self.are_clipped |= losses.may_be_clipped(self.losses[first:last], self.flat.dtype)
             self.losses[first:last] = before
 
-    def slices(self) -> Iterator[tuple[int, int]]:
-        """(start, stop) of slices of whole batches that take about SLICE_SECONDS, after which Ctrl-C is heard."""
-        start = 0
-        while start < self.n_samples:
-            stop, began = min(start + self.batches * self.batch_size, self.n_samples), time.perf_counter()
-            yield start, stop
-            fitting = int((stop - start) / self.batch_size * SLICE_SECONDS / max(time.perf_counter() - began, 1e-9))
-            self.batches = max(1, min(fitting, 8 * self.batches))
-            start = stop
-
     @cached_property
     def before_sigmoid(self) -> Engine:
         """The Engine whose outputs are the sums before sigmoid."""
@@ -270,7 +263,7 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
     if estimator.batch_size == "auto":
         return min(200, n_samples)
     if estimator.batch_size > n_samples:
-        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4)
+        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5)
     return max(1, min(int(estimator.batch_size), n_samples))
 
 
@@ -292,8 +285,6 @@ def split(
     """(the rows to train on, None for all; the Validation): the user's own, or rows that are drawn for early stopping."""
     if estimator._own_validation is not None:
         X_val, y_val, weights = estimator._own_validation
-        if y_val.shape[1] != y.shape[1]:
-            raise ValueError(f"y_val must have as many columns as y, {y.shape[1]}, not {y_val.shape[1]}")
         return None, validation_of(estimator, X_val, y_val, weights, dtype)
     if not estimator.early_stopping:
         return None, None

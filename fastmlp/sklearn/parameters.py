@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends
+from .. import backends, validation
 from ..architecture import layer_views, n_parameters
 from ..arrays import aligned_zeros
 from ..reference import Engine
-from ..threads import default_threads
 from .sparse import SparseEngine
 
 Arrays = Sequence[np.ndarray]
@@ -56,7 +55,7 @@ class Parameters:
                 for activation in activations:
                     if not isinstance(activation, str):
                         activation.prepare(self.flat.dtype)
-                threads = default_threads() if n_threads is None else n_threads
+                threads = validation.threads(n_threads)
                 if is_sparse:
                     dense = self.engine(activations, loss, n_threads)
                     made: Engine = SparseEngine(self.sizes, activations, loss, self.flat, dense, self.functions, threads)

@@ -175,19 +175,24 @@ class Slices:
         self.batches = 1
 
     def of(self, chunks: Iterable[Chunk], task: str) -> Iterator[tuple[Chunk, int, int, Records]]:
-        """(chunk, start, stop, records) of each slice in turn; records are of the whole chunk.
+        """(chunk, start, stop, records) of each slice in turn; records are of the whole chunk."""
+        for chunk in chunks:
+            of_chunk = None
+            for start, stop in self.of_rows(chunk.start, chunk.rows, chunk.batch_size):
+                of_chunk = of_chunk or records(chunk.samples, task)
+                yield chunk, start, stop, of_chunk
+
+    def of_rows(self, start: int, rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
+        """(start, stop) of each slice in turn, from row start on.
 
         A slice is timed from when it is handed out until the next is asked for.
         """
-        for chunk in chunks:
-            start, rows, of_chunk = chunk.start, chunk.rows, None
-            while start < rows:
-                of_chunk = of_chunk or records(chunk.samples, task)
-                stop = min(start + self.batches * chunk.batch_size, rows)
-                began = time.perf_counter()
-                yield chunk, start, stop, of_chunk
-                seconds = max(time.perf_counter() - began, 1e-9)
-                fitting = int((stop - start) / chunk.batch_size * SLICE_SECONDS / seconds)
-                if not self.by_batch:
-                    self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
-                start = stop
+        while start < rows:
+            stop = min(start + self.batches * batch_size, rows)
+            began = time.perf_counter()
+            yield start, stop
+            seconds = max(time.perf_counter() - began, 1e-9)
+            fitting = int((stop - start) / batch_size * SLICE_SECONDS / seconds)
+            if not self.by_batch:
+                self.batches = max(1, min(fitting, 8 * self.batches))  # one lucky measurement does not make a long slice
+            start = stop
