@@ -95,7 +95,7 @@ cdef extern from "tile.h":
         Py_ssize_t c_row
         const real* rate
     ctypedef void (*strip_function)(const Strip*) noexcept nogil
-    const int CHUNK, WIDE, PACKING_B_ROWS, PACKING_PAGES_ROWS, ROWS_AHEAD_PAY, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
+    const int CHUNK, WIDE, PACKING_B_ROWS, PACKING_PAGES_ROWS, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
     const int tile_rows[2][9]
     strip_function strips[2][17][9][5]
     char strips_run[2][17][9][5]

@@ -263,14 +263,13 @@ cdef void take_inputs(Job* job, uint64_t step, Py_ssize_t first, Py_ssize_t rows
 
 
 cdef Ahead rows_ahead(const Job* job, Py_ssize_t next, int thread, int team) noexcept nogil:
-    # Of the batch that begins at `next` this thread's rows, if they are pixels or lie scattered where that pays; none else.
+    # Of the batch that begins at `next` this thread's rows, if they are pixels that lie scattered; none else.
     cdef Py_ssize_t rows = max(<Py_ssize_t>0, min(job.batch_size, job.stop - next)), lines
     cdef Ahead ahead
-    ahead.data, ahead.stride, ahead.line = job.x.data, job.x.stride, 0
-    ahead.length = job.layers[0].n_in * (1 if job.x.integers else <Py_ssize_t>sizeof(real))
+    ahead.data, ahead.stride, ahead.length, ahead.line = job.x.data, job.x.stride, job.layers[0].n_in, 0
     ahead.order = ahead.end = job.order
-    ahead.by_tiles = not job.x.integers and (job.order == NULL or not ROWS_AHEAD_PAY)
-    if job.order != NULL and not ahead.by_tiles:
+    ahead.by_tiles = not job.x.integers
+    if job.order != NULL and job.x.integers:
         ahead.order = job.order + next + rows * thread // team
         ahead.end = job.order + next + rows * (thread + 1) // team
     lines = (ahead.end - ahead.order) * (ahead.length // 64 + 1)

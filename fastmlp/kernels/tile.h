@@ -222,9 +222,6 @@ static const int tile_rows[2][9] = {{0, 10, 6, 4, 2, 1, 1, 1, 1}, {0, 10, 6, 4, 
 static const int tile_rows[2][9] = {{0, 2, 2}, {0, 2, 2}};
 #endif
 
-/* Rows that lie scattered are asked for a whole batch ahead only where the sums run as fast as memory can bring them. */
-#define ROWS_AHEAD_PAY (sizeof(vec) == 64)
-
 /* Chunks side by side pay where one tile alone has fewer sums than the latency of fma asks for. */
 #define MAX_CHUNKS 4
 #define SIDE_BY_SIDE(X) X(1, 1, 2) X(1, 1, 3) X(1, 1, 4) X(1, 2, 2) X(1, 2, 3) X(1, 2, 4) X(2, 1, 2) X(2, 1, 3) X(2, 1, 4)
