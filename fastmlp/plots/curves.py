@@ -4,6 +4,7 @@ import math
 
 from matplotlib.axes import Axes
 
+from .border import axes_of, history_of
 from .canvas import MUTED, NEGATIVE, POSITIVE, Column, Columns, axes, whole_numbers
 
 
@@ -13,6 +14,7 @@ def learning_curves(history: Columns, ax: Axes | None = None) -> Axes:
     history: what MLP.fit returned. ax: matplotlib Axes to draw on; None makes new ones. Returns them.
     Raises ValueError if no epoch was completed.
     """
+    history, ax = history_of(history), axes_of(ax)
     n_epochs = len(history.get("loss", ()))
     if not n_epochs:
         raise ValueError("history has no completed epoch to draw")

@@ -9,26 +9,34 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
 from ..activations import AnyActivation
-from ..arrays import Doubles
-from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, Network, axes, bare, side_of
+from ..arrays import Doubles, Integers
+from ..network import MLP
+from ..training import scores
+from .border import axes_of, network_of, sample
+from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, axes, bare, side_of
 
 MOST_DRAWN = 16  # neurons of a layer
 STEP = 0.75  # from layer to layer, of the height of a column
 BOTTOM, TOP = -0.6, 0.52
 
 
-def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
+def network(net: MLP, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
 
     net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the
-    true count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations
-    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange. ax: matplotlib Axes
-    to draw on; None makes new ones. Returns them.
+    true count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it; a yellow ring is the
+    answer: the class, or each label that holds. Activations other than sigmoid and softmax are scaled by the layer's largest
+    magnitude; negative ones are orange. ax: matplotlib Axes to draw on; None makes new ones. Returns them. Raises ValueError or
+    TypeError, naming the argument.
     """
-    activations = [np.asarray(a, np.float64) for a in net.activations(np.asarray(image).reshape(-1))]
+    net, ax = network_of(net), axes_of(ax)
+    layers = net.activations(sample(net, image))
+    answer = scores.answers(layers[-1][None], net.task)[0]
+    activations = [np.asarray(a, np.float64) for a in layers]
     side = side_of(net.layer_sizes[0]) or 0
     is_picture = side >= 8
     columns = [_Column(i, a, i == len(activations) - 1) for i, a in enumerate(activations)]
+    columns[-1].winners = _winners(answer, net.task, net.layer_sizes[-1])
     radius = min(column.radius for column in columns[is_picture:])
     for column in columns:
         column.radius = radius
@@ -57,6 +65,7 @@ class _Column:
 
     def __init__(self, layer: int, activations: Doubles, is_last: bool) -> None:
         self.layer, self.activations, self.is_last, self.size = layer, activations, is_last, len(activations)
+        self.winners: set[int] = set()
         self.x = STEP * layer
         half = MOST_DRAWN // 2
         if self.size <= MOST_DRAWN:
@@ -74,18 +83,26 @@ class _Column:
     def draw(self, ax: Axes, activation: AnyActivation | None) -> None:
         bounded = activation in ("sigmoid", "softmax")
         scale = 1.0 if bounded else np.abs(self.activations[np.isfinite(self.activations)]).max(initial=0) or 1.0
-        winner = int(np.argmax(self.activations)) if self.is_last and self.size > 1 else None
         for neuron, y in zip(self.drawn, self.y):
             share = float(np.clip(self.activations[neuron] / scale, -1, 1))
             face = _mix("#000000", "#ffffff" if share >= 0 else NEGATIVE, abs(share)) if share == share else "#c026d3"
-            edge, width = (HIGHLIGHT, 2) if neuron == winner else (MUTED, 0.7)
+            edge, width = (HIGHLIGHT, 2) if neuron in self.winners else (MUTED, 0.7)
             ax.add_patch(Circle((self.x, y), self.radius, facecolor=face, edgecolor=edge, linewidth=width, zorder=3))
             if self.is_last:
-                weight = "bold" if neuron == winner else "normal"
+                weight = "bold" if neuron in self.winners else "normal"
                 text = f"{neuron}   {self.activations[neuron]:.2f}".replace("-", "−")
                 ax.text(self.x + 0.05, y, text, va="center", fontsize=8, weight=weight)
         if self.size > MOST_DRAWN:
             ax.text(self.x, 0, "⋮", ha="center", va="center", fontsize=11, color=MUTED)
+
+
+def _winners(answer: Integers, task: str, n_out: int) -> set[int]:
+    """The outputs that are the answer: that of the class, or of each label that holds; of numbers none."""
+    if task == "numbers":
+        return set()
+    if task == "classes" and n_out > 1:
+        return {int(answer)}
+    return set(np.flatnonzero(np.atleast_1d(answer) == 1).tolist())
 
 
 def _draw_lines(ax: Axes, before: "_Column", after: "_Column", weights: Doubles) -> None:
