@@ -242,3 +242,26 @@ def test_classes_may_be_one_hot_and_a_single_output_tells_two_apart():
     assert one_hot.get_title() == plots.confusion_matrix(networks()["classes"], X, Y).get_title()
     assert plots.confusion_matrix(networks()["binary"], X, Y).get_xlim() == (-0.5, 1.5)
     assert plots.worst_mistakes(networks()["binary"], X, Y)._repr_png_().startswith(b"\x89PNG")
+
+
+def test_an_answer_among_many_outputs_is_drawn():
+    net = fastmlp.MLP([9, 4, 30], loss="cross_entropy", seed=0)
+    net.biases[1][11] = 50
+    ax = plots.network(net, X[0])
+    words = [text.get_text() for text in ax.texts]
+    assert "11   1.00" in words and words.count("⋮") == 2 and "30 outputs" in words
+    assert rings(ax) == [9 + 4 + 7] and len(ax.patches) == 9 + 4 + 15
+
+
+def test_a_single_output_has_no_number_and_a_single_epoch_has_a_whole_one():
+    words = [text.get_text() for text in plots.network(networks()["binary"], X[0]).texts]
+    assert "1 output" in words and not any(word.startswith("0 ") for word in words)
+    assert [tick for tick in plots.learning_curves({"loss": [1.0]}).get_xticks() if tick % 1] == []
+
+
+def test_captions_of_small_images_are_apart():
+    net = networks()["classes"]
+    ax = plots.worst_mistakes(net, X, (net.predict(X) + 1) % 3)
+    ax._repr_png_()  # which lays them out
+    boxes = [text.get_window_extent() for text in (*ax.texts, ax.title)]
+    assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])

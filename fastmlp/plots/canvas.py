@@ -18,6 +18,7 @@ Columns = Mapping[str, Column]  # of a History
 
 POSITIVE, NEGATIVE, HIGHLIGHT = "#0b6fc2", "#d95f02", "#e8a90c"  # blue and orange: colour-blind people tell them apart too
 MUTED = "#6b7280"
+SMALLEST_IMAGE = 8  # the side of a square of inputs that is taken for an image
 SIGNED = LinearSegmentedColormap.from_list("fastmlp", ["#8a3a00", NEGATIVE, "#fbfaf8", POSITIVE, "#063d6e"])
 
 
@@ -69,7 +70,7 @@ def bare(ax: Axes) -> Axes:
 def whole_numbers(axis: Axis) -> None:
     """Ticks at integers alone."""
     locator = AutoLocator()
-    locator.set_params(integer=True)
+    locator.set_params(integer=True, min_n_ticks=1)
     axis.set_major_locator(locator)
 
 

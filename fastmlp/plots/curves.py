@@ -39,6 +39,8 @@ def learning_curves(history: Columns, ax: Axes | None = None) -> Axes:
                 percent = [100 * value for value in _numbers(values)]
                 lines += right.plot(epochs, percent, style, color=POSITIVE, marker=marker, label=name)
         right.set_ylabel("accuracy, %", color=POSITIVE)
+    else:
+        ax.spines["right"].set_visible(False)
     ax.legend(
         handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=8, frameon=False, labelcolor=MUTED
     )

@@ -70,12 +70,13 @@ def worst_mistakes(net: MLP, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes |
     if not len(worst):
         ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes, color=MUTED)
         return ax
-    sheet, corners = tiles(x[worst].reshape(-1, side, side), min(len(worst), 5), gap=max(2, side // 3))
+    sheet, corners = tiles(x[worst].reshape(-1, side, side), min(len(worst), 5), gap=max(1, side // 3))
     ax.imshow(sheet, "gray", interpolation="nearest")
     for row, (left, top) in zip(worst, corners):
-        ax.text(left, top - 1.2, f"{y[row]} read as ", fontsize=8, va="bottom")
+        above = top - 0.5 - side / 40
+        ax.text(left - 0.5, above, f"{y[row]} read as ", fontsize=8, va="bottom")
         answer = f"{answers[row]}  {outputs[row, answers[row]]:.2f}" if answers[row] >= 0 else "none"
         style: dict[str, Any] = {"fontsize": 8, "va": "bottom", "ha": "right", "color": NEGATIVE, "weight": "bold"}
-        ax.text(left + side - 1, top - 1.2, answer, **style)
-    ax.set_ylim(sheet.shape[0], -side / 3.5)
+        ax.text(left + side - 0.5, above, answer, **style)
+    ax.set_ylim(sheet.shape[0], -0.5 - side / 3.5)
     return ax

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from ..network import MLP
 from ..validation import integer
 from .border import axes_of, network_of, sample, side_of_images
-from .canvas import SIGNED, axes, bare, side_of, symmetric, tiles, whole_numbers
+from .canvas import SIGNED, SMALLEST_IMAGE, axes, bare, side_of, symmetric, tiles, whole_numbers
 
 MOST_NEURONS = 64
 
@@ -62,7 +62,8 @@ def receptive_field(net: MLP, neuron: int, image: ArrayLike, ax: Axes | None = N
     bias = float(net.biases[0][neuron])
     ax = bare(axes(ax, 4.6, 4.4))
     shown = ax.imshow(products.reshape(side, side), SIGNED, symmetric(products), interpolation="nearest")
-    ax.contour(x.reshape(side, side), levels=[0.5], colors="#6b7280", linewidths=0.8)
+    if side >= SMALLEST_IMAGE:
+        ax.contour(x.reshape(side, side), levels=[0.5], colors="#6b7280", linewidths=0.8)
     ax.figure.colorbar(shown, ax=ax, label="weight times pixel", fraction=0.045, pad=0.02)
     a = float(layer_activations[1][neuron])
     ax.set_title(
