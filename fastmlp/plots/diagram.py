@@ -24,10 +24,10 @@ def network(net: MLP, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
 
     net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the
-    true count stand for the rest, among which is no answer. Blue lines speak for the neuron on their right, orange ones against it; a yellow ring is the
-    answer: the class, or each label that holds. Activations other than sigmoid and softmax are scaled by the layer's largest
-    magnitude; negative ones are orange. ax: matplotlib Axes to draw on; None makes new ones. Returns them. Raises ValueError or
-    TypeError, naming the argument.
+    true count stand for the rest, among which is no answer. Blue lines speak for the neuron on their right, orange ones against
+    it; a yellow ring is the answer: the class, or each label that holds. Activations other than sigmoid and softmax are scaled by
+    the layer's largest magnitude; negative ones are orange. ax: matplotlib Axes to draw on; None makes new ones. Returns them.
+    Raises ValueError or TypeError, naming the argument.
     """
     net, ax = network_of(net), axes_of(ax)
     layers = net.activations(sample(net, image))
