@@ -59,8 +59,8 @@ def widget(net: MLP | None = None, data: Any = None, height: int = 720) -> "Widg
     """The page as a widget for notebooks, which needs no port, and works wherever widgets do.
 
     net, data: as for fastmlp.page.start. height: of the widget, in pixels, integer >= 1.
-    Its frame reaches the kernel alone. ipykernel 7 answers it while a cell runs, too, in a JupyterLab that gives widgets a subshell,
-    as its own settings do; ipykernel 6 answers between cells: while one runs, the page waits.
+    Its frame reaches the kernel alone. ipykernel 7 answers it while a cell runs, too, where JupyterLab gives widgets a subshell, as
+    it does by itself; ipykernel 6 answers between cells: while one runs, the page waits.
     Raises as fastmlp.page.start does.
     """
     from .notebook import Widget
