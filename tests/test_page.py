@@ -1,5 +1,6 @@
 """The page's server without a browser: what a tab is told is what the library computes, to the last bit."""
 
+import asyncio
 import io
 import json
 import os
@@ -20,7 +21,9 @@ pytest.importorskip("websockets")
 from page_client import Tab, frame, request
 
 from fastmlp.page import Page, subject
+from fastmlp.page.door import Door
 from fastmlp.page.room import Room
+from fastmlp.random_streams import shuffled_rows
 
 
 def digits_net(*hidden, **options):
@@ -144,6 +147,21 @@ def test_an_optimizer_trains_as_fit_does_through_steps_pauses_and_undo(serve, di
         assert known["status"]["hash"] == own.hash()
 
 
+def test_adamw_goes_on_with_what_adam_has_gathered_as_the_legend_says(serve, digits):
+    page = serve(digits_net(), digits)
+    own = digits_net()
+    x, y = (array[shuffled_rows(len(digits[0]), 0, 0)] for array in digits[:2])
+    with Tab(page) as tab:
+        for step, name in enumerate(("adam", "adamw")):
+            tab.order("settings", optimizer=name)
+            tab.order("step")
+            tab.until(lambda known: known["status"]["images_seen"] == 10 * (step + 1))
+            rows = slice(10 * step, 10 * (step + 1))
+            own.fit(x[rows], y[rows], epochs=1, batch_size=10, optimizer=name, shuffle=False, verbose=0)
+    assert page.net.hash() == own.hash()
+    assert "adam and adamw share it" in request(page)[2].decode()
+
+
 def test_undo_brings_back_the_optimizer_and_its_learning_rate(serve, digits):
     with Tab(serve(digits_net(), digits)) as tab:
         tab.order("settings", learning_rate=2.5)
@@ -265,6 +283,26 @@ def test_fresh_weights_are_those_of_the_seed_in_the_same_network(serve, digits):
         tab.order("fresh", seed=5)
         tab.until(lambda known: known["status"]["seed"] == 5)
         assert page.net is net and net.hash() == digits_net(seed=5).hash()
+
+
+def test_fresh_weights_and_other_layers_begin_as_the_network_did(serve, digits):
+    page = serve(digits_net(init=["he_normal", "orthogonal"]), digits)
+    with Tab(page) as tab:
+        tab.order("fresh", seed=5)
+        tab.until(lambda known: known["status"]["seed"] == 5)
+        assert page.net.hash() == digits_net(init=["he_normal", "orthogonal"], seed=5).hash()
+        tab.order("rebuild", hidden_sizes=[7, 4], activation="tanh", seed=2)
+        tab.until(lambda known: known["network"]["layer_sizes"] == [784, 7, 4, 10])
+        other = digits_net(7, 4, activation="tanh", init=["he_normal", "he_normal", "orthogonal"], seed=2)
+        assert page.net.hash() == other.hash()
+
+
+def test_fresh_weights_of_a_network_that_was_given_its_own_are_the_usual_ones(serve, digits):
+    page = serve(digits_net(init=lambda shape, random: np.ones(shape)), digits)
+    with Tab(page) as tab:
+        tab.order("fresh", seed=5)
+        tab.until(lambda known: known["status"]["seed"] == 5)
+        assert page.net.hash() == digits_net(seed=5).hash()
 
 
 def test_divergence_stops_training_and_undo_brings_it_back(serve, digits):
@@ -410,6 +448,38 @@ def test_training_stops_when_the_last_tab_has_been_gone_for_a_while(serve, digit
         assert not tab.known["status"]["running"]
 
 
+def test_a_tab_that_leaves_again_has_its_whole_time_again(monkeypatch):
+    class Left:
+        """A connection whose other end has gone."""
+
+        async def send(self, message):
+            pass
+
+        async def __aiter__(self):
+            return
+            yield
+
+    async def leave_twice():
+        door, loop, handles = Door(Room(digits_net()), left_alone=1000), asyncio.get_running_loop(), []
+        call_later = loop.call_later
+
+        def noted(delay, *arguments, **options):
+            handle = call_later(delay, *arguments, **options)
+            handles.extend([handle] if delay == 1000 else [])
+            return handle
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        door.open()
+        for _ in range(2):
+            await door.serve(Left())
+        await door.shut()
+        return [handle.cancelled() for handle in handles[:-1]], handles[-1]
+
+    cancelled, last = asyncio.run(leave_twice())
+    assert cancelled and all(cancelled)
+    assert last.cancelled()  # as the door is shut
+
+
 def test_a_tab_that_comes_back_in_time_keeps_training_going(serve, digits):
     page = serve(digits_net(), digits, left_alone=0.3)
     with Tab(page) as tab:
@@ -547,6 +617,32 @@ def test_data_that_are_wrong_anywhere_are_refused_at_once_and_switch_training_of
     assert re.search(message.strip("^"), Room(net, subject.as_data(data)).why_not)
 
 
+def test_data_that_are_given_are_looked_through_once(serve, digits, monkeypatch):
+    looks, misfit = [], subject.misfit
+    monkeypatch.setattr(subject, "misfit", lambda *arguments: looks.append(arguments) or misfit(*arguments))
+    serve(digits_net(), digits)
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("arguments, error, message", [
+    ({"net": 3}, TypeError, "^net must be a fastmlp.MLP, or None for that of `fastmlp train`, not 3$"),
+    ({"port": 70000}, ValueError, "^port must be an integer of at least 0 and below 65536, not 70000$"),
+    ({"port": -1}, ValueError, "^port must be an integer of at least 0 and below 65536, not -1$"),
+    ({"port": "80"}, TypeError, "^port must be an integer of at least 0 and below 65536, not '80'$"),
+    ({"open_browser": "no"}, TypeError, "^open_browser must be True or False, not 'no'$"),
+    ({"data": 3}, TypeError, r"^data must be \(x, y\) or \(x, y, x_test, y_test\), not 3$"),
+    ({"data": ([[1, 2]] * 3, [1] * 3, 5)}, TypeError, r"^data must be .* or \(x, y, \(x_test, y_test\)\)"),
+    ({"data": ([["a", "b"]] * 3, [1] * 3)}, TypeError, "^x must hold real numbers"),
+    ({"data": ([[1, 2]] * 3, "abc")}, TypeError, "^y must hold real numbers"),
+])  # fmt: skip
+def test_wrong_arguments_are_named(arguments, error, message):
+    arguments = {"net": fastmlp.MLP([2, 2, 1], seed=0), "port": 0, "open_browser": False} | arguments
+    with pytest.raises(error, match=message):
+        fastmlp.page.start(**arguments)
+    with pytest.raises(error, match=message):
+        fastmlp.page(**arguments)
+
+
 @pytest.mark.parametrize("what, message", [("train", "training failed: no luck"), ("examine", "the test failed: no luck")])
 def test_what_fails_is_told_and_leaves_the_page_alive(serve, digits, monkeypatch, what, message):
     def fails(*arguments):
@@ -632,6 +728,29 @@ def test_the_command_serves_until_ctrl_c(tmp_path, digits):
     assert process.returncode == 130 and "Traceback" not in errors
 
 
+def test_the_command_shows_the_network_that_the_command_trains(monkeypatch):
+    import fastmlp.page
+    from fastmlp.cli import commands
+    from fastmlp.cli.main import main
+
+    class Shown(Exception):
+        """What the command goes no further than."""
+
+    def show(net, *arguments):
+        raise Shown(net)
+
+    monkeypatch.setattr(fastmlp.page, "Page", show)
+    with pytest.raises(Shown) as shown:
+        main(["page", "--no-browser"])
+    (page,) = shown.value.args
+    monkeypatch.setattr(commands.MLP, "fit", lambda net, *arguments, **options: show(net))
+    monkeypatch.setattr(commands, "TRAINING_DIGITS", 10)
+    with pytest.raises(Shown) as shown:
+        main(["train"])
+    (trained,) = shown.value.args
+    assert page.hash() == trained.hash() and repr(page) == repr(trained)
+
+
 def test_the_command_refuses_what_is_not_there(tmp_path, capsys):
     from fastmlp.cli.main import main
 
@@ -653,3 +772,10 @@ def test_a_loss_with_a_parameter_goes_by_its_name(serve):
     with Tab(serve(fastmlp.MLP([3, 4, 2], loss=fastmlp.Huber(2.0), seed=0), (x, y))) as tab:
         tab.until(lambda known: "network" in known)
         assert tab.known["network"]["loss"] == "huber"
+
+
+def test_rows_without_an_answer_are_in_no_cell_of_the_confusion_matrix(digits):
+    net = digits_net()
+    net.biases[1][3] = np.nan
+    test = Room(net, subject.as_data(digits)).examine()
+    assert not test.confusion.any() and (test.answers == -1).all() and test.accuracy == 0

@@ -529,12 +529,14 @@ def luminance(colour):
 def test_divergence_is_told_and_undone(show, digits):
     net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0, input_scale=255, task="classes")
     before = net.hash()
-    tab = show(net, digits)
+    tab = show(net, digits, viewport={"width": 390, "height": 844})
     tab["learning-rate"].fill("1e30")
     tab["learning-rate"].press("Enter")
     tab["start"].click()
     tab.until(lambda: "diverged" in tab.text("banner"))
-    tab["banner"].get_by_role("button", name="Undo").click()
+    undo = tab["banner"].get_by_role("button", name="Undo")
+    assert undo.evaluate("e => e.scrollWidth <= e.clientWidth")  # there is room for its word
+    undo.click()
     tab.until_hash(before)
     assert tab["banner"].is_hidden()
 
@@ -620,6 +622,43 @@ def test_other_networks_are_shown_as_they_are(show, shape):
         )
     if shape == "custom":
         assert "no derivative" in tab.text("why-not") and tab["start"].is_disabled()
+
+
+def test_blocks_lie_within_the_picture_and_the_answer_has_its_ring_there_too(show):
+    net = fastmlp.MLP([100, 1000, 900], loss="cross_entropy", seed=0)
+    tab = show(net)
+    tab.draw([(0.3, 0.2), (0.7, 0.8)])
+    tab.until(lambda: tab.shows(net.activations(tab.last_input())))
+    x, y = np.array([(one["x"], one["y"]) for one in tab.drawn.values()]).T
+    box = tab["diagram"].bounding_box()
+    assert x.min() > 0 and x.max() < box["width"] and y.min() > 0 and y.max() < box["height"]
+    (winner,) = net.predict(tab.last_input()[None])
+    one = tab.drawn[2, winner]
+    assert [224, 161, 0] in tab.pixels("neurons", [(one["x"] - offset / 2, one["y"]) for offset in range(40)])
+
+
+def test_numbers_of_samples_are_written_with_few_digits(show):
+    net = fastmlp.MLP([4, 6, 2], seed=0)
+    tab = show(net, (random_data(4, None)[0], np.full((60, 2), [1 / 3, 2])))
+    tab["example"].click()
+    tab.until(lambda: tab.text("answer").endswith("outputs (it is 0.3333, 2)"))
+
+
+def test_what_it_sees_is_orange_where_it_is_negative(show):
+    net = fastmlp.MLP([64, 5, 3], loss="cross_entropy", seed=0)
+    tab = show(net, (-np.ones((60, 64)), np.arange(60) % 3))
+    tab["example"].click()
+    tab.until(lambda: tab.pixels("seen", [(30, 30)]) == [[255, 138, 61]])
+
+
+def test_as_many_sliders_are_seen_as_there_is_room_for(show):
+    tab = show(fastmlp.MLP([11, 4, 2], loss="cross_entropy", seed=0))
+    tab.until(lambda: tab["input-10"].is_visible())
+    assert tab.evaluate("(e => e.scrollHeight - e.clientHeight)(document.getElementById('sliders'))") == 0
+    many = show(fastmlp.MLP([50, 4, 2], loss="cross_entropy", seed=0))
+    many.until(lambda: many["input-49"].is_visible())
+    bottom, top = many["sliders"].bounding_box(), many["answer"].bounding_box()["y"]
+    assert bottom["y"] + bottom["height"] <= top and many.evaluate("document.scrollingElement.scrollHeight") <= 768
 
 
 def test_what_is_no_number_is_said_and_shown_in_its_colour(show, digits):
@@ -759,7 +798,7 @@ def test_a_server_that_is_killed_and_started_again_finds_the_drawing_kept(show):
         served.start(served.port)
         tab.until(lambda: tab.text("connection") == "connected")
         tab.until(lambda: len(tab.inputs()) > inputs and np.array_equal(tab.last_input(), drawing))
-        assert tab["banner"].is_hidden()
+        assert tab["banner"].is_hidden() and tab["save"].is_enabled()
         served.kill()
         served.start(served.port, token="u" * 32)
         tab.until(lambda: "open the address that it printed" in tab.text("connection"))
@@ -771,8 +810,14 @@ def test_a_server_that_ends_is_told_and_the_drawing_kept(show, digits):
     tab = show(digits_net(), digits, allow_errors=True)
     tab.draw()
     tab.last_input()
+    of_server = ["undo", "load", "save", "link", "example", "start", "step", "fresh"]
+    tab["step"].click()
+    tab.until(lambda: tab["undo"].is_enabled())
+    assert all(tab[button].is_enabled() for button in of_server)
     tab.page.close()
     tab.until(lambda: "ended" in tab.text("connection"))
+    tab["theme"].click()
+    assert not any(tab[button].is_enabled() for button in of_server) and tab["legend-button"].is_enabled()
     assert tab.pixels("pad", [(0.45 * 236, 0.48 * 236)])[0] == [255, 255, 255]
 
 
@@ -863,6 +908,9 @@ def test_a_link_carries_settings_and_hides_panels(show, digits):
     assert other["neuron"].is_hidden() and other["training"].is_visible()
     edges = [other[panel].bounding_box() for panel in ("network", "training")]
     assert {box["x"] + box["width"] for box in edges} == {1366 - 8}
+    alone = show(page=other.page, fragment="&hide=neuron,training", viewport={"width": 820, "height": 1180})
+    box = alone["network"].bounding_box()
+    assert box["y"] + box["height"] == 1180 - 8  # down to the bottom
     # Where somebody has worked already, the link asks first.
     other["step"].click()
     other.until(lambda: other.text("images-seen") == "10")
@@ -975,6 +1023,13 @@ def test_axe_finds_nothing_in_both_themes(show, digits):
             tab[button].click()
             assert axe.run(tab.tab).response["violations"] == []
             tab.tab.keyboard.press("Escape")
+        tab["theme"].click()
+    tab.allow_errors = True
+    tab.page.close()
+    tab.until(lambda: "ended" in tab.text("connection"))
+    for theme in ("dark", "light"):
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        assert axe.run(tab.tab).response["violations"] == []
         tab["theme"].click()
 
 

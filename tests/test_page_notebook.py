@@ -2,6 +2,7 @@
 
 import base64
 import queue
+import threading
 import time
 
 import numpy as np
@@ -18,6 +19,7 @@ from page_client import frame, parse
 import fastmlp.page
 from benchmarks.browser import ARGUMENTS, CHROMIUM, THREE
 from fastmlp.page.notebook import Widget
+from fastmlp.random_streams import shuffled_rows
 
 NOTEBOOK, DARK = "http://notebook.test/", '<!doctype html><body style="background: #111; color: #eee">'
 MODEL = """async ([source, traits]) => {
@@ -131,17 +133,59 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
         assert inside.evaluate("fetch('http://127.0.0.1:1/').then(() => 1, () => 0)") == 0
         assert [line for line in console if "Content Security Policy" not in line and "Fetch API" not in line] == []
         assert len(console) > 0  # of the one request, which the policy forbids
-        # Taken out and put back, the frame loads again: another view of the same network, in place of the one before.
-        tab.evaluate("document.body.appendChild(document.createElement('div')).append(document.querySelector('iframe'))")
-        until(lambda: tab.frames[1] is not inside and tab.frames[1].evaluate("document.body?.dataset.version"))
-        inside = tab.frames[1]
+
+        def move():
+            """Take the frame out and put it back: it loads again."""
+            tab.evaluate("document.body.appendChild(document.createElement('div')).append(document.querySelector('iframe'))")
+            until(lambda: tab.frames[1] is not inside and tab.frames[1].evaluate("document.body?.dataset.version"))
+            return tab.frames[1]
+
+        inside = move()  # another view of the same network, in place of the one before
         inside.locator("#step").click()
         until(lambda: text("images-seen") == "20")
         until(lambda: inside.locator("#hash").get_attribute("data-hash") == widget.net.hash())
         assert len(widget._host._room.clients) == 1
+        # A notebook that its browser keeps for going back to it keeps its view; one that is left for good takes it along.
+        tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+        inside.locator("#step").click()
+        until(lambda: text("images-seen") == "30")
+        tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: false }))")
+        until(lambda: not widget._host._room.clients)
+        inside = move()
         assert all(url == NOTEBOOK or url.startswith("data:") for url in requests)
         widget._host.close()
         until(lambda: text("connection").startswith("the server has ended"))
+
+
+def test_the_thread_of_a_widget_that_nobody_sees_rests_until_somebody_does(widget, sent):
+    def say(**content):
+        widget._handle_custom_msg({"view": "a", **content}, [])
+
+    def until(condition):
+        end = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.005)
+
+    host, threads = widget._host, threading.active_count()
+    host.door.left_alone = 0.05
+    say(text='{"type": "hello"}')
+    say(text='{"type": "settings", "optimizer": "adam"}')
+    say(text='{"type": "step"}')
+    until(lambda: host._room.position.images_seen == 10)
+    say(gone=True)
+    until(lambda: not host._thread.is_alive())
+    assert threading.active_count() < threads
+    host.door.left_alone = 1000
+    say(text='{"type": "hello"}')
+    say(text='{"type": "step"}')
+    until(lambda: host._room.position.images_seen == 20)
+    assert len(host._room.clients) == 1
+    net = fastmlp.MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
+    data = fastmlp.datasets.digits(300, 0)
+    rows = shuffled_rows(300, 0, 0)[:20]
+    net.fit(data[0][rows], data[1][rows], epochs=1, batch_size=10, optimizer="adam", shuffle=False, verbose=0)
+    assert widget.net.hash() == net.hash()
 
 
 def test_training_stops_when_the_last_view_has_gone(widget, sent):

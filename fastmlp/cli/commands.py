@@ -20,6 +20,7 @@ from ..config import config, show_config
 from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from ..reference import classes
+from ..training import scores
 from ..training.metrics import Evaluation
 from . import terminal
 
@@ -136,7 +137,7 @@ def evaluate(arguments: Namespace) -> None:
         )
     x, y = _held_out_data(arguments.data)
     result = net.evaluate(x, y)
-    confusion = _confusion(y, classes(net.forward(x)), net.layer_sizes[-1])
+    confusion = scores.confusion(y, classes(net.forward(x)), net.layer_sizes[-1]).tolist()
     if arguments.json:
         return _print_json({**_facts(net), **_scores(result), "confusion": confusion})
     print(_title(net))
@@ -217,12 +218,10 @@ def info(arguments: Namespace) -> None:
 def page(arguments: Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from ..page import Page
+    from ..page.host import lesson_network
 
     options = {"backend": arguments.backend, "n_threads": arguments.threads}
-    if arguments.model:
-        net = MLP.load(arguments.model, **options)
-    else:
-        net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, **options)
+    net = MLP.load(arguments.model, **options) if arguments.model else lesson_network(**options)
     if arguments.data not in ("digits", "mnist") and not os.path.isdir(arguments.data):
         raise FileNotFoundError(f"--data: no directory {arguments.data}")
     loader = functools.partial(_training_data, arguments.data) if net.layer_sizes[0] == 784 else None
@@ -263,16 +262,6 @@ def _mnist(source: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
             f"--data mnist: the download failed; without a network give --data DIRECTORY, with MNIST's four files, or "
             f"--data digits ({reason})"
         ) from error
-
-
-def _confusion(labels: np.ndarray, answers: np.ndarray, n_classes: int) -> list[list[int]]:
-    """counts[i][j]: how many rows of class i were taken for class j; those without a class, for none."""
-    n_classes = max(n_classes, int(labels.max(initial=0)) + 1, int(answers.max(initial=0)) + 1)
-    counts = [[0] * n_classes for _ in range(n_classes)]
-    for label, answer in zip(labels.tolist(), answers.tolist()):
-        if answer >= 0:
-            counts[label][answer] += 1
-    return counts
 
 
 def _plots(arguments: Namespace) -> ModuleType | None:

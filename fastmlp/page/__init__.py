@@ -14,7 +14,9 @@ import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..containers import describe
 from ..network import MLP
+from ..validation import flag, integer
 from . import subject
 from .host import Host
 from .subject import Data
@@ -30,10 +32,12 @@ def start(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, op
 
     net: an MLP, which the page changes as its user does; None is the network of `fastmlp train`, untrained.
     data: (x, y) or (x, y, x_test, y_test) to train on and to test with; None draws digits, if the network takes them.
-    port: the first to try. open_browser: whether to open the page.
-    Raises ImportError without the extra, and what MLP.fit raises for data that are wrong.
+    port: the first to try, integer from 0 (any that is free) to 65535. open_browser: whether to open the page.
+    Raises ImportError without the extra, ValueError or TypeError, naming the argument, and what MLP.fit raises for data that are
+    wrong.
     """
-    return Page(net, None if data is None else subject.as_data(data), port, open_browser)
+    port, open_browser = integer("port", port, 0, 65536), flag("open_browser", open_browser)
+    return Page(*_shown(net, data), port, open_browser)
 
 
 def page(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, open_browser: bool = True) -> "Page | None":
@@ -54,13 +58,21 @@ def page(net: MLP | None = None, data: Any = None, port: int = DEFAULT_PORT, ope
 def widget(net: MLP | None = None, data: Any = None, height: int = 720) -> "Widget":
     """The page as a widget for notebooks, which needs no port, and works wherever widgets do.
 
-    net, data: as for fastmlp.page.start. height: of the widget, in pixels.
-    Its frame reaches the kernel alone, which answers between cells: while one runs, the page waits.
-    Raises ImportError without the extra, and what MLP.fit raises for data that are wrong.
+    net, data: as for fastmlp.page.start. height: of the widget, in pixels, integer >= 1.
+    Its frame reaches the kernel alone. ipykernel 7 answers it while a cell runs, too, where JupyterLab gives widgets a subshell, as
+    it does by itself; ipykernel 6 answers between cells: while one runs, the page waits.
+    Raises as fastmlp.page.start does.
     """
     from .notebook import Widget
 
-    return Widget(net, None if data is None else subject.as_data(data), height)
+    return Widget(*_shown(net, data), integer("height", height, 1))
+
+
+def _shown(net: object, data: Any) -> tuple[MLP | None, Data | None]:
+    """net and data as Host takes them."""
+    if net is not None and not isinstance(net, MLP):
+        raise TypeError(f"net must be a fastmlp.MLP, or None for that of `fastmlp train`, not {describe(net)}")
+    return net, None if data is None else subject.as_data(data)
 
 
 class Page(Host):

@@ -1,8 +1,8 @@
-"""A room and its door in a thread of its own, whose event loop owns the network; data that take time come later."""
+"""A room and its door in a thread of its own, whose event loop owns the network; data that take time come later. Of a widget
+that nobody sees the thread rests, for cells are run again, and what they made before stays."""
 
 import asyncio
 import concurrent.futures
-import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets import digits
+from ..datasets import WHITE, digits
 from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from . import subject
 from .room import Room
 
 Loader = Callable[[], Any]  # of data, as as_data takes them, or None
-Started = tuple[asyncio.AbstractEventLoop, asyncio.Event, Room, Any]
+Started = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 
 class Host:
@@ -30,31 +30,54 @@ class Host:
         digits if the network takes them. make_door(room): the Door, whose start() and close() are coroutines.
         """
         if net is None:
-            net = MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=255)
+            net = lesson_network()
         if data is None and loader is None and (net.layer_sizes[0], net.layer_sizes[-1]) == (784, 10):
             loader = _digits
-        if data is not None:
-            subject.require_fit(net, data)
+        self._room, self._loader = Room(net, data, is_loading=data is None and loader is not None), loader
+        if self._room.misfit:
+            raise self._room.misfit
+        self.door = make_door(self._room)
+        self._lock, self._is_closed = threading.Lock(), False
+        self._begin()
+
+    def _begin(self) -> None:
         started: concurrent.futures.Future[Started] = concurrent.futures.Future()
-        serving = self._serve(net, data, loader, make_door, started)
+        serving = self._serve(started)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="fastmlp page")
         self._thread.start()
-        self._loop, self._end, self._room, self.door = started.result()
+        self._loop: asyncio.AbstractEventLoop | None
+        self._loop, self._end = started.result()
 
-    async def _serve(self, net: MLP, data: subject.Data | None, loader: Loader | None,
-                     make_door: Callable[[Room], Any], started: "concurrent.futures.Future[Started]") -> None:  # fmt: skip
+    async def _serve(self, started: "concurrent.futures.Future[Started]") -> None:
         try:
-            room, end = Room(net, data, is_loading=data is None and loader is not None), asyncio.Event()
-            door = make_door(room)
-            await door.start()
+            await self.door.start()
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
             return started.set_exception(error)
-        started.set_result((asyncio.get_running_loop(), end, room, door))
-        loading = asyncio.create_task(_load(room, loader)) if room.is_loading and loader else None
+        end, loading = asyncio.Event(), None
+        started.set_result((asyncio.get_running_loop(), end))
+        if self._room.is_loading and self._loader:
+            loading = asyncio.create_task(_load(self._room, self._loader))
         await end.wait()
         if loading:
             loading.cancel()
-        await door.close()
+        await self.door.close()
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the thread, which begins again if it rests."""
+        with self._lock:
+            if self._is_closed:
+                return
+            if self._loop is None:
+                self._thread.join()  # it may be about to end
+                self._begin()
+            assert self._loop
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def rest(self) -> None:
+        """End the thread, of which this is called, until the next call."""
+        with self._lock:
+            self._loop = None
+        self._end.set()
 
     @property
     def net(self) -> MLP:
@@ -63,7 +86,7 @@ class Host:
 
     def refresh(self) -> None:
         """Show what your own code has changed in net.weights and net.biases."""
-        self._loop.call_soon_threadsafe(self._room.changed)
+        self.call(self._room.changed)
 
     def wait(self) -> None:
         """Until the page is closed."""
@@ -72,9 +95,16 @@ class Host:
 
     def close(self) -> None:
         """End it; open tabs say so."""
-        with contextlib.suppress(RuntimeError):  # of a loop that has ended: another thread has closed it
-            self._loop.call_soon_threadsafe(self._end.set)
+        with self._lock:
+            if self._loop and not self._is_closed:
+                self._loop.call_soon_threadsafe(self._end.set)
+            self._is_closed = True
         self._thread.join()
+
+
+def lesson_network(**options: Any) -> MLP:
+    """The network of `fastmlp train`, untrained. options: backend and n_threads of MLP."""
+    return MLP([784, 16, 16, 10], output_activation="sigmoid", seed=0, input_scale=WHITE, **options)
 
 
 async def _load(room: Room, loader: Loader) -> None:

@@ -85,19 +85,24 @@ class Connection:
 
 
 class Views(Door):
-    """Lets the views of a widget in. send(content, buffers) is the widget's."""
+    """Lets the views of a widget in. send(content, buffers) is the widget's; rest() is called when they have gone for a while."""
 
-    def __init__(self, room: Room, send: Callable[..., None]) -> None:
+    def __init__(self, room: Room, send: Callable[..., None], rest: Callable[[], None]) -> None:
         super().__init__(room)
-        self._send = send
+        self._send, self._rest = send, rest
         self._connections: dict[str, Connection] = {}
         self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self.open()
+        self.leave_later()
+
+    def left(self) -> None:
+        super().left()
+        self._rest()
 
     async def close(self) -> None:
-        self.shut()
+        await self.shut()
         for view in list(self._connections):
             self._say(view, {"closed": {"code": 1001}})
         for task in self._serving:
@@ -137,7 +142,7 @@ class Widget(anywidget.AnyWidget):
 
     def __init__(self, net: MLP | None = None, data: Data | None = None, height: int = 720) -> None:
         super().__init__(document=document(), height=height)
-        self._host = Host(net, data, None, lambda room: Views(room, self.send))
+        self._host = Host(net, data, None, lambda room: Views(room, self.send, lambda: self._host.rest()))
         self.on_msg(self._receive)
 
     @property
@@ -156,4 +161,4 @@ class Widget(anywidget.AnyWidget):
 
     def _receive(self, _: object, content: dict[str, Any], buffers: list[memoryview]) -> None:
         message = None if content.get("gone") else content["text"] if "text" in content else bytes(buffers[0])
-        self._host._loop.call_soon_threadsafe(self._host.door.receive, content["view"], message)
+        self._host.call(self._host.door.receive, content["view"], message)

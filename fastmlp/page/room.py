@@ -18,7 +18,9 @@ from numpy.typing import ArrayLike
 from ..activations import AnyActivation
 from ..arrays import Floats
 from ..custom.activation import CustomActivation
+from ..initializers import DEFAULT
 from ..network import MLP
+from ..training import scores
 from ..training.state import TrainingState
 from . import subject
 from .protocol import Refused
@@ -144,7 +146,8 @@ class Room:
     def _describe(self) -> None:
         self.output_kind = subject.output_kind(self.net)
         self.inputs = subject.inputs(self.net, self.data)
-        unfit = subject.why_unfit(self.net, self.data, self.is_loading)
+        self.misfit = None if self.data is None else subject.misfit(self.net, self.data)
+        unfit = subject.why_unfit(self.data, self.is_loading, self.misfit)
         self.fits_data = unfit is None  # so that the network can be examined on them
         self.why_not = subject.without_derivative(self.net) or unfit  # be trained
 
@@ -215,7 +218,9 @@ class Room:
         """Other first weights, of the same network."""
         self.pause()
         self.remember("fresh weights")
-        self.net.parameters[...] = self._made(self.net.layer_sizes, self._hidden_activations(), seed).parameters
+        self.net.parameters[...] = self._made(
+            self.net.layer_sizes, self._hidden_activations(), seed, self.net._init
+        ).parameters
         self._begin_again(seed)
 
     def rebuild(self, hidden_sizes: Sequence[int], activation: str, seed: int) -> None:
@@ -225,7 +230,8 @@ class Room:
         if n_parameters > MOST_PARAMETERS:
             raise Refused(f"{n_parameters:,} parameters are more than the {MOST_PARAMETERS:,} that this page takes")
         own = {str(a): a for a in self.net.layer_activations if not isinstance(a, str)}
-        net = self._made(sizes, [own.get(activation, activation)] * len(hidden_sizes), seed)
+        init = self.net._init and [self.net._init[0]] * len(hidden_sizes) + [self.net._init[-1]]
+        net = self._made(sizes, [own.get(activation, activation)] * len(hidden_sizes), seed, init)
         self.pause()
         self.remember("change of layers")
         self._take(net, Position(seed))
@@ -259,11 +265,13 @@ class Room:
     def _hidden_activations(self) -> list[AnyActivation]:
         return list(self.net.layer_activations[:-1])
 
-    def _made(self, sizes: Sequence[int], activations: Any, seed: int) -> MLP:
+    def _made(self, sizes: Sequence[int], activations: Any, seed: int, init: Sequence[str] | None) -> MLP:
+        """init: of each layer; None, where nobody knows how the weights began, is the default."""
         net: Any = self.net  # whose activations and loss are names that MLP takes
         return MLP(
             sizes, activation=activations, output_activation=net.layer_activations[-1], loss=net.loss,
             dtype=net.dtype, seed=seed, backend=net.backend, n_threads=net.n_threads, input_scale=net.input_scale, task=net.task,
+            init=init or DEFAULT,
         )  # fmt: skip
 
     def _begin_again(self, seed: int) -> None:
@@ -342,13 +350,11 @@ class Room:
         data, net, version = self.data, self.net, self.version
         assert data is not None
         result = net.evaluate(data.x_test, data.y_test)
-        outputs = net.forward(data.x_test)
         test = Test(result.loss, result.accuracy, version=version)
         if self.output_kind in ("classes", "binary"):
-            test.answers = subject.answers(outputs)
-            n = max(net.layer_sizes[-1], 2)
-            test.confusion = np.zeros((n, n), np.int32)
-            np.add.at(test.confusion, (subject.classes_of(data.y_test), test.answers), 1)
+            test.answers = scores.answers(net.forward(data.x_test), net.task)
+            counts = scores.confusion(subject.classes_of(data.y_test), test.answers, max(net.layer_sizes[-1], 2))
+            test.confusion = counts.astype(np.int32)
         return test
 
     def record(self, test: Test) -> None:

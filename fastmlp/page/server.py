@@ -89,7 +89,7 @@ class Server(Door):
 
     async def close(self) -> None:
         """End all connections, in order."""
-        self.shut()
+        await self.shut()
         self._listening.close(code=1001, reason="the server has ended")
         await self._listening.wait_closed()
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats, Integers
-from ..containers import numbers
+from ..arrays import Integers
+from ..containers import describe, numbers
 from ..network import MLP
 
 SMALLEST_SIDE = 8  # of a square of inputs that is taken for an image
@@ -26,12 +26,12 @@ class Data(NamedTuple):
 def as_data(data: Any) -> Data:
     """Data from (x, y), (x, y, x_test, y_test) or (x, y, (x_test, y_test)); held out is a tenth where none is given."""
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3, 4):
-        raise TypeError("data must be (x, y) or (x, y, x_test, y_test)")
+        raise TypeError(f"data must be (x, y) or (x, y, x_test, y_test), not {describe(data)}")
     x, y, *rest = data
     if len(rest) == 1:
         rest = rest[0]
         if not isinstance(rest, (tuple, list)) or len(rest) != 2:
-            raise TypeError("data must be (x, y), (x, y, x_test, y_test) or (x, y, (x_test, y_test))")
+            raise TypeError(f"data must be (x, y), (x, y, x_test, y_test) or (x, y, (x_test, y_test)), not {describe(data)}")
     x, y = _rows("x", x), _rows("y", y)
     if len(x) != len(y) or len(x) < 2:
         raise ValueError(f"data must hold two or more samples and as many targets, not {len(x)} and {len(y)}")
@@ -51,12 +51,16 @@ def _rows(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def require_fit(net: MLP, data: Data) -> None:
-    """Raise what MLP.fit raises for data that are wrong, here for all of them, before the first step."""
-    for prefix, x, y in (("", data.x, data.y), ("held-out ", data.x_test, data.y_test)):
-        if x.shape[1] != net.layer_sizes[0]:
-            raise ValueError(f"{prefix}x has {x.shape[1]} numbers a row, and the network takes {net.layer_sizes[0]}")
-        net._adapter.samples(x, y, prefix, finite="xy")
+def misfit(net: MLP, data: Data) -> ValueError | TypeError | None:
+    """What MLP.fit raises for data that are wrong, here for all of them, before the first step; None where none are."""
+    try:
+        for prefix, x, y in (("", data.x, data.y), ("held-out ", data.x_test, data.y_test)):
+            if x.shape[1] != net.layer_sizes[0]:
+                raise ValueError(f"{prefix}x has {x.shape[1]} numbers a row, and the network takes {net.layer_sizes[0]}")
+            net._adapter.samples(x, y, prefix, finite="xy")
+    except (ValueError, TypeError) as error:
+        return error
+    return None
 
 
 def without_derivative(net: MLP) -> str | None:
@@ -67,15 +71,11 @@ def without_derivative(net: MLP) -> str | None:
     return None
 
 
-def why_unfit(net: MLP, data: Data | None, is_loading: bool) -> str | None:
-    """Why net cannot take these data, in words for the user, or None."""
+def why_unfit(data: Data | None, is_loading: bool, error: Exception | None) -> str | None:
+    """Why a network cannot take these data, whose misfit is error, in words for the user, or None."""
     if data is None:
         return "the data are still being prepared" if is_loading else "there are no data to train on"
-    try:
-        require_fit(net, data)
-    except (ValueError, TypeError) as error:
-        return f"the data do not fit the network: {error}"
-    return None
+    return f"the data do not fit the network: {error}" if error else None
 
 
 def output_kind(net: MLP) -> str:
@@ -122,8 +122,3 @@ def classes_of(y: ArrayLike) -> Integers:
     is_class = y.dtype.kind in "biu"
     classes: Integers = y.astype(np.int64) if is_class else (y > 0.5).astype(np.int64)
     return classes
-
-
-def answers(outputs: Floats) -> Integers:
-    """The class of each row of outputs, as MLP.predict of a classifier gives it."""
-    return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)

@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,35 +12,14 @@ from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator
-from numpy.typing import ArrayLike
-
-from ..activations import AnyActivation
 
 Column = Sequence[float | None]
 Columns = Mapping[str, Column]  # of a History
 
-POSITIVE, NEGATIVE, HIGHLIGHT = (
-    "#0b6fc2",
-    "#d95f02",
-    "#e8a90c",
-)  # blue and orange: told apart by colour-blind people too
+POSITIVE, NEGATIVE, HIGHLIGHT = "#0b6fc2", "#d95f02", "#e8a90c"  # blue and orange: colour-blind people tell them apart too
 MUTED = "#6b7280"
+SMALLEST_IMAGE = 8  # the side of a square of inputs that is taken for an image
 SIGNED = LinearSegmentedColormap.from_list("fastmlp", ["#8a3a00", NEGATIVE, "#fbfaf8", POSITIVE, "#063d6e"])
-
-
-class Network(Protocol):
-    """What pictures ask of an MLP."""
-
-    @property
-    def layer_sizes(self) -> tuple[int, ...]: ...
-    @property
-    def layer_activations(self) -> tuple[AnyActivation, ...]: ...
-    @property
-    def weights(self) -> tuple[np.ndarray, ...]: ...
-    @property
-    def biases(self) -> tuple[np.ndarray, ...]: ...
-    def forward(self, x: ArrayLike) -> np.ndarray: ...
-    def activations(self, x: ArrayLike) -> list[np.ndarray]: ...
 
 
 class Picture(Axes):
@@ -91,7 +70,7 @@ def bare(ax: Axes) -> Axes:
 def whole_numbers(axis: Axis) -> None:
     """Ticks at integers alone."""
     locator = AutoLocator()
-    locator.set_params(integer=True)
+    locator.set_params(integer=True, min_n_ticks=1)
     axis.set_major_locator(locator)
 
 

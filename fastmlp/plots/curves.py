@@ -4,6 +4,7 @@ import math
 
 from matplotlib.axes import Axes
 
+from .border import axes_of, history_of
 from .canvas import MUTED, NEGATIVE, POSITIVE, Column, Columns, axes, whole_numbers
 
 
@@ -13,6 +14,7 @@ def learning_curves(history: Columns, ax: Axes | None = None) -> Axes:
     history: what MLP.fit returned. ax: matplotlib Axes to draw on; None makes new ones. Returns them.
     Raises ValueError if no epoch was completed.
     """
+    history, ax = history_of(history), axes_of(ax)
     n_epochs = len(history.get("loss", ()))
     if not n_epochs:
         raise ValueError("history has no completed epoch to draw")
@@ -37,6 +39,8 @@ def learning_curves(history: Columns, ax: Axes | None = None) -> Axes:
                 percent = [100 * value for value in _numbers(values)]
                 lines += right.plot(epochs, percent, style, color=POSITIVE, marker=marker, label=name)
         right.set_ylabel("accuracy, %", color=POSITIVE)
+    else:
+        ax.spines["right"].set_visible(False)
     ax.legend(
         handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, fontsize=8, frameon=False, labelcolor=MUTED
     )

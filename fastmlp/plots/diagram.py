@@ -9,26 +9,34 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
 from ..activations import AnyActivation
-from ..arrays import Doubles
-from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, Network, axes, bare, side_of
+from ..arrays import Doubles, Integers
+from ..network import MLP
+from ..training import scores
+from .border import axes_of, network_of, sample
+from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, SMALLEST_IMAGE, axes, bare, side_of
 
 MOST_DRAWN = 16  # neurons of a layer
 STEP = 0.75  # from layer to layer, of the height of a column
 BOTTOM, TOP = -0.6, 0.52
 
 
-def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
+def network(net: MLP, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
 
     net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the
-    true count stand for the rest. Blue lines speak for the neuron on their right, orange ones against it. Activations
-    other than sigmoid and softmax are scaled by the layer's largest magnitude; negative ones are orange. ax: matplotlib Axes
-    to draw on; None makes new ones. Returns them.
+    true count stand for the rest, among which is no answer. Blue lines speak for the neuron on their right, orange ones against
+    it; a yellow ring is the answer: the class, or each label that holds. Activations other than sigmoid and softmax are scaled by
+    the layer's largest magnitude; negative ones are orange. ax: matplotlib Axes to draw on; None makes new ones. Returns them.
+    Raises ValueError or TypeError, naming the argument.
     """
-    activations = [np.asarray(a, np.float64) for a in net.activations(np.asarray(image).reshape(-1))]
+    net, ax = network_of(net), axes_of(ax)
+    layers = net.activations(sample(net, image))
+    answer = scores.answers(layers[-1][None], net.task)[0]
+    activations = [np.asarray(a, np.float64) for a in layers]
     side = side_of(net.layer_sizes[0]) or 0
-    is_picture = side >= 8
-    columns = [_Column(i, a, i == len(activations) - 1) for i, a in enumerate(activations)]
+    is_picture = side >= SMALLEST_IMAGE
+    columns = [_Column(i, a) for i, a in enumerate(activations[:-1])]
+    columns.append(_Column(len(columns), activations[-1], True, _winners(answer, net.task, net.layer_sizes[-1])))
     radius = min(column.radius for column in columns[is_picture:])
     for column in columns:
         column.radius = radius
@@ -45,7 +53,9 @@ def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
         ax.text(-0.25, -0.36, f"{net.layer_sizes[0]} inputs", ha="center", va="top", fontsize=8, color=MUTED)
     for column in columns[is_picture:]:
         column.draw(ax, net.layer_activations[column.layer - 1] if column.layer else None)
-        title = "inputs" if not column.layer else "outputs" if column.is_last else "hidden"
+        title = (
+            "inputs" if not column.layer else "hidden" if not column.is_last else "outputs" if column.size > 1 else "output"
+        )
         ax.text(column.x, -0.53, f"{column.size} {title}", ha="center", va="top", fontsize=8, color=MUTED)
     ax.set_xlim(left, right)
     ax.set_ylim(BOTTOM, TOP)
@@ -55,37 +65,47 @@ def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
 class _Column:
     """Where the neurons of a layer stand, and how active they are."""
 
-    def __init__(self, layer: int, activations: Doubles, is_last: bool) -> None:
-        self.layer, self.activations, self.is_last, self.size = layer, activations, is_last, len(activations)
-        self.x = STEP * layer
-        half = MOST_DRAWN // 2
-        if self.size <= MOST_DRAWN:
-            self.drawn = list(range(self.size))
-            places = self.size
-            slots = self.drawn
-        else:  # the middle place is for the dots
-            self.drawn = list(range(half)) + list(range(self.size - half, self.size))
-            places = MOST_DRAWN + 1
-            slots = list(range(half)) + list(range(half + 1, places))
-        gap = 1 / max(places, 10)
+    def __init__(self, layer: int, activations: Doubles, is_last: bool = False, winners: Sequence[int] = ()) -> None:
+        self.layer, self.activations, self.is_last, self.winners = layer, activations, is_last, winners
+        self.x, self.size = STEP * layer, len(activations)
+        places: list[int | None] = list(range(self.size))  # None are dots
+        if self.size > MOST_DRAWN:
+            half = MOST_DRAWN // 2
+            hidden = [winner for winner in winners if half <= winner < self.size - half]
+            middle = [None, hidden[0], None] if hidden else [None]
+            half -= len(hidden[:1])
+            places = [*range(half), *middle, *range(self.size - half, self.size)]
+        gap = 1 / max(len(places), 10)
         self.radius = 0.36 * gap
-        self.y = [gap * ((places - 1) / 2 - slot) for slot in slots]
+        heights = [gap * ((len(places) - 1) / 2 - slot) for slot in range(len(places))]
+        self.drawn = [neuron for neuron in places if neuron is not None]
+        self.y = [y for neuron, y in zip(places, heights) if neuron is not None]
+        self.dots = [y for neuron, y in zip(places, heights) if neuron is None]
 
     def draw(self, ax: Axes, activation: AnyActivation | None) -> None:
         bounded = activation in ("sigmoid", "softmax")
         scale = 1.0 if bounded else np.abs(self.activations[np.isfinite(self.activations)]).max(initial=0) or 1.0
-        winner = int(np.argmax(self.activations)) if self.is_last and self.size > 1 else None
         for neuron, y in zip(self.drawn, self.y):
             share = float(np.clip(self.activations[neuron] / scale, -1, 1))
             face = _mix("#000000", "#ffffff" if share >= 0 else NEGATIVE, abs(share)) if share == share else "#c026d3"
-            edge, width = (HIGHLIGHT, 2) if neuron == winner else (MUTED, 0.7)
+            edge, width = (HIGHLIGHT, 2) if neuron in self.winners else (MUTED, 0.7)
             ax.add_patch(Circle((self.x, y), self.radius, facecolor=face, edgecolor=edge, linewidth=width, zorder=3))
             if self.is_last:
-                weight = "bold" if neuron == winner else "normal"
-                text = f"{neuron}   {self.activations[neuron]:.2f}".replace("-", "−")
+                weight = "bold" if neuron in self.winners else "normal"
+                name = f"{neuron}   " if self.size > 1 else ""
+                text = f"{name}{self.activations[neuron]:.2f}".replace("-", "−")
                 ax.text(self.x + 0.05, y, text, va="center", fontsize=8, weight=weight)
-        if self.size > MOST_DRAWN:
-            ax.text(self.x, 0, "⋮", ha="center", va="center", fontsize=11, color=MUTED)
+        for y in self.dots:
+            ax.text(self.x, y, "⋮", ha="center", va="center", fontsize=11, color=MUTED)
+
+
+def _winners(answer: Integers, task: str, n_out: int) -> list[int]:
+    """The outputs that are the answer: that of the class, or of each label that holds; of numbers none."""
+    if task == "numbers":
+        return []
+    if task == "classes" and n_out > 1:
+        return [int(answer)]
+    return [int(neuron) for neuron in np.flatnonzero(np.atleast_1d(answer) == 1)]
 
 
 def _draw_lines(ax: Axes, before: "_Column", after: "_Column", weights: Doubles) -> None:

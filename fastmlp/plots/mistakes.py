@@ -5,26 +5,30 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .canvas import MUTED, NEGATIVE, POSITIVE, Network, axes, bare, side_of, tiles
+from ..network import MLP
+from ..training import scores
+from ..validation import integer
+from .border import answered, axes_of, network_of, side_of_images
+from .canvas import MUTED, NEGATIVE, POSITIVE, axes, bare, tiles
 
 RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", POSITIVE])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", NEGATIVE])
 
 
-def confusion_matrix(net: Network, x: ArrayLike, y: ArrayLike, ax: Axes | None = None) -> Axes:
+def confusion_matrix(net: MLP, x: ArrayLike, y: ArrayLike, ax: Axes | None = None) -> Axes:
     """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's
     share.
 
-    net: an MLP. x, y: samples and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
-    ones. Returns them.
+    net: an MLP that tells classes apart. x, y: samples and their classes, as MLP.evaluate takes them; rows whose outputs are not
+    numbers are in no cell. ax: matplotlib Axes to draw on; None makes new ones. Returns them. Raises ValueError or TypeError for
+    others, naming the argument.
     """
-    answers = _answers(net.forward(x))
-    y = np.asarray(y)
-    n = max(net.layer_sizes[-1], 2, int(y.max(initial=0)) + 1)
-    counts = np.zeros((n, n), np.int64)
-    np.add.at(counts, (y, answers), 1)
+    net, ax = network_of(net), axes_of(ax)
+    _, y, _, answers = answered(net, x, y)
+    n = max(net.layer_sizes[-1], 2)
+    counts = scores.confusion(y, answers, n)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax = axes(ax, max(3.6, 0.42 * n + 1), max(3.6, 0.42 * n + 0.9))
     right = np.eye(n, dtype=bool)
@@ -41,23 +45,24 @@ def confusion_matrix(net: Network, x: ArrayLike, y: ArrayLike, ax: Axes | None =
     ax.spines[:].set_color("#d1d5db")
     ax.set_xlabel("what the network answers")
     ax.set_ylabel("what it is")
-    ax.set_title(f"{np.trace(counts)} of {len(y)} right, {100 * np.trace(counts) / max(len(y), 1):.2f}%", fontsize=10)
+    ax.set_title(f"{np.trace(counts)} of {len(y)} right, {100 * np.trace(counts) / len(y):.2f}%", fontsize=10)
     return ax
 
 
-def worst_mistakes(net: Network, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes | None = None) -> Axes:
-    """The n images whose right answer gets the least, of those that are answered wrongly.
+def worst_mistakes(net: MLP, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes | None = None) -> Axes:
+    """The n wrongly answered images whose right answer's output is the furthest behind that of the answer.
 
-    net: an MLP. x, y: images and their integer labels, (rows, n_in) and (rows,). ax: matplotlib Axes to draw on; None makes new
-    ones. Above each image: what it is, what the network answers, and that output. Returns the Axes. Raises ValueError where the
-    rows of x make no square.
+    net: an MLP that tells classes apart. x, y: square images and their classes, as MLP.evaluate takes them. n: integer >= 1.
+    ax: matplotlib Axes to draw on; None makes new ones. Above each image: what it is, what the network answers, and that output.
+    Returns the Axes. Raises ValueError or TypeError for others, naming the argument.
     """
-    outputs = np.asarray(net.forward(x), np.float64)
-    answers = _answers(outputs)
-    y = np.asarray(y)
+    net, n, ax = network_of(net), integer("n", n, 1), axes_of(ax)
+    side = side_of_images("x", net.layer_sizes[0])
+    x, y, outputs, answers = answered(net, x, y)
     wrong = np.flatnonzero(answers != y)
     if outputs.shape[1] == 1:
         outputs = np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
+    outputs = outputs.astype(np.float64)
     margins = outputs[wrong, y[wrong]] - outputs[wrong, answers[wrong]]
     worst = wrong[np.argsort(margins, kind="stable")[:n]]
     ax = bare(axes(ax, 7.5, 1.5 * max(1, -(-len(worst) // 5)) + 0.4))
@@ -65,22 +70,13 @@ def worst_mistakes(net: Network, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Ax
     if not len(worst):
         ax.text(0.5, 0.5, "no mistakes", ha="center", transform=ax.transAxes, color=MUTED)
         return ax
-    images = np.asarray(x)[worst].reshape(len(worst), -1)
-    side = side_of(images.shape[1])
-    if side is None:
-        raise ValueError(f"the rows of x have {images.shape[1]} numbers, which make no square image")
-    sheet, corners = tiles(images.reshape(-1, side, side), min(len(worst), 5), gap=max(2, side // 3))
+    sheet, corners = tiles(x[worst].reshape(-1, side, side), min(len(worst), 5), gap=max(1, side // 3))
     ax.imshow(sheet, "gray", interpolation="nearest")
     for row, (left, top) in zip(worst, corners):
-        ax.text(left, top - 1.2, f"{y[row]} read as ", fontsize=8, va="bottom")
-        answer = f"{answers[row]}  {outputs[row, answers[row]]:.2f}"
+        above = top - 0.5 - side / 40
+        ax.text(left - 0.5, above, f"{y[row]} read as ", fontsize=8, va="bottom")
+        answer = f"{answers[row]}  {outputs[row, answers[row]]:.2f}" if answers[row] >= 0 else "none"
         style: dict[str, Any] = {"fontsize": 8, "va": "bottom", "ha": "right", "color": NEGATIVE, "weight": "bold"}
-        ax.text(left + side - 1, top - 1.2, answer, **style)
-    ax.set_ylim(sheet.shape[0], -side / 3.5)
+        ax.text(left + side - 0.5, above, answer, **style)
+    ax.set_ylim(sheet.shape[0], -0.5 - side / 3.5)
     return ax
-
-
-def _answers(outputs: np.ndarray) -> NDArray[np.int64]:
-    """The class of each row, as MLP.predict of a classifier gives it."""
-    outputs = np.asarray(outputs)
-    return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)

@@ -4,18 +4,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from .canvas import SIGNED, Network, axes, bare, side_of, symmetric, tiles, whole_numbers
+from ..network import MLP
+from ..validation import integer
+from .border import axes_of, network_of, sample, side_of_images
+from .canvas import SIGNED, SMALLEST_IMAGE, axes, bare, side_of, symmetric, tiles, whole_numbers
 
 MOST_NEURONS = 64
 
 
-def weights(net: Network, layer: int = 0, ax: Axes | None = None) -> Axes:
+def weights(net: MLP, layer: int = 0, ax: Axes | None = None) -> Axes:
     """The incoming weights of every neuron of a layer: blue for, orange against, pale is zero; one scale for all.
 
     net: an MLP. layer: 0 is the first hidden layer. Where the layer's inputs make a square (784 = 28 x 28), each neuron
     is an image of that side, at most 64 of them; elsewhere the whole matrix is one image, a column a neuron. ax: matplotlib
-    Axes to draw on; None makes new ones. Returns them.
+    Axes to draw on; None makes new ones. Returns them. Raises ValueError or TypeError, naming the argument.
     """
+    net, ax = network_of(net), axes_of(ax)
+    layer = integer("layer", layer, 0, len(net.weights))
     matrix = np.asarray(net.weights[layer], np.float64)
     n_in, n_out = matrix.shape
     side = side_of(n_in)
@@ -41,22 +46,24 @@ def weights(net: Network, layer: int = 0, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def receptive_field(net: Network, neuron: int, image: ArrayLike, ax: Axes | None = None) -> Axes:
+def receptive_field(net: MLP, neuron: int, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """Weights times image of a neuron of the first layer, pixel by pixel: what in this image speaks for it and against.
 
     net: an MLP. neuron: its number. image: n_in numbers or uint8 pixels that make a square. ax: matplotlib Axes to draw on; None
-    makes new ones. Returns them. The title holds the sum z = sum_i w_i x_i + b and a = f(z). Raises ValueError for other images.
+    makes new ones. Returns them. The title holds the sum z = sum_i w_i x_i + b and a = f(z). Raises ValueError or TypeError,
+    naming the argument.
     """
-    layer_activations = net.activations(np.asarray(image).reshape(-1))
+    net, ax = network_of(net), axes_of(ax)
+    neuron = integer("neuron", neuron, 0, net.layer_sizes[1])
+    side = side_of_images("image", net.layer_sizes[0])
+    layer_activations = net.activations(sample(net, image))
     x = np.asarray(layer_activations[0], np.float64)
-    side = side_of(x.size)
-    if side is None:
-        raise ValueError(f"image has {x.size} pixels, which make no square")
     products = np.asarray(net.weights[0][:, neuron], np.float64) * x
     bias = float(net.biases[0][neuron])
     ax = bare(axes(ax, 4.6, 4.4))
     shown = ax.imshow(products.reshape(side, side), SIGNED, symmetric(products), interpolation="nearest")
-    ax.contour(x.reshape(side, side), levels=[0.5], colors="#6b7280", linewidths=0.8)
+    if side >= SMALLEST_IMAGE:
+        ax.contour(x.reshape(side, side), levels=[0.5], colors="#6b7280", linewidths=0.8)
     ax.figure.colorbar(shown, ax=ax, label="weight times pixel", fraction=0.045, pad=0.02)
     a = float(layer_activations[1][neuron])
     ax.set_title(

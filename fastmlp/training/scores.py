@@ -44,6 +44,12 @@ def answers(outputs: np.ndarray, task: str) -> np.ndarray:
     return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
 
+def confusion(y_true: np.ndarray, y_pred: np.ndarray, n: int) -> np.ndarray:
+    """counts[i, j], int64 (n, n): how many rows of class i are answered with j; those without an answer, with none."""
+    answered = y_pred >= 0
+    return np.bincount(n * y_true[answered].astype(np.int64) + y_pred[answered], minlength=n * n).reshape(n, n)
+
+
 def values(metrics: Iterable[Metric], y: np.ndarray, outputs: np.ndarray, task: str) -> dict[str, float]:
     """Each metric's value by its name, for targets as the backends take them and the outputs (rows, n_out)."""
     y_true, y_pred = y if y.ndim == 1 else answers(y, task), answers(outputs, task)

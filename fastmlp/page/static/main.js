@@ -7,7 +7,7 @@ import { Plane, Sliders } from "./inputs.js";
 import { Inspector } from "./inspector.js";
 import { readLink } from "./link.js";
 import { Model } from "./model.js";
-import { fixed } from "./numerals.js";
+import { fixed, plainly } from "./numerals.js";
 import { Pad } from "./pad.js";
 import { sayAnswer, sayNeuron } from "./speech.js";
 import { download, followLink, setUpToolbar } from "./toolbar.js";
@@ -148,7 +148,7 @@ function render(hasLines = true) {
   const [short, long] = byId("answer").children;
   short.textContent = answer?.short ?? "";
   long.textContent = answer
-    ? answer.long + (label === null ? "" : ` (it is ${[label].flat().join(", ")})`)
+    ? answer.long + (label === null ? "" : ` (it is ${[label].flat().map(plainly).join(", ")})`)
     : kind === "pad"
       ? "Draw here, and every neuron answers."
       : "";
@@ -274,8 +274,11 @@ function showSample(values, of) {
   }
 }
 
+const OF_SERVER = ["undo", "redo", "load", "save", "link", "example", "start", "step", "fresh"]; // which need it
+
 function stateChanged(state, reason) {
   document.body.dataset.state = state;
+  for (const id of OF_SERVER) byId(id).disabled = state !== "connected"; // an update follows, and knows better
   const words = {
     connected: "connected",
     lost: "connection lost, trying again",
@@ -290,7 +293,7 @@ function stateChanged(state, reason) {
     wire.order("lines", { mode: diagram.byProduct ? "products" : "weights" });
     if (byId("banner").dataset.about === "connection") byId("banner").hidden = true;
     if (model.network) sendInput();
-  } else if (state !== "connecting") {
+  } else {
     tell(`${words[state][0].toUpperCase()}${words[state].slice(1)}.`);
     byId("banner").dataset.about = "connection";
   }

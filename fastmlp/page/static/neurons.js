@@ -22,10 +22,13 @@ export function drawNeurons(diagram) {
     context.fillText(titleOf(column, last, places.step), Math.min(column.x, places.width - 44), 11);
     if (column.kind === "circles")
       drawCircles(diagram, context, column, values, scale, column.layer === last ? winners : []);
-    else drawBlock(diagram, context, column, values, scale);
+    else {
+      drawBlock(diagram, context, column, values, scale);
+      if (column.layer === last) for (const neuron of winners) ring(diagram, context, [last, neuron], "ring");
+    }
     if (column.layer === last) drawNames(diagram, context, column, values, winners);
   }
-  for (const neuron of [diagram.picked, diagram.pointed]) ring(diagram, context, neuron);
+  for (const neuron of [diagram.picked, diagram.pointed]) ring(diagram, context, neuron, "positive");
 }
 
 /** What stands above a column, as long as the step to the next one allows. */
@@ -160,11 +163,11 @@ function drawNames(diagram, context, column, values, winners) {
   context.font = "12px system-ui, sans-serif";
 }
 
-function ring(diagram, context, neuron) {
+function ring(diagram, context, neuron, colour) {
   const column = neuron && diagram.places.columns.find(({ layer }) => layer === neuron[0]);
   if (!column || neuron[1] >= column.size) return;
   const [x, y] = column.place(neuron[1]);
-  context.strokeStyle = css("positive");
+  context.strokeStyle = css(colour);
   context.lineWidth = 2.5;
   if (column.kind === "circles") {
     context.beginPath();

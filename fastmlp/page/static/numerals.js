@@ -12,6 +12,9 @@ export function fixed(value, digits) {
 /** value with so many digits in all. */
 export const precise = (value, digits) => typeset(value.toPrecision(digits));
 
+/** A label: a whole number as it is, others with four digits. */
+export const plainly = (value) => (Number.isInteger(value) ? value : precise(value, 4));
+
 /** The same as fixed, with a plus as well; zero has no sign. */
 export function signed(value, digits) {
   const text = fixed(value, digits);

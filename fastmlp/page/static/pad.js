@@ -1,7 +1,7 @@
 // The pad: strokes kept as points, so that they can be moved and scaled; or an image from the data; undone and redone.
 
 import { ink } from "./ink.js";
-import { greyPicture, picture, sharp, signedPicture, css } from "./colours.js";
+import { greyPicture, sharp, signedPicture, css } from "./colours.js";
 import { corners, middle, scaled, shifted, taken } from "./moving.js";
 
 const PEN = 1.2 * 2; // pixels of 28: what a stroke looks like before it becomes pixels
@@ -219,12 +219,8 @@ export class Pad {
     }
     const small = sharp(this.seen).context;
     small.imageSmoothingEnabled = false;
-    const grey = (bytes, offset, value) => {
-      bytes[offset] = bytes[offset + 1] = bytes[offset + 2] = this.bytes ? value : 255 * value;
-      bytes[offset + 3] = 255;
-    };
     small.drawImage(
-      picture(this.values(), this.side, this.side, grey),
+      greyPicture(this.values(), this.side, this.side, this.bytes ? 255 : 1),
       0,
       0,
       this.seen.clientWidth,

@@ -21,7 +21,7 @@ export function placed(model, width, height) {
   const columns = layers.map((layer, k) => {
     const size = sizes[layer],
       x = layers.length > 1 ? left + step * k : right;
-    if (size > MOST_CIRCLES) return block(layer, size, x, middle, step * 0.62 || 300, bottom - top - 20);
+    if (size > MOST_CIRCLES) return block(layer, size, x, middle, step * 0.62 || 300, bottom - top - 20, width);
     const gap = Math.min((bottom - top) / size, size > 8 ? 46 : 62);
     const radius = Math.min(size > 8 ? 13 : 17, gap * 0.4, step * 0.4 || Infinity);
     const hasPictures = size > 0 && ((layer === 1 && isPad) || (isPlane && layer > 0 && layer < sizes.length - 1));
@@ -54,17 +54,17 @@ export function placed(model, width, height) {
   return { columns, source: [2, middle], step, width, height };
 }
 
-/** As large as the room is for its squares, row by row. */
-function block(layer, size, x, middle, width, height) {
+/** As large as the room is for its squares, row by row; around x, but within the picture, whose width is room. */
+function block(layer, size, x, middle, width, height, room) {
   const across = Math.ceil(Math.sqrt((size * width) / Math.max(width, height))),
     down = Math.ceil(size / across);
   const cell = Math.min(LARGEST_SQUARE, width / across, height / down),
-    left = x - (cell * across) / 2,
+    left = Math.max(24, Math.min(x - (cell * across) / 2, room - 8 - cell * across)),
     top = middle - (cell * down) / 2;
   return {
     layer,
     size,
-    x,
+    x: left + (cell * across) / 2,
     across,
     down,
     cell,

@@ -85,7 +85,7 @@ export class Training {
     const { status } = this.model;
     const start = byId("start");
     start.textContent = status.running ? "Pause" : "Start";
-    start.disabled = byId("step").disabled = Boolean(status.why_not);
+    start.disabled = byId("step").disabled = Boolean(status.why_not) || document.body.dataset.state !== "connected";
     byId("why-not").textContent = status.diverged ? "" : status.why_not ? `Training is off: ${status.why_not}.` : "";
     fill("optimizer", status.optimizer);
     const { [status.optimizer]: rate } = this.model.network.optimizers;

@@ -37,10 +37,14 @@ export default {
       ended = true; // the kernel has restarted, or has died
       port?.postMessage({ closed: { code: 1001 } });
     };
+    // A notebook that is reloaded or closed takes its views along, unless its browser keeps it for going back to it.
+    const hide = ({ persisted }) => persisted || leave();
+    addEventListener("pagehide", hide);
     model.on("msg:custom", receive);
     model.on("comm_live_update", end);
     el.append(frame);
     return () => {
+      removeEventListener("pagehide", hide);
       model.off("msg:custom", receive);
       model.off("comm_live_update", end);
       leave();
