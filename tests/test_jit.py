@@ -31,7 +31,7 @@ from fastmlp.update_rules import LINES, RULES
 numba = pytest.importorskip("numba")
 
 from fastmlp import jit  # noqa: E402
-from fastmlp.jit import compiling, dropout, engine, products, target, team, tile  # noqa: E402
+from fastmlp.jit import autotune, compiling, dropout, engine, products, target, team, tile  # noqa: E402
 from fastmlp.jit.barrier import ABORTED, wait  # noqa: E402
 from fastmlp.jit.intrinsics import data  # noqa: E402
 
@@ -274,6 +274,57 @@ def test_an_update_that_is_made_at_once_and_then_applied(biases):
             net.train(Samples(x, y), update)
             net.apply(np.full(26, 0.25, np.float32), update)
     parity.assert_same_bits([w], [expected], "sgd")
+
+
+def settled(by_team, alone):
+    """An Autotune that has timed both ways, which take so many seconds a row."""
+    tune = autotune.Autotune()
+    while tune.tries:
+        rows = tune.rows_at_once()
+        tune.learn(rows, rows * (by_team if tune.by_team else alone))
+    return tune
+
+
+def test_the_faster_way_is_gone():
+    assert settled(by_team=1e-5, alone=2e-5).by_team
+    assert not settled(by_team=3e-5, alone=2e-5).by_team
+
+
+def test_a_way_that_became_much_slower_is_left():
+    tune = settled(by_team=1e-5, alone=2e-5)
+    while not tune.tries:
+        rows = tune.rows_at_once()
+        tune.learn(rows, rows * 4e-5)
+    assert not tune.by_team
+
+
+def test_the_slower_way_is_tried_again_later_each_time(monkeypatch):
+    clock, trials = [0.0], []
+    monkeypatch.setattr(autotune.time, "perf_counter", lambda: clock[0])
+    tune = settled(by_team=1e-5, alone=2e-5)
+    while clock[0] < 10:
+        if tune.tries and not tune.by_team and tune.rows == 0:
+            trials.append(clock[0])
+        rows = tune.rows_at_once()
+        seconds = rows * (1e-5 if tune.by_team else 2e-5)
+        clock[0] += seconds
+        tune.learn(rows, seconds)
+    waits = np.diff(trials)
+    assert (waits[1:4] > 1.9 * waits[:3]).all() and autotune.LATEST <= waits[-1] < autotune.LATEST + 0.1
+
+
+def test_ways_that_change_within_a_fit_change_no_bits(eager_teams, monkeypatch):
+    monkeypatch.setattr(autotune, "TIMED", 0.0)  # after every run the other way is tried
+    monkeypatch.setattr(autotune, "MUCH_SLOWER", 0.0)
+    ways, learn = [], autotune.Autotune.learn
+
+    def learning(tune, rows, seconds):
+        ways.append(tune.by_team)
+        learn(tune, rows, seconds)
+
+    monkeypatch.setattr(autotune.Autotune, "learn", learning)
+    assert trained("numba", 2) == trained("reference", 1)
+    assert True in ways and False in ways
 
 
 def test_several_python_threads_at_once(eager_teams):

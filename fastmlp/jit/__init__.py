@@ -15,6 +15,7 @@
     barrier.py       what the threads of a team share
     network.py       a team takes batches forward and backward through a network
     team.py          the threads
+    autotune.py      whether they are faster than one
     environment.py   the check of the floating-point environment
 
 Here they meet Python: functions.py and engine.py have the signatures of fastmlp.reference. Nothing is checked below.

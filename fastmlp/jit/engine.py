@@ -3,6 +3,7 @@
 import functools
 import struct
 import sys
+import time
 
 import numpy as np
 from numba import from_dtype, types
@@ -13,6 +14,7 @@ from ..architecture import layer_views
 from ..reference.losses import batch_divisor
 from . import functions, network, norms, updates
 from .activations import activation_of
+from .autotune import Autotune
 from .environment import check_environment
 from .intrinsics import address_of
 from .losses import loss_of
@@ -87,6 +89,7 @@ class Engine:
         # Of blocks of each layer's weights and biases, for penalties; clipping has fewer.
         self.sums = 2 * sum(norms.blocks_of(n_in * n) + norms.blocks_of(n) for n_in, n in zip(layer_sizes, n_out))
         self.idle = {}  # the last plan of each mode, while no call uses it
+        self.autotune = Autotune()  # of training
         self.described = None, False, None  # the last update, whether tiles make it, and its description
 
     takes, takes_samples = reference.Engine.takes, reference.Engine.takes_samples
@@ -121,7 +124,7 @@ class Engine:
         if divisor is None:
             divisor = batch_divisor(samples.weights, rows, samples.mean_over_rows)
         plan = _Prepared(self, GRADIENT, rows, x.dtype == np.uint8, self._team(rows, rows, True))
-        self._run(plan, gradients, (x, y, losses, samples), 0, rows, divisor=divisor, carries=carry,
+        self._run(plan, gradients, (x, y, losses, samples), 0, rows, plan.team, divisor=divisor, carries=carry,
                   **self._targets(samples, y, losses, None))  # fmt: skip
 
     def apply(self, gradients, update):
@@ -147,21 +150,21 @@ class Engine:
         team = self._team(batch, stop - start, True)
         fields = self._targets(samples, y, losses, correct) | self._around(update, description, penalties)
         thresholds, drops, drops_inputs = None, False, False
-        stopped = np.array([0, start], np.int64)
+        halt = np.array([0, start], np.int64)  # see Task.stopped
         if dropout is not None:
             thresholds = np.array(dropout.thresholds, np.int64)
             drops, drops_inputs = any(dropout.thresholds), dropout.thresholds[0] > 0
             fields |= {"thresholds": address_of(thresholds), "seed": dropout.seed, "before": before}
-        arrays = x, y, order, losses, correct, update, description, samples, penalties, thresholds, stopped
+        arrays = x, y, order, losses, correct, update, description, samples, penalties, thresholds, halt
         clips = update.clip_norm is not None
         with self._plan(TRAIN, batch, x.dtype == np.uint8, team, drops, drops_inputs, clips) as plan:
             fields |= {"order": 0 if order is None else address_of(order), "numbers": address_of(numbers),
                        "numbers_step": numbers.shape[1] if len(numbers) > 1 else 0}  # fmt: skip
-            self._run(plan, plan.totals, arrays, start, stop, stopped=address_of(stopped), **fields)
-            if stopped[0] and not self.all_finite(x):
+            self._take_steps(plan, arrays, start, stop, halt, stopped=address_of(halt), **fields)
+            if halt[0] and not self.all_finite(x):
                 return None
-            if stopped[0]:  # the weights are not finite, or too large: go on from there
-                self._run(plan, plan.totals, arrays, start, stop, begin=stopped[1], **fields)
+            if halt[0]:  # the weights are not finite, or too large: go on from there
+                self._take_steps(plan, arrays, start, stop, np.array([0, halt[1]]), **fields)
         if samples.weights is None:
             return functions.mean_in_order(losses, start, stop)
         rows = slice(start, stop)
@@ -216,7 +219,7 @@ class Engine:
         team = min(self._team(rows, rows, False), rows)
         blocks = team * -(-rows // (team * INFERENCE_ROWS))  # as many for each thread
         with self._plan(mode, -(-rows // blocks), pixels, team) as plan:
-            self._run(plan, self.parameters, arrays, 0, rows, **fields)
+            self._run(plan, self.parameters, arrays, 0, rows, plan.team, **fields)
 
     def _team(self, rows, rows_in_call, trains):
         """How many threads a call with so many rows at a time is worth."""
@@ -236,14 +239,28 @@ class Engine:
         plan = self.idle.pop(key[0], None)  # no other call has it then
         return plan if plan is not None and plan.key == key else _Prepared(self, *key)
 
-    def _run(self, plan, gradients, arrays, start, stop, **fields):
+    def _take_steps(self, plan, arrays, start, stop, halt, **fields):
+        """The steps of rows start .. stop - 1 from row halt[1] on, in runs; before each the team may become another one."""
+        begin, batch, team = halt[1], plan.key[1], plan.team
+        while begin < stop and not halt[0]:
+            end, threads = stop, 1
+            if team > 1:
+                end = min(stop, begin + -(-self.autotune.rows_at_once() // batch) * batch)
+                threads = team if self.autotune.by_team else 1
+            began = time.perf_counter()
+            self._run(plan, plan.totals, arrays, start, end, threads, begin=begin, **fields)
+            if team > 1:
+                self.autotune.learn(end - begin, time.perf_counter() - began)
+            begin = end
+
+    def _run(self, plan, gradients, arrays, start, stop, threads, **fields):
         x = arrays[0]
         tasks = np.frombuffer(bytearray(_pack_task(*Task(start, stop, address_of(x), x.strides[0], **fields))), TASK)
 
         def part(team, sync, thread, held=arrays):  # a thread may still be at work when an interrupt has ended the call
             network.run(plan.table, tasks, self.layers, self.parameters, gradients, sync, team, thread)
 
-        run_together(part, plan.team)
+        run_together(part, threads)
 
 
 class _Prepared:
