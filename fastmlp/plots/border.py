@@ -2,17 +2,39 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
+from ..activations import AnyActivation
 from ..architecture import TASKS
 from ..arrays import Integers
 from ..containers import describe, numbers
-from ..network import MLP
 from ..training import scores
+from ..training.data_adapter import DataAdapter
 from .canvas import Columns, side_of
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What pictures ask of an MLP, which is not imported here: its history draws itself."""
+
+    _adapter: DataAdapter
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def layer_activations(self) -> tuple[AnyActivation, ...]: ...
+    @property
+    def weights(self) -> tuple[np.ndarray, ...]: ...
+    @property
+    def biases(self) -> tuple[np.ndarray, ...]: ...
+    @property
+    def task(self) -> str: ...
+    def forward(self, x: ArrayLike) -> np.ndarray: ...
+    def activations(self, x: ArrayLike) -> list[np.ndarray]: ...
 
 
 class Answered(NamedTuple):
@@ -24,9 +46,9 @@ class Answered(NamedTuple):
     answers: Integers
 
 
-def network_of(net: Any) -> MLP:
+def network_of(net: Any) -> Network:
     """net, which must be an MLP."""
-    if not isinstance(net, MLP):
+    if not isinstance(net, Network):
         raise TypeError(f"net must be a fastmlp.MLP, not {describe(net)}")
     return net
 
@@ -51,7 +73,7 @@ def history_of(history: Any) -> Columns:
     return history
 
 
-def sample(net: MLP, image: Any) -> np.ndarray:
+def sample(net: Network, image: Any) -> np.ndarray:
     """image as one sample (n_in,), in its own type."""
     array, n_in = numbers("image", image), net.layer_sizes[0]
     if array.size != n_in:
@@ -67,7 +89,7 @@ def side_of_images(name: str, n_in: int) -> int:
     return side
 
 
-def answered(net: MLP, x: Any, y: Any) -> Answered:
+def answered(net: Network, x: Any, y: Any) -> Answered:
     """x, y and what net answers, which must tell classes apart."""
     if net.task != "classes":
         raise ValueError(f"net must tell classes apart, and this one's task is {net.task!r}: {TASKS[net.task]}")

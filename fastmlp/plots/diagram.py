@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 
 from ..activations import AnyActivation
 from ..arrays import Doubles, Integers
-from ..network import MLP
 from ..training import scores
-from .border import axes_of, network_of, sample
+from .border import Network, axes_of, network_of, sample
 from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, SMALLEST_IMAGE, axes, bare, side_of
 
 MOST_DRAWN = 16  # neurons of a layer
@@ -20,7 +19,7 @@ STEP = 0.75  # from layer to layer, of the height of a column
 BOTTOM, TOP = -0.6, 0.52
 
 
-def network(net: MLP, image: ArrayLike, ax: Axes | None = None) -> Axes:
+def network(net: Network, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """A network at work on one image: neurons as bright as they are active, lines as wide as weight times activation.
 
     net: an MLP. image: one sample, n_in numbers or uint8 pixels. At most 16 neurons of a layer are drawn, dots and the

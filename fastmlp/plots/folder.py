@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from ..containers import numbers
-from ..network import MLP
-from .border import folder_of, history_of, network_of
+from .border import Network, folder_of, history_of, network_of
 from .canvas import Columns, side_of, write_png
 from .curves import learning_curves
 from .diagram import network
@@ -18,7 +17,7 @@ from .mistakes import confusion_matrix, worst_mistakes
 from .weights import receptive_field, weights
 
 
-def save_network(net: MLP, folder: str | PathLike[str], image: ArrayLike | None = None) -> list[Path]:
+def save_network(net: Network, folder: str | PathLike[str], image: ArrayLike | None = None) -> list[Path]:
     """Write the weights of every layer, and with an image the network at work on it, as PNG; returns the paths.
 
     net: an MLP. folder: made where it is missing. image: one sample, or None. Raises ValueError or TypeError, naming the argument.
@@ -33,7 +32,7 @@ def save_network(net: MLP, folder: str | PathLike[str], image: ArrayLike | None 
     return _save(pictures, folder)
 
 
-def save_training(net: MLP, history: Columns, x: np.ndarray, y: ArrayLike, folder: str | PathLike[str]) -> list[Path]:
+def save_training(net: Network, history: Columns, x: np.ndarray, y: ArrayLike, folder: str | PathLike[str]) -> list[Path]:
     """Write save_network's pictures, the learning curves, and how net does on images x with labels y; returns the
     paths.
 

@@ -7,17 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import ArrayLike
 
-from ..network import MLP
 from ..training import scores
 from ..validation import integer
-from .border import answered, axes_of, network_of, side_of_images
+from .border import Network, answered, axes_of, network_of, side_of_images
 from .canvas import MUTED, NEGATIVE, POSITIVE, axes, bare, tiles
 
 RIGHT = LinearSegmentedColormap.from_list("right", ["#ffffff", POSITIVE])
 WRONG = LinearSegmentedColormap.from_list("wrong", ["#ffffff", NEGATIVE])
 
 
-def confusion_matrix(net: MLP, x: ArrayLike, y: ArrayLike, ax: Axes | None = None) -> Axes:
+def confusion_matrix(net: Network, x: ArrayLike, y: ArrayLike, ax: Axes | None = None) -> Axes:
     """How many rows of each class (down) are taken for each (across): blue is right, orange wrong, by the class's
     share.
 
@@ -49,7 +48,7 @@ def confusion_matrix(net: MLP, x: ArrayLike, y: ArrayLike, ax: Axes | None = Non
     return ax
 
 
-def worst_mistakes(net: MLP, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes | None = None) -> Axes:
+def worst_mistakes(net: Network, x: ArrayLike, y: ArrayLike, n: int = 20, ax: Axes | None = None) -> Axes:
     """The n wrongly answered images whose right answer's output is the furthest behind that of the answer.
 
     net: an MLP that tells classes apart. x, y: square images and their classes, as MLP.evaluate takes them. n: integer >= 1.

@@ -4,15 +4,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ..network import MLP
 from ..validation import integer
-from .border import axes_of, network_of, sample, side_of_images
+from .border import Network, axes_of, network_of, sample, side_of_images
 from .canvas import SIGNED, SMALLEST_IMAGE, axes, bare, side_of, symmetric, tiles, whole_numbers
 
 MOST_NEURONS = 64
 
 
-def weights(net: MLP, layer: int = 0, ax: Axes | None = None) -> Axes:
+def weights(net: Network, layer: int = 0, ax: Axes | None = None) -> Axes:
     """The incoming weights of every neuron of a layer: blue for, orange against, pale is zero; one scale for all.
 
     net: an MLP. layer: 0 is the first hidden layer. Where the layer's inputs make a square (784 = 28 x 28), each neuron
@@ -46,7 +45,7 @@ def weights(net: MLP, layer: int = 0, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def receptive_field(net: MLP, neuron: int, image: ArrayLike, ax: Axes | None = None) -> Axes:
+def receptive_field(net: Network, neuron: int, image: ArrayLike, ax: Axes | None = None) -> Axes:
     """Weights times image of a neuron of the first layer, pixel by pixel: what in this image speaks for it and against.
 
     net: an MLP. neuron: its number. image: n_in numbers or uint8 pixels that make a square. ax: matplotlib Axes to draw on; None
