@@ -814,8 +814,12 @@ def test_a_server_that_ends_is_told_and_the_drawing_kept(show, digits):
     tab["step"].click()
     tab.until(lambda: tab["undo"].is_enabled())
     assert all(tab[button].is_enabled() for button in of_server)
+    tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+    tab.page.refresh()
+    tab.until("held.length")  # an update waits for its frame, which comes after the end
     tab.page.close()
     tab.until(lambda: "ended" in tab.text("connection"))
+    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
     tab["theme"].click()
     assert not any(tab[button].is_enabled() for button in of_server) and tab["legend-button"].is_enabled()
     assert tab.pixels("pad", [(0.45 * 236, 0.48 * 236)])[0] == [255, 255, 255]

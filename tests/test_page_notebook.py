@@ -188,6 +188,25 @@ def test_the_thread_of_a_widget_that_nobody_sees_rests_until_somebody_does(widge
     assert widget.net.hash() == net.hash()
 
 
+def test_nothing_follows_the_farewell(widget, sent):
+    """An update that is due in the very turn of the loop that ends it would tell the view that it is connected."""
+    room, end = widget._host._room, widget._host._end
+    widget._handle_custom_msg({"view": "a", "text": '{"type": "hello"}'}, [])
+    sent.get(timeout=20)
+    time.sleep(0.1)  # so that the next update need not wait for its time
+
+    def end_with_an_update(set_end=end.set):
+        set_end()
+        for client in room.clients:
+            client.changed.set()
+            client.acknowledged.set()
+
+    end.set = end_with_an_update
+    widget.close()
+    said = [content for content, _ in sent.queue]
+    assert said[-1] == {"view": "a", "message": {"closed": {"code": 1001}}}
+
+
 def test_training_stops_when_the_last_view_has_gone(widget, sent):
     room, door = widget._host._room, widget._host.door
     door.left_alone = 0.05

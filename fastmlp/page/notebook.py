@@ -103,10 +103,12 @@ class Views(Door):
 
     async def close(self) -> None:
         await self.shut()
-        for view in list(self._connections):
-            self._say(view, {"closed": {"code": 1001}})
+        views = list(self._connections)
         for task in self._serving:
             task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        for view in views:  # this is the last that they hear
+            self._say(view, {"closed": {"code": 1001}})
 
     def receive(self, view: str, message: str | bytes | None) -> None:
         """Take what a view sent; the first is its greeting, after which it is served."""

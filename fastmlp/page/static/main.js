@@ -189,7 +189,7 @@ function takeUpdate(message) {
   training.update(message);
   for (const name of ["undo", "redo"]) {
     const label = model.status[name];
-    byId(name).disabled = label === null;
+    byId(name).disabled = label === null || wire.state !== "connected"; // it may have waited for its frame
     byId(name).title =
       label === null
         ? `Nothing to ${name}`
