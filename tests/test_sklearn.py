@@ -19,7 +19,6 @@ from sklearn.callback import ScoringMonitor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import InvalidParameterError
 
 import fastmlp
 from fastmlp.sklearn import MLPClassifier, MLPRegressor, from_sklearn
@@ -337,8 +336,7 @@ def test_class_weight_is_a_sample_weight(X, y):
     one = classifier(class_weight={"a": 3}, batch_size="auto").fit(X, y)
     two = classifier(batch_size="auto").fit(X, y, sample_weight=weights)
     assert (weights_of(one) == weights_of(two)).all()
-    for label in "abc":  # of which a batch has one, and the dict names one
-        rows = y == label
+    for rows in (y == "a", y == "b", y == "c", y < "c", y > "a"):  # of which the dict names one
         one.partial_fit(X[rows], y[rows])
         two.partial_fit(X[rows], y[rows], sample_weight=weights[rows])
         assert (weights_of(one) == weights_of(two)).all()
@@ -537,18 +535,32 @@ def test_parameters_that_are_wrong(parameters, message, X, y):
         classifier(**parameters).fit(X, y)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"alpha": -5}, {"alpha": "a"}, {"l1": -1.0}, {"gradient_clip": 0}, {"average": 2.0}], ids=str
-)
-def test_parameters_that_are_set_wrong_before_partial_fit(wrong, X, y):
+WRONG = {
+    "alpha": [-5, "a"], "l1": [-1.0, None], "gradient_clip": [0, "a"], "average": [2.0], "dropout": [1.0, "a", None, [1.0], [0.1, 0.2]],
+    "n_threads": [0, 1.5, 2**31], "dtype": ["float16", np.float32, 1], "scoring": [3], "activation": ["gleu", None, ["gleu"]],
+    "optimizer": ["lion", fastmlp.Adam, fastmlp.SGD(l2=5.0)],
+}  # fmt: skip
+WRONG_OF = {
+    classifier: {"label_smoothing": [7, -0.1, None], "class_weight": ["a", 3, {"d": 1.0}, {"a": -1.0}]},
+    regressor: {"loss": ["hubr", None, "log_loss", fastmlp.Quantile(2)], "solver": ["lion"]},
+}
+
+
+@pytest.mark.parametrize("make, wrong", [
+    pytest.param(make, {name: value}, id=f"{make.__name__} {name}={value!r}")
+    for make in WRONG_OF for name, values in {**WRONG, **WRONG_OF[make]}.items() for value in values
+])  # fmt: skip
+def test_parameters_that_are_set_wrong_before_partial_fit(make, wrong, X, y, numbers):
     """In words of fit, where scikit-learn's partial_fit of a fitted model looks at none."""
-    model = classifier().fit(X, y).set_params(**wrong)
-    with pytest.raises(InvalidParameterError) as of_fit:
+    y = y if make is classifier else numbers
+    model = make().fit(X, y).partial_fit(X, y).set_params(**wrong)
+    with pytest.raises((TypeError, ValueError)) as of_fit:
         clone(model).fit(X, y)
     before = weights_of(model)
     for rows in X, X.tolist():
-        with pytest.raises(InvalidParameterError, match="^" + re.escape(str(of_fit.value)) + "$"):
-            model.partial_fit(rows, y)
+        for _ in "12":
+            with pytest.raises(of_fit.type, match="^" + re.escape(str(of_fit.value)) + "$"):
+                model.partial_fit(rows, y)
     assert (weights_of(model) == before).all()
 
 

@@ -7,7 +7,8 @@ that a subclass overrides is obeyed: training then takes scikit-learn's own loop
 import copy
 import inspect
 from collections.abc import Collection
-from typing import Any, Self
+from operator import attrgetter, is_
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -18,6 +19,7 @@ from sklearn.metrics import check_scoring
 from sklearn.neural_network._base import DERIVATIVES, LOSS_FUNCTIONS
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import _get_threadpool_controller
@@ -27,10 +29,11 @@ from .. import validation
 from ..activations import ACTIVATIONS
 from ..custom import CustomActivation
 from ..network import MLP
+from ..optimizers import Optimizer
 from ..reference import Engine
 from . import at_once, held_out, lbfgs, losses
 from .callbacks import Told
-from .fitting import NOT_FINITE, fit_stochastic, samples_of
+from .fitting import NOT_FINITE, fit_stochastic, require_plain, samples_of
 from .optimizers import OnFlatArrays
 from .parameters import Parameters, common_dtype
 from .sparse import is_worth_it
@@ -38,6 +41,7 @@ from .sparse import is_worth_it
 HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
 HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
 FITTED = "_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts"
+NOT_KEPT = "_told", "_own_validation", "_checked_values"
 OUTPUT_NAMES = {"logistic": "sigmoid"}
 DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
 THEIR_LOOP = "hooks of one's own, nor with these coefs_"
@@ -53,12 +57,16 @@ class Estimator(CallbackSupportMixin):
     intercepts_: list[np.ndarray]
     validation_loss_curve_: list[float]
     _classifies: bool
+    _checked_by_partial_fit: ClassVar[tuple[str, ...]]  # parameters, which are checked again where they were set since
+    _values_to_check: "ClassVar[attrgetter[tuple[Any, ...]]]"
+    _checked_values: tuple[Any, ...] | None = None
     _parameters: Parameters | None
     _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
     _told: Told | None = None  # likewise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._values_to_check = attrgetter(*cls._checked_by_partial_fit)
         theirs = neural_network.MLPClassifier
         cls._follows_their_loop = any(getattr(cls, name) is not getattr(theirs, name) for name in HOOKS_OF_THEIR_LOOP)
         cls._computes_its_own_outputs = cls._forward_pass is not theirs._forward_pass or any(
@@ -104,14 +112,33 @@ class Estimator(CallbackSupportMixin):
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         if self.solver == "lbfgs":
             self._require_defaults(NOT_OF_LBFGS, "solver='lbfgs'")
+        if not incremental:
+            return self._fit_by_class(X, y, sample_weight, incremental)
+        values, checked = self._values_to_check(self), self._checked_values
+        are_checked = checked is not None and all(map(is_, values, checked))
+        if not are_checked:
+            self._check_parameters()
+        is_weighted = sample_weight is not None or getattr(self, "class_weight", None) is not None
+        targets = at_once.rows(self, X, y) if are_checked and not is_weighted else None
+        if targets is None or self._engine_loss() is None:
+            self._fit_by_class(X, y, sample_weight, incremental)
+            self._checked_values = values
+        else:
+            self._random_state = at_once.random_state_of(self)
+            fit_stochastic(self, X, targets, None, incremental)
+            self._require_finite()
+        return self
+
+    def _check_parameters(self) -> None:
+        """Raise fit's errors of what it checks and scikit-learn's partial_fit does not."""
+        values = {name: getattr(self, name) for name in self._checked_by_partial_fit}
+        validate_parameter_constraints(self._parameter_constraints, values, caller_name=type(self).__name__)
+        if isinstance(self.optimizer, Optimizer):
+            require_plain(self.optimizer)
+
+    def _fit_by_class(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
+        """What scikit-learn's _fit does, with the weights of classes."""
         class_weight = getattr(self, "class_weight", None)
-        if incremental and sample_weight is None and class_weight is None:
-            targets = at_once.rows(self, X, y)
-            if targets is not None and self._engine_loss() is not None:
-                self._random_state = at_once.random_state_of(self)
-                fit_stochastic(self, X, targets, None, incremental)
-                self._require_finite()
-                return self
         if class_weight is not None:
             if incremental and class_weight == "balanced":
                 raise ValueError(
@@ -432,7 +459,7 @@ class Estimator(CallbackSupportMixin):
     # Copies of estimators: of the flat array, into which the lists point again.
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in super().__getstate__().items() if name not in ("_told", "_own_validation")}
+        state = {name: value for name, value in super().__getstate__().items() if name not in NOT_KEPT}
         state.pop("_parameters", None)
         parameters = self._parameters_of_views()
         if parameters is not None:

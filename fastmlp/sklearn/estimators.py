@@ -27,6 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
+CHECKED = "alpha", "solver", *CONSTRAINTS
 
 
 class MLPClassifier(Estimator, neural_network.MLPClassifier):
@@ -83,6 +84,7 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
     """
 
     _classifies = True
+    _checked_by_partial_fit = *CHECKED, "class_weight", "label_smoothing"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **neural_network.MLPClassifier._parameter_constraints, **CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -198,6 +200,7 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
     """
 
     _classifies = False
+    _checked_by_partial_fit = *CHECKED, "loss"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **neural_network.MLPRegressor._parameter_constraints, **CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"}), Huber, Quantile],

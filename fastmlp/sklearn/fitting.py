@@ -76,18 +76,23 @@ def new_optimizer(estimator: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
         }
         own = optimizers.OPTIMIZERS[own](learning_rate=estimator.learning_rate_init, **numbers)
     if own is not None:
-        if isinstance(own.learning_rate, ReduceOnPlateau):
-            raise ValueError("optimizer must not have ReduceOnPlateau here: use solver='sgd' with learning_rate='adaptive'")
-        for name, parameter in OPTIONS.items():
-            if getattr(own, name) != getattr(optimizers.Optimizer, name):
-                raise ValueError(
-                    f"optimizer must not have {name}={getattr(own, name)!r} here: give {parameter} to the estimator itself"
-                )
+        require_plain(own)
         return Own(sizes, own)
     if estimator.solver == "sgd":
         names = "learning_rate_init", "learning_rate", "momentum", "nesterovs_momentum", "power_t"
         return SGD(sizes, *(getattr(estimator, name) for name in names))
     return Adam(sizes, *(getattr(estimator, name) for name in ("learning_rate_init", "beta_1", "beta_2", "epsilon")))
+
+
+def require_plain(own: optimizers.Optimizer) -> None:
+    """Raise ValueError where an optimizer has what the estimator's parameters say."""
+    if isinstance(own.learning_rate, ReduceOnPlateau):
+        raise ValueError("optimizer must not have ReduceOnPlateau here: use solver='sgd' with learning_rate='adaptive'")
+    for name, parameter in OPTIONS.items():
+        if getattr(own, name) != getattr(optimizers.Optimizer, name):
+            raise ValueError(
+                f"optimizer must not have {name}={getattr(own, name)!r} here: give {parameter} to the estimator itself"
+            )
 
 
 def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | None, incremental: bool) -> None:
@@ -171,11 +176,7 @@ class Epochs:
         )
         self.slices = Slices()
         n_steps = -(-n_samples // self.batch_size)
-        try:
-            self.optimizer.begin(parameters, options(estimator), n_steps)
-        except (TypeError, ValueError):
-            estimator._validate_params()  # what set_params has set since fit: this error has the estimator's names
-            raise
+        self.optimizer.begin(parameters, options(estimator), n_steps)
         self.losses, self.penalties = np.empty(n_samples), np.zeros(n_steps)
         self.divisors = np.full(n_steps, float(self.batch_size))
         self.divisors[-1] = n_samples - self.batch_size * (n_steps - 1)
