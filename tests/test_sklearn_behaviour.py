@@ -4,6 +4,7 @@ A case is a function of the module that the estimators come from; what it return
 """
 
 import inspect
+import re
 import warnings
 
 import numpy as np
@@ -243,3 +244,55 @@ def test_cases(name):
 ], ids=str)  # fmt: skip
 def test_parameters_that_are_wrong(wrong):
     assert_the_same(lambda module: learned(classifier(module, **wrong).fit(X, y)))
+
+
+CHANGED = {
+    "hidden_layer_sizes": [0, -1, (5, 0), 7, (8,)], "activation": ["tanh", "logistic"], "solver": ["sgd", "adam", "lbfgs"],
+    "alpha": [0.5], "learning_rate_init": [0.5, -1], "batch_size": ["auto", 5, 0, 1000], "random_state": [3, None, "a", -1],
+    "shuffle": [False], "momentum": [0.5, 2], "nesterovs_momentum": [False], "learning_rate": ["adaptive"], "max_iter": [0, 1],
+    "tol": [1.0, -1], "n_iter_no_change": [0], "beta_1": [2], "warm_start": [True], "early_stopping": [True],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGED)
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_parameters_that_change_before_partial_fit(make, solver, name):
+    """What is looked at only once, as the learning rate, goes on to be what it was; the rest is obeyed, or refused."""
+    targets = y if make is classifier else NUMBERS
+
+    def changed(module):
+        model = make(module, solver=solver).fit(X, targets).partial_fit(X, targets)
+        model.set_params(**{name: value, **({"shuffle": False} if value is None else {})})
+        for rows in slice(40), slice(1), slice(20, 40):
+            model.partial_fit(X[rows], targets[rows])
+        return learned(model)
+
+    for value in CHANGED[name]:
+        assert_the_same(changed)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"hidden_layer_sizes": "a"}, {"hidden_layer_sizes": None}, {"hidden_layer_sizes": 2.5}, {"batch_size": "x"}, {"batch_size": 2.5},
+    {"max_iter": None}, {"tol": "a"}, {"n_iter_no_change": "a"},
+], ids=str)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_where_their_partial_fit_ends_in_an_error_of_python_ours_says_what_fit_says(wrong):
+    model = classifier(ours).fit(X, y).partial_fit(X, y).set_params(**wrong)
+    (error, words), _ = told(lambda: classifier(ours, **wrong).fit(X, y))
+    assert next(iter(wrong)) in words
+    for rows in X, X.tolist():
+        with pytest.raises(error, match="^" + re.escape(words) + "$"):
+            model.partial_fit(rows, y)
+
+
+@pytest.mark.parametrize("sizes", [(), (9, 9)])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_numbers_of_layers_than_there_are(solver, sizes):
+    """Where their training ends in an IndexError or an AttributeError."""
+    model = regressor(ours, solver=solver).fit(X, NUMBERS).set_params(hidden_layer_sizes=sizes)
+    for again in model.partial_fit, model.set_params(warm_start=True).fit:
+        with pytest.raises(ValueError, match=rf"asks for {len(sizes)} hidden layers, but coefs_ has 1"):
+            again(X, NUMBERS)
+    assert len(model.set_params(warm_start=False).fit(X, NUMBERS).coefs_) == len(sizes) + 1

@@ -50,8 +50,9 @@ def rows(estimator: Any, X: Any, y: Any) -> np.ndarray | None:
     """The targets of rows to go on training with, as fit_stochastic takes them; None where anything has to be looked at."""
     parameters = parameters_of(estimator)
     if (
-        parameters is None or estimator._changes_training or estimator.warm_start or estimator.early_stopping
-        or estimator._dtype_is_changed(parameters) or type(y) is not np.ndarray or not hasattr(estimator, "_optimizer")
+        parameters is None or estimator._changes_training or estimator.solver == "lbfgs" or estimator.warm_start
+        or estimator.early_stopping or estimator._dtype_is_changed(parameters) or type(y) is not np.ndarray
+        or not hasattr(estimator, "_optimizer")
     ):  # fmt: skip
         return None
     engine = estimator._engine_of(parameters)

@@ -119,19 +119,23 @@ class Estimator(CallbackSupportMixin):
         if not are_checked:
             self._check_parameters()
         is_weighted = sample_weight is not None or getattr(self, "class_weight", None) is not None
-        targets = at_once.rows(self, X, y) if are_checked and not is_weighted else None
-        if targets is None or self._engine_loss() is None:
-            self._fit_by_class(X, y, sample_weight, incremental)
-            self._checked_values = values
-        else:
-            self._random_state = at_once.random_state_of(self)
-            fit_stochastic(self, X, targets, None, incremental)
-            self._require_finite()
+        try:
+            targets = at_once.rows(self, X, y) if are_checked and not is_weighted else None
+            if targets is None or self._engine_loss() is None:
+                self._fit_by_class(X, y, sample_weight, incremental)
+                self._checked_values = values
+            else:
+                self._random_state = at_once.random_state_of(self)
+                fit_stochastic(self, X, targets, None, incremental)
+                self._require_finite()
+        except (KeyError, TypeError):  # in which scikit-learn's ends where a parameter is of a kind that fit refuses
+            self._validate_params()
+            raise
         return self
 
     def _check_parameters(self) -> None:
         """Raise fit's errors of what it checks and scikit-learn's partial_fit does not."""
-        values = {name: getattr(self, name) for name in self._checked_by_partial_fit}
+        values = {name: getattr(self, name) for name in self._checked_by_partial_fit if name != "hidden_layer_sizes"}
         validate_parameter_constraints(self._parameter_constraints, values, caller_name=type(self).__name__)
         if isinstance(self.optimizer, Optimizer):
             require_plain(self.optimizer)
@@ -207,6 +211,7 @@ class Estimator(CallbackSupportMixin):
 
     def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
                         coef_grads: Any, intercept_grads: Any, layer_units: list[int], incremental: bool) -> None:  # fmt: skip
+        self._require_as_many_layers(layer_units)
         if self._takes_their_loop():
             self._require_what_their_loop_has()
             super()._fit_stochastic(
@@ -217,6 +222,7 @@ class Estimator(CallbackSupportMixin):
 
     def _fit_lbfgs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, activations: Any, deltas: Any,
                    coef_grads: Any, intercept_grads: Any, layer_units: list[int]) -> None:  # fmt: skip
+        self._require_as_many_layers(layer_units)
         if self._takes_their_loop():
             self._require_what_their_loop_has()
         else:
@@ -226,6 +232,15 @@ class Estimator(CallbackSupportMixin):
         # BLAS's threads would go on spinning between SciPy's short calls, on the processors that the engine's threads need.
         with _get_threadpool_controller().limit(limits=1, user_api="blas"):
             super()._fit_lbfgs(X, y, sample_weight, activations, deltas, coef_grads, intercept_grads, layer_units)
+
+    def _require_as_many_layers(self, layer_units: list[int]) -> None:
+        """Raise ValueError where hidden_layer_sizes were set since: other sizes are not looked at, as in scikit-learn's."""
+        asked, there = len(layer_units) - 2, len(self.coefs_) - 1
+        if asked != there:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} asks for {asked} hidden layers, but coefs_ has {there}, which "
+                "partial_fit and warm_start go on with: only fit without warm_start changes them"
+            )
 
     def _unpack(self, packed_parameters: np.ndarray) -> None:
         parameters = self._parameters_of_views()

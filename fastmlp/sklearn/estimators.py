@@ -27,7 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
-CHECKED = "alpha", "solver", *CONSTRAINTS
+CHECKED = "hidden_layer_sizes", "alpha", "solver", *CONSTRAINTS
 
 
 class MLPClassifier(Estimator, neural_network.MLPClassifier):

@@ -7,6 +7,7 @@ are of scikit-learn's module, from where the loop is called, so that filters whi
 import contextlib
 import warnings
 from functools import cached_property
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -265,7 +266,7 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
         return min(200, n_samples)
     if estimator.batch_size > n_samples:
         warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5)
-    return max(1, min(int(estimator.batch_size), n_samples))
+    return max(1, min(index(estimator.batch_size), n_samples))
 
 
 def dropout_of(estimator: Any, n_hidden: int) -> Dropout | None:
