@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -80,7 +81,7 @@ class Optimizer:
         """The rule's numbers in the steps t of a TrainingState, state, whose learning rates are rates: a column or one for all."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def lines(self) -> tuple[str, ...]:
         """The lines around the rule, of LINES."""
         on = (self.clip_value is not None, self.l2 > 0, self.l1 > 0, self.weight_decay > 0, self.average is not None)
@@ -209,12 +210,14 @@ class Optimizer:
             learning_rate(self.learning_rate, dtype)
 
     def _numbers_of_lines(self, t: Integers, rates: Doubles, divisors: Doubles | float) -> list[Numbers]:
-        penalties: dict[str, Numbers] = {"l2": self.l2 / divisors, "l1": self.l1 / divisors}
-        values = {"clip_value": self.clip_value or 0.0, **penalties, "decay": rates * self.weight_decay}
-        if self.average is not None:
-            own, mean = 1.0 - float(self.average), 9.0 / (10.0 + (t + 1))
-            values["average"] = np.where(mean > own, mean, own)
-        return [values[line] for line in self.lines]
+        values: dict[str, Callable[[], Numbers]] = {
+            "clip_value": lambda: self.clip_value or 0.0,
+            "l2": lambda: self.l2 / divisors,
+            "l1": lambda: self.l1 / divisors,
+            "decay": lambda: rates * self.weight_decay,
+            "average": lambda: np.maximum(9.0 / (10.0 + (t + 1)), 1.0 - float(self.average or 0.0)),
+        }
+        return [values[line]() for line in self.lines]
 
 
 @dataclass(frozen=True, kw_only=True)
