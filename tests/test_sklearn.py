@@ -222,6 +222,30 @@ def test_overridden_hooks_are_obeyed(X, y):
         twice(MLPRegressor)(loss="huber").fit(X, X[:, 0])
 
 
+@pytest.mark.parametrize("hook", ["_fit", "_fit_stochastic", "_validate_input"])
+def test_hooks_of_every_partial_fit(hook, X, y):
+    calls = []
+
+    def counted(self, *args, **kwargs):
+        calls.append(hook)
+        return getattr(super(kind, self), hook)(*args, **kwargs)
+
+    kind = type("Counting", (MLPClassifier,), {hook: counted})
+    model = kind(max_iter=2).fit(X, y)
+    for _ in range(3):
+        model.partial_fit(X[:1], y[:1])
+    assert len(calls) == 4
+
+
+def test_weights_that_become_infinite(X, numbers):
+    """Also where rows and parameters need not be looked at, as in the later calls."""
+    model = regressor(batch_size="auto").fit(X, numbers).partial_fit(X, numbers).partial_fit(X, numbers)
+    model._optimizer.learning_rate_init = 1e308
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        for _ in range(3):
+            model.partial_fit(X[:1], numbers[:1])
+
+
 def test_their_optimizer_goes_on(X, y):
     """A model that scikit-learn's class fitted, pickled or not, becomes ours, and training goes on as theirs does."""
     for solver in "adam", "sgd":
@@ -536,9 +560,9 @@ def test_parameters_that_are_wrong(parameters, message, X, y):
 
 
 WRONG = {
-    "alpha": [-5, "a"], "l1": [-1.0, None], "gradient_clip": [0, "a"], "average": [2.0], "dropout": [1.0, "a", None, [1.0], [0.1, 0.2]],
-    "n_threads": [0, 1.5, 2**31], "dtype": ["float16", np.float32, 1], "scoring": [3], "activation": ["gleu", None, ["gleu"]],
-    "optimizer": ["lion", fastmlp.Adam, fastmlp.SGD(l2=5.0)],
+    "alpha": [-5, "a"], "l1": [-1.0, None], "gradient_clip": [0, "a"], "average": [2.0], "n_threads": [0, 1.5, 2**31],
+    "dropout": [1.0, "a", None, [1.0], [0.1, 0.2]], "dtype": ["float16", np.float32, 1], "scoring": [3],
+    "activation": ["gleu", None, ["gleu"]], "optimizer": ["lion", fastmlp.Adam, fastmlp.SGD(l2=5.0)],
 }  # fmt: skip
 WRONG_OF = {
     classifier: {"label_smoothing": [7, -0.1, None], "class_weight": ["a", 3, {"d": 1.0}, {"a": -1.0}]},

@@ -75,7 +75,7 @@ def labels(estimator: Any, y: np.ndarray) -> np.ndarray | None:
     ):  # fmt: skip
         return None
     found: np.ndarray = known.searchsorted(y)
-    if found.max() >= len(known) or not (known[found] == y).all():
+    if not (known.take(found, mode="clip") == y).all():
         return None
     return found if estimator.out_activation_ == "softmax" else found[:, None].astype(bool)
 

@@ -33,7 +33,7 @@ from ..optimizers import Optimizer
 from ..reference import Engine
 from . import at_once, held_out, lbfgs, losses
 from .callbacks import Told
-from .fitting import NOT_FINITE, fit_stochastic, require_plain, samples_of
+from .fitting import fit_stochastic, require_plain, samples_of
 from .optimizers import OnFlatArrays
 from .parameters import Parameters, common_dtype
 from .sparse import is_worth_it
@@ -41,6 +41,8 @@ from .sparse import is_worth_it
 HIDDEN = {"logistic", *(row.name for row in ACTIVATIONS.values() if row.hidden)}
 HOOKS_OF_THEIR_LOOP = "_backprop", "_forward_pass", "_compute_loss_grad"
 FITTED = "_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_best_coefs", "_best_intercepts"
+# Parameters that scikit-learn's partial_fit checks by itself, or takes where fit would not.
+SEEN_BY_THEIRS = "hidden_layer_sizes", "batch_size", "max_iter", "n_iter_no_change", "tol"
 NOT_KEPT = "_told", "_own_validation", "_checked_values"
 OUTPUT_NAMES = {"logistic": "sigmoid"}
 DEFAULTS = {"dropout": 0.0, "l1": 0.0, "optimizer": None, "gradient_clip": None, "average": None, "label_smoothing": 0.0}
@@ -57,23 +59,23 @@ class Estimator(CallbackSupportMixin):
     intercepts_: list[np.ndarray]
     validation_loss_curve_: list[float]
     _classifies: bool
-    _checked_by_partial_fit: ClassVar[tuple[str, ...]]  # parameters, which are checked again where they were set since
-    _values_to_check: "ClassVar[attrgetter[tuple[Any, ...]]]"
-    _checked_values: tuple[Any, ...] | None = None
+    _checked_by_partial_fit: ClassVar[tuple[str, ...]]  # the parameters that scikit-learn's does not check
+    _values_to_check: "ClassVar[attrgetter[tuple[Any, ...]]]"  # theirs, and those of SEEN_BY_THEIRS
+    _checked_values: tuple[Any, ...] | None = None  # with which partial_fit went through last
     _parameters: Parameters | None
     _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
     _told: Told | None = None  # likewise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._values_to_check = attrgetter(*cls._checked_by_partial_fit)
+        cls._values_to_check = attrgetter(*SEEN_BY_THEIRS, *cls._checked_by_partial_fit)
         theirs = neural_network.MLPClassifier
         cls._follows_their_loop = any(getattr(cls, name) is not getattr(theirs, name) for name in HOOKS_OF_THEIR_LOOP)
         cls._computes_its_own_outputs = cls._forward_pass is not theirs._forward_pass or any(
             getattr(cls, name) is not getattr(Estimator, name) for name in ("_forward_pass_fast", "_predict")
         )
         cls._changes_training = cls._follows_their_loop or any(
-            getattr(cls, name) is not getattr(Estimator, name) for name in ("_fit_stochastic", "_validate_input")
+            getattr(cls, name) is not getattr(Estimator, name) for name in ("_fit", "_fit_stochastic", "_validate_input")
         )
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -114,28 +116,37 @@ class Estimator(CallbackSupportMixin):
             self._require_defaults(NOT_OF_LBFGS, "solver='lbfgs'")
         if not incremental:
             return self._fit_by_class(X, y, sample_weight, incremental)
-        values, checked = self._values_to_check(self), self._checked_values
-        are_checked = checked is not None and all(map(is_, values, checked))
-        if not are_checked:
+        values = self._values_to_check(self)
+        if not self._are_checked(values):
             self._check_parameters()
-        is_weighted = sample_weight is not None or getattr(self, "class_weight", None) is not None
         try:
-            targets = at_once.rows(self, X, y) if are_checked and not is_weighted else None
-            if targets is None or self._engine_loss() is None:
-                self._fit_by_class(X, y, sample_weight, incremental)
-                self._checked_values = values
-            else:
-                self._random_state = at_once.random_state_of(self)
-                fit_stochastic(self, X, targets, None, incremental)
-                self._require_finite()
+            self._fit_by_class(X, y, sample_weight, incremental)
         except (KeyError, TypeError):  # in which scikit-learn's ends where a parameter is of a kind that fit refuses
             self._validate_params()
             raise
+        self._checked_values = values
         return self
+
+    def _fit_at_once(self, X: Any, y: Any, sample_weight: Any) -> bool:
+        """What partial_fit does, if neither rows nor parameters have to be looked at; whether that is so."""
+        is_weighted = sample_weight is not None or getattr(self, "class_weight", None) is not None
+        if is_weighted or not self._are_checked(self._values_to_check(self)):
+            return False
+        targets = at_once.rows(self, X, y)
+        if targets is None or self._engine_loss() is None:
+            return False
+        self._random_state = at_once.random_state_of(self)
+        fit_stochastic(self, X, targets, None, incremental=True)
+        return True
+
+    def _are_checked(self, values: tuple[Any, ...]) -> bool:
+        """Whether these values of parameters are those with which partial_fit went through last."""
+        checked = self._checked_values
+        return checked is not None and all(map(is_, values, checked))
 
     def _check_parameters(self) -> None:
         """Raise fit's errors of what it checks and scikit-learn's partial_fit does not."""
-        values = {name: getattr(self, name) for name in self._checked_by_partial_fit if name != "hidden_layer_sizes"}
+        values = {name: getattr(self, name) for name in self._checked_by_partial_fit}
         validate_parameter_constraints(self._parameter_constraints, values, caller_name=type(self).__name__)
         if isinstance(self.optimizer, Optimizer):
             require_plain(self.optimizer)
@@ -160,12 +171,6 @@ class Estimator(CallbackSupportMixin):
                 raise ValueError(f"class_weight must hold weights of at least 0, not {self.class_weight!r}")
             sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
-
-    def _require_finite(self) -> None:
-        parameters = self._parameters
-        assert parameters is not None
-        if not self._engine_of(parameters).all_finite(parameters.flat[None]):
-            raise ValueError(NOT_FINITE)
 
     def _dtype_is_changed(self, parameters: Parameters) -> bool:
         return self.dtype is not None and parameters.flat.dtype != self.dtype

@@ -27,7 +27,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
-CHECKED = "hidden_layer_sizes", "alpha", "solver", *CONSTRAINTS
+CHECKED = "alpha", "solver", *CONSTRAINTS
 
 
 class MLPClassifier(Estimator, neural_network.MLPClassifier):
@@ -126,7 +126,8 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
         """
         if classes is not None and hasattr(self, "classes_") and np.array_equal(classes, self.classes_):
             classes = None  # known: to look at them again takes longer than to train on a row
-        super().partial_fit(X, y, sample_weight, classes)
+        if classes is not None or not self._fit_at_once(X, y, sample_weight):
+            super().partial_fit(X, y, sample_weight, classes)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -228,3 +229,13 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
         )  # fmt: skip
         self.optimizer, self.dropout, self.l1, self.gradient_clip = optimizer, dropout, l1, gradient_clip
         self.average, self.scoring, self.n_threads, self.dtype = average, scoring, n_threads, dtype
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on X (rows, features) and y (rows,), or (rows, outputs); return the estimator.
+
+        sample_weight: (rows,), None is 1. The optimizer goes on where it stands. Raises ValueError for early_stopping. With
+        solver="lbfgs" it is all of fit, from the weights that are there.
+        """
+        if not self._fit_at_once(X, y, sample_weight):
+            super().partial_fit(X, y, sample_weight)
+        return self

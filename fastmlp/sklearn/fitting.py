@@ -1,10 +1,10 @@
 """The loop over epochs of solver="sgd" and "adam", as scikit-learn has it, with epochs that run in fastmlp's engine.
 
-Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here. Warnings
-are of scikit-learn's module, from where the loop is called, so that filters which name it go on to work.
+Every random draw, count, warning and printed line is where scikit-learn's loop has it; batches are not seen from here.
 """
 
 import contextlib
+import sys
 import warnings
 from functools import cached_property
 from operator import index
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
@@ -29,6 +30,15 @@ from .sparse import is_worth_it
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
+
+THEIRS = sys.modules[neural_network.MLPClassifier.__module__]
+THEIR_LINE = neural_network.MLPClassifier._fit_stochastic.__code__.co_firstlineno
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn as scikit-learn's module does, so that filters which name it go on to work."""
+    registry = vars(THEIRS).setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, category, str(THEIRS.__file__), THEIR_LINE, THEIRS.__name__, registry)
 
 
 class Validation(NamedTuple):
@@ -112,11 +122,13 @@ def fit_stochastic(estimator: Any, X: Any, y: np.ndarray, weights: np.ndarray | 
     try:
         take_epochs(estimator, epochs, held_out, n_samples, incremental)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=3)
+        warn("Training interrupted by user.")
     epochs.finish()
     if estimator.early_stopping:
         for view, best in zip(parameters.coefs + parameters.intercepts, estimator._best_coefs + estimator._best_intercepts):
             view[...] = best
+    if not epochs.engine.all_finite(parameters.flat[None]):
+        raise ValueError(NOT_FINITE)
 
 
 def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n_samples: int, incremental: bool) -> None:
@@ -152,11 +164,10 @@ def take_epochs(estimator: Any, epochs: "Epochs", held_out: Validation | None, n
         if incremental or is_ended:
             break
         if estimator.n_iter_ == estimator.max_iter:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
 
@@ -206,7 +217,8 @@ class Epochs:
         steps = Steps(start, stop, self.batch_size, order, state.step)
         first, count = start // self.batch_size, steps.n_steps
         update = self.optimizer.update(count, self.flat.dtype, divisors[first : first + count])
-        penalties = (coefficients[first : first + count], self.penalties[first:]) if coefficients.any() else None
+        is_penalised = self.estimator.alpha or self.estimator.l1
+        penalties = (coefficients[first : first + count], self.penalties[first:]) if is_penalised else None
         if self.engine.train(self.samples, update, steps, self.losses, None, penalties, self.dropout) is None:
             raise ValueError(NOT_FINITE)  # X is not, which scikit-learn does not look for where it is to assume so
         state.step += count
@@ -265,7 +277,7 @@ def batch_size_of(estimator: Any, n_samples: int) -> int:
     if estimator.batch_size == "auto":
         return min(200, n_samples)
     if estimator.batch_size > n_samples:
-        warnings.warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5)
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     return max(1, min(index(estimator.batch_size), n_samples))
 
 
