@@ -6,7 +6,7 @@ epochs have. A function of t that returns a rate is a schedule, too.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from .arrays import Doubles, Integers
 from .containers import describe
 from .monitor import check_waiting, improved
 from .reference import exp, log
-from .validation import choice, integer, number
+from .validation import choice, integer, is_list, number
 
 PI_2 = 1.5707963267948966
 COS_SERIES = [(-1) ** n / math.factorial(2 * n) for n in range(8, 0, -1)]  # 1/16!, ..., -1/2!
@@ -136,7 +136,7 @@ class MultiStep(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.milestones, (str, bytes)) or not isinstance(self.milestones, Iterable):
+        if not is_list(self.milestones):
             raise TypeError(f"milestones must be a list of integers, not {describe(self.milestones)}")
         object.__setattr__(self, "milestones", tuple(integer("milestones", milestone, 1) for milestone in self.milestones))
         if list(self.milestones) != sorted(set(self.milestones)):

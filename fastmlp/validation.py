@@ -88,12 +88,16 @@ def number(name: str, value: Any, low: float, high: float = math.inf, low_is_in:
     return result
 
 
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether value is several, in order: a list or what is like one, an array with axes, no text."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
 def dropout_rates(input_dropout: Any, dropout: Any, n_hidden: int) -> list[float]:
     """The rates of dropout as floats: of the inputs, then of each hidden layer."""
-    several = (
-        isinstance(dropout, Sequence) and not isinstance(dropout, str) or isinstance(dropout, np.ndarray) and dropout.ndim
-    )
-    rates = list(dropout) if several else [dropout] * n_hidden
+    rates = list(dropout) if is_list(dropout) else [dropout] * n_hidden
     if len(rates) != n_hidden:
         raise ValueError(f"dropout must be one number, or {n_hidden}, one a hidden layer, not {describe(dropout)}")
     checked = []
@@ -167,7 +171,7 @@ def real(value: Any, expected: str) -> float:
 def layer_sizes(value: object) -> tuple[int, ...]:
     """Sizes as a tuple of ints, input first."""
     expected = f"layer_sizes must be two or more integers of at least 1, input first, not {describe(value)}"
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+    if not is_list(value):
         raise TypeError(expected)
     sizes = tuple(integer(f"layer_sizes[{i}]", size, 1) for i, size in enumerate(value))
     if len(sizes) < 2:

@@ -177,6 +177,7 @@ def test_dropout_is_of_seed_step_layer_row_and_unit(backend):
     (lambda: network().fit(X, Y, optimizer=Adam(epsilon=1e-38)), ValueError, "epsilon 1e-38 is too small for float32"),
     (lambda: network().fit(X, Y, optimizer=Adam(learning_rate=1e300)), ValueError, "too large for float32"),
     (lambda: network().fit(X, Y, dropout=1.0), ValueError, "dropout must be a number from 0 to below 1, not 1.0"),
+    (lambda: network().fit(X, Y, dropout=b"0"), TypeError, "dropout must be a number from 0 to below 1, not b'0'"),
     (lambda: network().fit(X, Y, dropout=[0.1, 0.1]), ValueError, "dropout must be one number, or 1"),
     (lambda: network().fit(X, Y, input_dropout="half"), TypeError, "input_dropout must be a number"),
     (lambda: network().fit(X, Y, learning_rate=lambda step: -1.0), ValueError, "learning_rate"),

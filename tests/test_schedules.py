@@ -27,7 +27,7 @@ def rates(schedule, t=T, steps_per_epoch=10):
     return schedule.rates(np.asarray(t), steps_per_epoch)
 
 
-@pytest.mark.parametrize("wrong", [5, "59", None])
+@pytest.mark.parametrize("wrong", [5, "59", None, np.array(5), {5, 9}, {5: 9}], ids=repr)
 def test_milestones_are_a_list(wrong):
     with pytest.raises(TypeError, match="milestones must be a list of integers, not"):
         MultiStep(0.1, milestones=wrong)

@@ -218,6 +218,7 @@ def test_out_that_overlaps():
         ([], ValueError, "layer_sizes must be two or more integers"),
         (784, TypeError, "layer_sizes must be two or more integers"),
         ("784", TypeError, "layer_sizes must be two or more integers"),
+        (np.array(784), TypeError, "layer_sizes must be two or more integers"),
     ],
 )
 def test_bad_layer_sizes(sizes, error, words):
