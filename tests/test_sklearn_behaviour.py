@@ -246,6 +246,15 @@ def test_parameters_that_are_wrong(wrong):
     assert_the_same(lambda module: learned(classifier(module, **wrong).fit(X, y)))
 
 
+@pytest.mark.parametrize("numbers", [
+    {"alpha": False}, {"alpha": True}, {"momentum": False}, {"beta_1": False}, {"epsilon": True},
+    {"learning_rate_init": True},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_numbers_that_are_said_by_true_and_false(solver, numbers):
+    assert_the_same(lambda module: learned(classifier(module, solver=solver, **numbers).fit(X, y).partial_fit(X, y)))
+
+
 CHANGED = {
     "hidden_layer_sizes": [0, -1, (5, 0), 7, (8,)], "activation": ["tanh", "logistic"], "solver": ["sgd", "adam", "lbfgs"],
     "alpha": [0.5], "learning_rate_init": [0.5, -1], "batch_size": ["auto", 5, 0, 1000], "random_state": [3, None, "a", -1],

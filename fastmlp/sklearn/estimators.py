@@ -38,7 +38,7 @@ class MLPClassifier(Estimator, neural_network.MLPClassifier):
     Beside them it has:
 
     optimizer: in place of the solver's own: None, a name, "sgd", "adam", "adamw" or "rmsprop", that takes learning_rate_init,
-        beta_1, beta_2 and epsilon from here, or one of fastmlp's with its own numbers, such as
+        beta_1, beta_2, epsilon and, "sgd" alone, momentum from here, or one of fastmlp's with its own numbers, such as
         fastmlp.AdamW(learning_rate=fastmlp.schedules.Cosine(1e-3, epochs=10), weight_decay=0.01).
     dropout: the share of each hidden layer's units to leave out in a step: a number from 0 to below 1, or a list of one a layer.
     l1: how much the weights' magnitudes cost, see below.
@@ -156,7 +156,7 @@ class MLPRegressor(Estimator, neural_network.MLPRegressor):
     Beside them it has:
 
     optimizer: in place of the solver's own: None, a name, "sgd", "adam", "adamw" or "rmsprop", that takes learning_rate_init,
-        beta_1, beta_2 and epsilon from here, or one of fastmlp's with its own numbers, such as
+        beta_1, beta_2, epsilon and, "sgd" alone, momentum from here, or one of fastmlp's with its own numbers, such as
         fastmlp.AdamW(learning_rate=fastmlp.schedules.Cosine(1e-3, epochs=10), weight_decay=0.01).
     dropout: the share of each hidden layer's units to leave out in a step: a number from 0 to below 1, or a list of one a layer.
     l1: how much the weights' magnitudes cost, see below.

@@ -73,19 +73,20 @@ OPTIONS = {"l2": "alpha", "l1": "l1", "clip_norm": "gradient_clip", "average": "
 
 def options(estimator: Any) -> dict[str, Any]:
     """What the estimator's parameters say of an Optimizer, beside its rule."""
-    return {name: getattr(estimator, parameter) for name, parameter in OPTIONS.items()}
+    values = ((name, getattr(estimator, parameter)) for name, parameter in OPTIONS.items())
+    return {name: None if value is None else float(value) for name, value in values}
 
 
 def new_optimizer(estimator: Any, sizes: tuple[int, ...]) -> OnFlatArrays:
     """The optimizer of a new fit."""
     own = estimator.optimizer
     if isinstance(own, str):
-        numbers = {
-            name: getattr(estimator, name)
+        numbers: dict[str, Any] = {
+            name: float(getattr(estimator, name))
             for name in ("beta_1", "beta_2", "epsilon", "momentum")
             if name in optimizers.OPTIMIZERS[own].__dataclass_fields__ and not (own == "rmsprop" and name == "momentum")
         }
-        own = optimizers.OPTIMIZERS[own](learning_rate=estimator.learning_rate_init, **numbers)
+        own = optimizers.OPTIMIZERS[own](learning_rate=float(estimator.learning_rate_init), **numbers)
     if own is not None:
         require_plain(own)
         return Own(sizes, own)

@@ -79,8 +79,8 @@ class SGD(OnFlatArrays, SGDOptimizer):
 
     def __init__(self, sizes: tuple[int, ...], learning_rate_init: float, lr_schedule: str, momentum: float, nesterov: bool,
                  power_t: float):  # fmt: skip
-        BaseOptimizer.__init__(self, learning_rate_init)
-        self.lr_schedule, self.momentum, self.nesterov, self.power_t = lr_schedule, momentum, nesterov, power_t
+        BaseOptimizer.__init__(self, float(learning_rate_init))  # scikit-learn's numbers may be True and False
+        self.lr_schedule, self.momentum, self.nesterov, self.power_t = lr_schedule, float(momentum), nesterov, power_t
         self.sizes, self.state = sizes, TrainingState()
 
     velocities = of_state("v")
@@ -111,8 +111,8 @@ class Adam(OnFlatArrays, AdamOptimizer):
     """scikit-learn's Adam."""
 
     def __init__(self, sizes: tuple[int, ...], learning_rate_init: float, beta_1: float, beta_2: float, epsilon: float):
-        BaseOptimizer.__init__(self, learning_rate_init)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        BaseOptimizer.__init__(self, float(learning_rate_init))
+        self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
         self.sizes, self.state = sizes, TrainingState()
 
     ms, vs = of_state("m"), of_state("v")
