@@ -23,7 +23,7 @@ y = (X[:, 0] > 0) * 1 + (X[:, 1] > 0.3)
 LABELS = np.stack([y > 0, X[:, 2] > 0, y == 1], axis=1).astype(int)
 NUMBERS = X[:, 0] - X[:, 1] ** 2
 COMMON = dict(hidden_layer_sizes=9, max_iter=4, random_state=5, batch_size=23)
-OWN_ATTRIBUTES = {"_parameters", "validation_loss_curve_"}
+OWN_ATTRIBUTES = {"_parameters", "_checked_values", "validation_loss_curve_"}
 
 
 def classifier(module, **parameters):

@@ -7,6 +7,7 @@ base.py          what they have in common: the hooks of scikit-learn's classes t
 at_once.py       ways past scikit-learn's checks for rows that need none
 parameters.py    coefs_ and intercepts_ as views of one flat array, and the engines over it
 optimizers.py    _optimizer: scikit-learn's, with their state in flat arrays
+class_weights.py weights of classes, as weights of rows
 held_out.py      the checks of fit's X_val, y_val and sample_weight_val
 fitting.py       the loop over epochs, told to callbacks.py; lbfgs.py, the other solver
 sparse.py        the engine for sparse inputs

@@ -20,10 +20,8 @@ from sklearn.neural_network._base import DERIVATIVES, LOSS_FUNCTIONS
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import _get_threadpool_controller
-from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import validation
 from ..activations import ACTIVATIONS
@@ -31,7 +29,7 @@ from ..custom import CustomActivation
 from ..network import MLP
 from ..optimizers import Optimizer
 from ..reference import Engine
-from . import at_once, held_out, lbfgs, losses
+from . import at_once, class_weights, held_out, lbfgs, losses
 from .callbacks import Told
 from .fitting import fit_stochastic, require_plain, samples_of
 from .optimizers import OnFlatArrays
@@ -61,7 +59,7 @@ class Estimator(CallbackSupportMixin):
     _classifies: bool
     _checked_by_partial_fit: ClassVar[tuple[str, ...]]  # the parameters that scikit-learn's does not check
     _values_to_check: "ClassVar[attrgetter[tuple[Any, ...]]]"  # theirs, and those of SEEN_BY_THEIRS
-    _checked_values: tuple[Any, ...] | None = None  # with which partial_fit went through last
+    _checked_values: tuple[Any, ...] | None = None  # with which fit or partial_fit went through last
     _parameters: Parameters | None
     _own_validation: tuple[Any, Any, Any] | None = None  # of fit's arguments, while it runs
     _told: Told | None = None  # likewise
@@ -114,14 +112,14 @@ class Estimator(CallbackSupportMixin):
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         if self.solver == "lbfgs":
             self._require_defaults(NOT_OF_LBFGS, "solver='lbfgs'")
-        if not incremental:
-            return self._fit_by_class(X, y, sample_weight, incremental)
         values = self._values_to_check(self)
-        if not self._are_checked(values):
+        if incremental and not self._are_checked(values):
             self._check_parameters()
+        if getattr(self, "class_weight", None) is not None and y is not None:
+            sample_weight = class_weights.of_rows(self, X, y, sample_weight, incremental)
         try:
-            self._fit_by_class(X, y, sample_weight, incremental)
-        except (KeyError, TypeError):  # in which scikit-learn's ends where a parameter is of a kind that fit refuses
+            super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+        except (KeyError, TypeError):  # so ends scikit-learn's partial_fit where a parameter is of a kind that fit refuses
             self._validate_params()
             raise
         self._checked_values = values
@@ -140,7 +138,7 @@ class Estimator(CallbackSupportMixin):
         return True
 
     def _are_checked(self, values: tuple[Any, ...]) -> bool:
-        """Whether these values of parameters are those with which partial_fit went through last."""
+        """Whether fit or partial_fit went through with these values of parameters."""
         checked = self._checked_values
         return checked is not None and all(map(is_, values, checked))
 
@@ -150,27 +148,6 @@ class Estimator(CallbackSupportMixin):
         validate_parameter_constraints(self._parameter_constraints, values, caller_name=type(self).__name__)
         if isinstance(self.optimizer, Optimizer):
             require_plain(self.optimizer)
-
-    def _fit_by_class(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
-        """What scikit-learn's _fit does, with the weights of classes."""
-        class_weight = getattr(self, "class_weight", None)
-        if class_weight is not None:
-            if incremental and class_weight == "balanced":
-                raise ValueError(
-                    "class_weight='balanced' needs all classes at once: for partial_fit, give a dict {class: weight}"
-                )
-            if y is None:
-                return super()._fit(X, y, incremental=incremental)  # which says what is missing
-            classes = _check_y(y, multi_output=True, estimator=self)
-            check_classification_targets(classes)
-            if incremental:  # where some classes may have no rows
-                of_classes = compute_class_weight(class_weight, classes=self.classes_, y=self.classes_)
-                class_weight = dict(zip(self.classes_, of_classes))
-            of_rows = compute_sample_weight(class_weight, classes)
-            if (of_rows < 0).any():
-                raise ValueError(f"class_weight must hold weights of at least 0, not {self.class_weight!r}")
-            sample_weight = of_rows if sample_weight is None else _check_sample_weight(sample_weight, X) * of_rows
-        return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
     def _dtype_is_changed(self, parameters: Parameters) -> bool:
         return self.dtype is not None and parameters.flat.dtype != self.dtype

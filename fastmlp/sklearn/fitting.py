@@ -184,9 +184,7 @@ class Epochs:
         self.engine = estimator._engine_of(parameters, self.loss, *self.of_engine[1:])
         self.dropout = dropout_of(estimator, len(parameters.sizes) - 2)
         self.several_labels = self.loss == "binary_cross_entropy" and parameters.sizes[-1] > 1 and not samples.smoothing
-        self.are_clipped = (
-            False  # whether losses of labels were in the last slice, which only the outputs before each step tell
-        )
+        self.are_clipped = False  # whether losses of labels were, in the last slice: only outputs before each step tell
         self.slices = Slices()
         n_steps = -(-n_samples // self.batch_size)
         self.optimizer.begin(parameters, options(estimator), n_steps)
