@@ -22,8 +22,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import quick_fma
 
 from fastmlp.backends import kernels, numba_is_installed
+from fastmlp.reference import arithmetic
 
 needs_kernels = pytest.mark.skipif(kernels() is None, reason="the compiled kernels were not built")
 needs_numba = pytest.mark.skipif(not numba_is_installed(), reason="Numba is not installed")
@@ -99,6 +101,29 @@ def kept(tmp_path_factory):
     own = tmp_path_factory.getbasetemp()
     KEPT = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kept"
     KEPT.mkdir(exist_ok=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_reference(kept):
+    """The reference has C's fma for the length of the run, which is returned; None where there is no compiler."""
+    fma = quick_fma.built(KEPT)
+    if fma:
+        arithmetic._fma32 = arithmetic._fma64 = fma
+    return fma
+
+
+@pytest.fixture
+def own_fma(monkeypatch):
+    """The reference as it is."""
+    for name, function in quick_fma.OWN.items():
+        monkeypatch.setattr(arithmetic, name, function)
+
+
+@pytest.fixture
+def c_fma(quick_reference):
+    if quick_reference is None:
+        pytest.skip("needs a C compiler")
+    return np.errstate(all="ignore")(quick_reference)
 
 
 def once_a_run(key, compute):

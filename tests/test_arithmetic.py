@@ -1,7 +1,5 @@
 """Fused multiply-add and ordered sums: the reference against C's fma and exact fractions, the kernels against it."""
 
-import ctypes
-import ctypes.util
 from fractions import Fraction
 
 import numpy as np
@@ -10,19 +8,10 @@ from conftest import MODULES
 
 from fastmlp import reference
 
+pytestmark = pytest.mark.usefixtures("own_fma")
+
 DTYPES = ("float32", "float64")
 COUNT = 100_000
-
-
-def c_fma(dtype):
-    """The C library's fma as a function of arrays."""
-    path = ctypes.util.find_library("m")
-    if path is None:
-        pytest.skip("the C library's fma was not found")
-    number = {"float32": ctypes.c_float, "float64": ctypes.c_double}[dtype]
-    function = getattr(ctypes.CDLL(path), {"float32": "fmaf", "float64": "fma"}[dtype])
-    function.argtypes, function.restype = [number] * 3, number
-    return lambda a, b, c: np.array(list(map(function, a.tolist(), b.tolist(), c.tolist())), dtype)
 
 
 def assert_same_bits(actual, expected, *arguments):
@@ -54,12 +43,10 @@ def triples(dtype, family, count=COUNT, seed=0):
             c = np.where(np.arange(count) % 2 == 0, -(a * b), -(a * b) * np.abs(c)).astype(dtype)
             near = np.arange(count) % 3 == 0
             return [a, b, np.where(near, np.nextafter(c, np.array(np.inf, dtype)), c)]
-    if family == "double rounding":  # a b lies just beside the middle between two numbers near c
-        a, b, _ = ordinary(dtype, count, seed)
-        digits = np.finfo(dtype).nmant
-        a = np.copysign(1 + np.ldexp(np.abs(a).astype(dtype) % 1, -digits // 2), a).astype(dtype)
-        b = np.ldexp(b * 0 + 1, -digits - 1).astype(dtype)
-        return [a, b, np.ldexp(ordinary(dtype, count, seed + 7, 1)[0], 0)]
+    if family == "double rounding":  # c + a b lies beside the middle of two numbers, too near to be told from it in twice the digits
+        rng, (c, sign, _) = np.random.RandomState([2, seed]), ordinary(dtype, count, seed)
+        d = (rng.randint(1, 1000, count) * np.finfo(dtype).eps).astype(dtype)
+        return [1 + d, np.copysign((1 - d) * np.spacing(np.abs(c)) / 2, sign), c]  # a b is 1 - d^2 halves of c's last place
     # "specials": every combination of the values at which something changes
     info = np.finfo(dtype)
     positive = [
@@ -75,16 +62,16 @@ FAMILIES = ("ordinary", "random bits", "cancelling", "double rounding", "special
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_reference_s_fma_is_c_s(family, dtype):
+def test_the_reference_s_fma_is_c_s(family, dtype, c_fma):
     arguments = triples(dtype, family, COUNT if (family, dtype) != ("random bits", "float64") else COUNT // 5)
-    assert_same_bits(reference.fma(*arguments), c_fma(dtype)(*arguments), *arguments)
+    assert_same_bits(reference.fma(*arguments), c_fma(*arguments), *arguments)
 
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_kernels_fma_is_c_s(family, module):
+def test_the_kernels_fma_is_c_s(family, module, c_fma):
     arguments = triples(module.dtype.name, family)
-    assert_same_bits(module.fma(*arguments), c_fma(module.dtype.name)(*arguments), *arguments)
+    assert_same_bits(module.fma(*arguments), c_fma(*arguments), *arguments)
 
 
 @pytest.mark.parametrize("module", MODULES)

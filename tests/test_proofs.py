@@ -22,6 +22,8 @@ from test_elementary import arguments
 from fastmlp import reference
 from fastmlp.backends import kernels
 
+pytestmark = pytest.mark.usefixtures("own_fma")
+
 ROOT = Path(__file__).parent.parent
 PACKAGE, README = ROOT / "fastmlp", ROOT / "README.md"
 SOURCES = {
@@ -73,27 +75,6 @@ def in_threads(function, parts):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(function, parts):
             pass
-
-
-@pytest.fixture(scope="module")
-def c_fma(tmp_path_factory):
-    """The C library's fma over arrays."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or pytest.skip("no C compiler")
-    folder = tmp_path_factory.mktemp("c")
-    loop = "for (long i = 0; i < n; i++) r[i] = {}(a[i], b[i], c[i]);"
-    (folder / "fma.c").write_text("#include <math.h>\n" + "".join(
-        f"void {name}(const {t} *a, const {t} *b, const {t} *c, {t} *r, long n) {{ {loop.format(fma)} }}\n"
-        for name, t, fma in (("float32", "float", "fmaf"), ("float64", "double", "fma"))
-    ))  # fmt: skip
-    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "fma.c", "-o", "fma.so", "-lm"], cwd=folder, check=True)
-    library = ctypes.CDLL(str(folder / "fma.so"))
-
-    def fma(a, b, c):
-        arrays = [np.ascontiguousarray(part) for part in (a, b, c)] + [np.empty_like(a)]
-        getattr(library, a.dtype.name)(*(ctypes.c_void_p(part.ctypes.data) for part in arrays), ctypes.c_long(a.size))
-        return arrays[3]
-
-    return fma
 
 
 @pytest.mark.slow
