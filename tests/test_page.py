@@ -760,6 +760,48 @@ def test_the_command_refuses_what_is_not_there(tmp_path, capsys):
     assert "nowhere" in errors and "nothing.npz" in errors and errors.count("\n") == 2
 
 
+def test_the_command_refuses_data_that_do_not_fit_and_leaves_out_its_own_digits(tmp_path, monkeypatch, capsys):
+    import fastmlp.page
+    from fastmlp.cli.main import main
+
+    loaders = []
+
+    class Shown:
+        url = "http://127.0.0.1/"
+
+        def __init__(self, net, data, port, open_browser, loader):
+            loaders.append(loader)
+
+        def wait(self):
+            pass
+
+        close = wait
+
+    monkeypatch.setattr(fastmlp.page, "Page", Shown)
+    named = {"plane": [2, 3, 2], "few": [784, 3, 5], "numbers": [784, 3, 10]}
+    for name, sizes in named.items():
+        net = fastmlp.MLP(sizes, **{} if name == "numbers" else {"loss": "cross_entropy"}, seed=0)
+        net.save(path := str(tmp_path / f"{name}.npz"))
+        assert main(["page", path, "--no-browser"]) == 0
+        assert loaders.pop() is None
+        for source in ("digits", "mnist", str(tmp_path)):
+            assert main(["page", path, "--no-browser", "--data", source]) == 1 and loaders == []
+            error = capsys.readouterr().err
+            assert f"--data {source}, a network needs 784 inputs and 10 classes, and this one, {sizes[0]}-3-" in error
+    digits_net().save(path := str(tmp_path / "digits.npz"))
+    for data in ([], ["--data", "digits"]):
+        assert main(["page", path, "--no-browser", *data]) == 0
+        assert loaders.pop() is not None
+
+
+def test_digits_are_offered_to_networks_of_their_classes_alone(serve, monkeypatch):
+    monkeypatch.setattr("fastmlp.page.host._digits", lambda: fastmlp.datasets.digits(20))
+    for net, expected in ((digits_net(), None), (fastmlp.MLP([784, 3, 10], seed=0), "there are no data to train on")):
+        room = serve(net, loader=None)._room
+        wait_until(lambda: not room.is_loading)
+        assert room.why_not == expected
+
+
 def wait_until(condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
