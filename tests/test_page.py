@@ -666,6 +666,14 @@ def test_what_fails_is_told_and_leaves_the_page_alive(serve, digits, monkeypatch
         tab.until(lambda known: known["status"]["accuracy"] == page.net.evaluate(*digits[2:]).accuracy)
 
 
+@pytest.mark.parametrize("n_in, is_image", [(49, False), (63, False), (64, True), (784, True)])
+def test_a_square_is_an_image_on_the_page_where_it_is_one_in_pictures(n_in, is_image):
+    pytest.importorskip("matplotlib")
+    net = fastmlp.MLP([n_in, 3, 2], seed=0)
+    assert (subject.inputs(net, None)["kind"] == "pad") == is_image
+    assert bool(fastmlp.plots.network(net, np.zeros(n_in)).images) == is_image
+
+
 def test_data_may_be_tables_of_pandas():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"a": [1.0, 2, 3], "b": pandas.array([4, 5, 6], dtype="Int64")})

@@ -20,6 +20,7 @@ from ..config import config, show_config
 from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from ..reference import classes
+from ..squares import side_of
 from ..training import scores
 from ..training.metrics import Evaluation
 from . import terminal
@@ -199,8 +200,8 @@ def show(arguments: Namespace) -> None:
         n_in, n_out = weights.shape
         print(f"layer {i}   {n_in:5} -> {n_out:<5} {activation:9} {weights.size:8} weights + {n_out} biases")
     print(f"hash      {net.hash()}")
-    side = math.isqrt(net.layer_sizes[0])
-    if side * side != net.layer_sizes[0]:
+    side = side_of(net.layer_sizes[0])
+    if side is None:
         return print(f"\nno pictures: {net.layer_sizes[0]} inputs make no square")
     colour = terminal.has_colour(sys.stdout)
     shown = net.layer_sizes[1] if arguments.all else SHOWN_NEURONS
