@@ -565,6 +565,31 @@ def test_rates_are_never_negative_and_settings_may_change_while_training(serve, 
         assert not known["status"]["running"] and known["status"]["images_seen"] == 0
 
 
+def test_orders_for_the_network_before_are_left_undone(serve, digits):
+    @fastmlp.activation
+    def same(z):
+        return z
+
+    page = serve(digits_net(9, 5, dtype="float64", activation=same), digits)
+    with Tab(page) as tab:
+        known = tab.until(lambda known: "network" in known)
+        before, own = known["structure"], known["network"]["activations"][0]
+        tab.order("rebuild", hidden_sizes=[4], activation="relu", seed=0)
+        tab.until(lambda known: known["structure"] > before)
+        expected = page.net.hash()
+        for neuron in (0, 8):  # there is one, or there is none
+            tab.order("turn", layer=0, neuron=neuron, bias=1.0, structure=before)
+            tab.order("scale", layer=0, neuron=neuron, factor=0, structure=before)
+            tab.order("neuron", layer=0, neuron=neuron, structure=before)
+        tab.order("cell", row=10, column=0, structure=before)
+        tab.order("rebuild", hidden_sizes=[4], activation=own, seed=0, structure=before)
+        tab.order("neuron", layer=1, neuron=7, structure=tab.known["structure"])
+        assert tab.answer("neuron")["neuron"] == 7  # and the tab is served
+        assert page.net.hash() == expected and tab.refusals == []
+        tab.order("turn", layer=0, neuron=8, bias=1.0, structure=tab.known["structure"])
+        assert tab.closed()[0] == 1008
+
+
 def test_a_network_too_large_is_refused_in_words(tab):
     tab.order("rebuild", hidden_sizes=[8192, 8192], activation="relu", seed=0)
     assert "parameters are more than" in tab.refusal()

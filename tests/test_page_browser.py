@@ -15,7 +15,7 @@ pytest.importorskip("websockets")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from page_browser import BrowserTab  # noqa: E402
-from page_client import Tab  # noqa: E402
+from page_client import Tab, frame  # noqa: E402
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from fastmlp.page import Page, subject  # noqa: E402
@@ -743,6 +743,24 @@ def test_a_hidden_tab_is_sent_nothing_new_until_it_is_seen_again(show, digits):
         }""")
         tab.until(lambda: tab.text("epoch") == "4 of 4" and tab.evaluate("document.body.dataset.version") != shown)
         tab.until_hash(tab.page.net.hash())
+
+
+def test_a_network_that_changes_under_a_hand_is_not_turned_and_gets_its_input(show, digits, tmp_path):
+    tab = show(digits_net(), digits)
+    tab.pick(2, 15)
+    tab["bias-number"].fill("3")
+    tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+    other = fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0)
+    other.save(tmp_path / "other.npz")
+    with Tab(tab.page) as loading:
+        loading.socket.send(frame({"type": "load"}, (tmp_path / "other.npz").read_bytes()))
+        loading.until(lambda known: known["status"]["hash"] == other.hash())
+    tab["bias-number"].press("Enter")  # of a neuron that is no more
+    tab.draw()  # for inputs that are no more: there is no answer
+    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
+    tab.until_hash(other.hash())
+    tab.until(lambda: tab.inputs() and len(tab.last_input()) == 64 and tab.shows(other.activations(tab.last_input())))
+    assert tab.text("connection") == "connected"
 
 
 def test_training_stops_after_the_last_tab_has_closed(show, digits):
