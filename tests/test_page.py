@@ -211,6 +211,64 @@ def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
         assert page.net.hash() == untouched_hash(page.net, digits, 2)
 
 
+def test_a_pause_during_a_step_ends_the_rate(serve, digits, monkeypatch):
+    page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
+
+    def held_up(room, part, train=Room.train):
+        begun.set()
+        assert paused.wait(20)
+        return train(room, part)
+
+    monkeypatch.setattr(Room, "train", held_up)
+    with Tab(page) as tab:
+        tab.order("train", running=True)
+        assert begun.wait(20)
+        tab.order("train", running=False)
+        wait_until(lambda: not page._room.training.running)
+        paused.set()
+        known = tab.until(lambda known: known["status"]["images_seen"] > 0)
+        assert known["status"]["rate"] == 0 and not known["status"]["running"]
+
+
+def test_a_start_during_a_step_keeps_no_moment_in_which_the_optimizer_is_half_way(serve, digits, monkeypatch):
+    page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
+    room = page._room
+
+    def held_up(room, part, train=Room.train):
+        loss = train(room, part)  # the twin and its optimizer have gone on, and the network has not
+        begun.set()
+        assert paused.wait(20)
+        return loss
+
+    with Tab(page) as tab:
+        tab.order("settings", optimizer="momentum", pause_after=10**6, steps_per_second=1000)
+        tab.order("step")
+        tab.until(lambda known: known["status"]["images_seen"] == 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(Room, "train", held_up)
+            tab.order("train", running=True)
+            assert begun.wait(20)
+            tab.order("train", running=False)
+            wait_until(lambda: not room.training.running)
+            tab.order("train", running=True)
+            tab.order("train", running=False)
+            tab.order("neuron", layer=0, neuron=0)  # none of which the tab's own answer overtakes
+            time.sleep(0.1)  # for the start to be taken too early, if it is
+            paused.set()
+            tab.answer("neuron")
+        tab.until(lambda known: not known["status"]["running"])
+        moments = [(moment.position.images_seen, moment.gathered.arrays) for moment in room.done if moment.label == "training"]
+        assert [seen for seen, _ in moments] == [10, 20]
+        own = digits_net()
+        x, y = (array[shuffled_rows(len(digits[0]), 0, 0)] for array in digits[:2])
+        for step, (_, gathered) in enumerate(moments):
+            rows = slice(10 * step, 10 * step + 10)
+            own.fit(x[rows], y[rows], epochs=1, batch_size=10, optimizer=fastmlp.SGD(momentum=0.9), shuffle=False, verbose=0)
+            assert {name: array.tobytes() for name, array in gathered.items()} == {
+                name: array.tobytes() for name, array in own.state.arrays.items()
+            }
+
+
 def test_undo_and_redo_go_over_everything(serve, digits):
     page = serve(digits_net(), digits)
     steps = [
