@@ -211,6 +211,19 @@ def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
         assert page.net.hash() == untouched_hash(page.net, digits, 2)
 
 
+def test_a_network_does_not_take_over_the_test_of_the_one_before(serve, digits, tmp_path):
+    page = serve(digits_net(), digits)
+    fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0).save(tmp_path / "other.npz")  # which these data do not fit
+    with Tab(page) as tab:
+        tab.until(lambda known: "confusion" in known and known["status"]["accuracy"] is not None)
+        del tab.known["confusion"]
+        tab.socket.send(frame({"type": "load"}, (tmp_path / "other.npz").read_bytes()))
+        known = tab.until(lambda known: known["network"]["layer_sizes"] == [64, 3, 10])
+        assert known["status"]["accuracy"] is known["status"]["test_loss"] is None and "confusion" not in known
+        tab.order("undo")
+        tab.until(lambda known: "confusion" in known and known["status"]["accuracy"] == page.net.evaluate(*digits[2:]).accuracy)
+
+
 def test_a_pause_during_a_step_ends_the_rate(serve, digits, monkeypatch):
     page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
 
