@@ -269,6 +269,7 @@ function describeNetwork() {
 }
 
 function showSample(values, of) {
+  if (values.length !== model.sizes[0]) return; // it comes from a dialog that was opened for a network before
   const { kind } = model.network.inputs;
   label = of;
   if (kind === "pad") pad.show(values);
