@@ -811,6 +811,22 @@ def test_what_was_open_or_held_when_the_network_changed_does_nothing(show, digit
     assert tab.text("connection") == "connected"
 
 
+def test_the_plane_shows_no_neuron_of_the_network_before(show):
+    net, data = SHAPES["plane"]()
+    tab = show(net, data)
+    tab.until("document.getElementById('neurons').drawn.length")
+    picture = "document.getElementById('pad').toDataURL()"
+    first = tab.evaluate(picture)
+    tab.hover(1, 7)
+    tab.until(lambda: tab.evaluate(picture) != first)
+    with Tab(tab.page) as other:
+        other.order("rebuild", hidden_sizes=[3, 3], activation="tanh", seed=0)
+        tab.until(lambda: tab.text("subtitle").startswith("2-3-3-2 "))
+        other.order("undo")
+        tab.until(lambda: tab.text("subtitle").startswith("2-8-2 "))
+    tab.until(lambda: tab.evaluate(picture) == first)
+
+
 def test_two_tabs_turns_are_two_steps_of_undo(show, digits):
     one = show(digits_net(), digits)
     other = show(page=one.page)
