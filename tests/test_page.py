@@ -211,6 +211,77 @@ def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
         assert page.net.hash() == untouched_hash(page.net, digits, 2)
 
 
+def test_a_network_does_not_take_over_the_test_of_the_one_before(serve, digits, tmp_path):
+    page = serve(digits_net(), digits)
+    fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0).save(tmp_path / "other.npz")  # which these data do not fit
+    with Tab(page) as tab:
+        tab.until(lambda known: "confusion" in known and known["status"]["accuracy"] is not None)
+        del tab.known["confusion"]
+        tab.socket.send(frame({"type": "load"}, (tmp_path / "other.npz").read_bytes()))
+        known = tab.until(lambda known: known["network"]["layer_sizes"] == [64, 3, 10])
+        assert known["status"]["accuracy"] is known["status"]["test_loss"] is None and "confusion" not in known
+        tab.order("undo")
+        tab.until(lambda known: "confusion" in known and known["status"]["accuracy"] == page.net.evaluate(*digits[2:]).accuracy)
+
+
+def test_a_pause_during_a_step_ends_the_rate(serve, digits, monkeypatch):
+    page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
+
+    def held_up(room, part, train=Room.train):
+        begun.set()
+        assert paused.wait(20)
+        return train(room, part)
+
+    monkeypatch.setattr(Room, "train", held_up)
+    with Tab(page) as tab:
+        tab.order("train", running=True)
+        assert begun.wait(20)
+        tab.order("train", running=False)
+        wait_until(lambda: not page._room.training.running)
+        paused.set()
+        known = tab.until(lambda known: known["status"]["images_seen"] > 0)
+        assert known["status"]["rate"] == 0 and not known["status"]["running"]
+
+
+def test_a_start_during_a_step_keeps_no_moment_in_which_the_optimizer_is_half_way(serve, digits, monkeypatch):
+    page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
+    room = page._room
+
+    def held_up(room, part, train=Room.train):
+        loss = train(room, part)  # the twin and its optimizer have gone on, and the network has not
+        begun.set()
+        assert paused.wait(20)
+        return loss
+
+    with Tab(page) as tab:
+        tab.order("settings", optimizer="momentum", pause_after=10**6, steps_per_second=1000)
+        tab.order("step")
+        tab.until(lambda known: known["status"]["images_seen"] == 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(Room, "train", held_up)
+            tab.order("train", running=True)
+            assert begun.wait(20)
+            tab.order("train", running=False)
+            wait_until(lambda: not room.training.running)
+            tab.order("train", running=True)
+            tab.order("train", running=False)
+            tab.order("neuron", layer=0, neuron=0)  # none of which the tab's own answer overtakes
+            time.sleep(0.1)  # for the start to be taken too early, if it is
+            paused.set()
+            tab.answer("neuron")
+        tab.until(lambda known: not known["status"]["running"])
+        moments = [(moment.position.images_seen, moment.gathered.arrays) for moment in room.done if moment.label == "training"]
+        assert [seen for seen, _ in moments] == [10, 20]
+        own = digits_net()
+        x, y = (array[shuffled_rows(len(digits[0]), 0, 0)] for array in digits[:2])
+        for step, (_, gathered) in enumerate(moments):
+            rows = slice(10 * step, 10 * step + 10)
+            own.fit(x[rows], y[rows], epochs=1, batch_size=10, optimizer=fastmlp.SGD(momentum=0.9), shuffle=False, verbose=0)
+            assert {name: array.tobytes() for name, array in gathered.items()} == {
+                name: array.tobytes() for name, array in own.state.arrays.items()
+            }
+
+
 def test_undo_and_redo_go_over_everything(serve, digits):
     page = serve(digits_net(), digits)
     steps = [
@@ -565,6 +636,31 @@ def test_rates_are_never_negative_and_settings_may_change_while_training(serve, 
         assert not known["status"]["running"] and known["status"]["images_seen"] == 0
 
 
+def test_orders_for_the_network_before_are_left_undone(serve, digits):
+    @fastmlp.activation
+    def same(z):
+        return z
+
+    page = serve(digits_net(9, 5, dtype="float64", activation=same), digits)
+    with Tab(page) as tab:
+        known = tab.until(lambda known: "network" in known)
+        before, own = known["structure"], known["network"]["activations"][0]
+        tab.order("rebuild", hidden_sizes=[4], activation="relu", seed=0)
+        tab.until(lambda known: known["structure"] > before)
+        expected = page.net.hash()
+        for neuron in (0, 8):  # there is one, or there is none
+            tab.order("turn", layer=0, neuron=neuron, bias=1.0, structure=before)
+            tab.order("scale", layer=0, neuron=neuron, factor=0, structure=before)
+            tab.order("neuron", layer=0, neuron=neuron, structure=before)
+        tab.order("cell", row=10, column=0, structure=before)
+        tab.order("rebuild", hidden_sizes=[4], activation=own, seed=0, structure=before)
+        tab.order("neuron", layer=1, neuron=7, structure=tab.known["structure"])
+        assert tab.answer("neuron")["neuron"] == 7  # and the tab is served
+        assert page.net.hash() == expected and tab.refusals == []
+        tab.order("turn", layer=0, neuron=8, bias=1.0, structure=tab.known["structure"])
+        assert tab.closed()[0] == 1008
+
+
 def test_a_network_too_large_is_refused_in_words(tab):
     tab.order("rebuild", hidden_sizes=[8192, 8192], activation="relu", seed=0)
     assert "parameters are more than" in tab.refusal()
@@ -666,6 +762,14 @@ def test_what_fails_is_told_and_leaves_the_page_alive(serve, digits, monkeypatch
         tab.until(lambda known: known["status"]["accuracy"] == page.net.evaluate(*digits[2:]).accuracy)
 
 
+@pytest.mark.parametrize("n_in, is_image", [(49, False), (63, False), (64, True), (784, True)])
+def test_a_square_is_an_image_on_the_page_where_it_is_one_in_pictures(n_in, is_image):
+    pytest.importorskip("matplotlib")
+    net = fastmlp.MLP([n_in, 3, 2], seed=0)
+    assert (subject.inputs(net, None)["kind"] == "pad") == is_image
+    assert bool(fastmlp.plots.network(net, np.zeros(n_in)).images) == is_image
+
+
 def test_data_may_be_tables_of_pandas():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"a": [1.0, 2, 3], "b": pandas.array([4, 5, 6], dtype="Int64")})
@@ -758,6 +862,48 @@ def test_the_command_refuses_what_is_not_there(tmp_path, capsys):
     assert main(["page", str(tmp_path / "nothing.npz"), "--no-browser"]) == 1
     errors = capsys.readouterr().err
     assert "nowhere" in errors and "nothing.npz" in errors and errors.count("\n") == 2
+
+
+def test_the_command_refuses_data_that_do_not_fit_and_leaves_out_its_own_digits(tmp_path, monkeypatch, capsys):
+    import fastmlp.page
+    from fastmlp.cli.main import main
+
+    loaders = []
+
+    class Shown:
+        url = "http://127.0.0.1/"
+
+        def __init__(self, net, data, port, open_browser, loader):
+            loaders.append(loader)
+
+        def wait(self):
+            pass
+
+        close = wait
+
+    monkeypatch.setattr(fastmlp.page, "Page", Shown)
+    named = {"plane": [2, 3, 2], "few": [784, 3, 5], "numbers": [784, 3, 10]}
+    for name, sizes in named.items():
+        net = fastmlp.MLP(sizes, **{} if name == "numbers" else {"loss": "cross_entropy"}, seed=0)
+        net.save(path := str(tmp_path / f"{name}.npz"))
+        assert main(["page", path, "--no-browser"]) == 0
+        assert loaders.pop() is None
+        for source in ("digits", "mnist", str(tmp_path)):
+            assert main(["page", path, "--no-browser", "--data", source]) == 1 and loaders == []
+            error = capsys.readouterr().err
+            assert f"--data {source}, a network needs 784 inputs and 10 classes, and this one, {sizes[0]}-3-" in error
+    digits_net().save(path := str(tmp_path / "digits.npz"))
+    for data in ([], ["--data", "digits"]):
+        assert main(["page", path, "--no-browser", *data]) == 0
+        assert loaders.pop() is not None
+
+
+def test_digits_are_offered_to_networks_of_their_classes_alone(serve, monkeypatch):
+    monkeypatch.setattr("fastmlp.page.host._digits", lambda: fastmlp.datasets.digits(20))
+    for net, expected in ((digits_net(), None), (fastmlp.MLP([784, 3, 10], seed=0), "there are no data to train on")):
+        room = serve(net, loader=None)._room
+        wait_until(lambda: not room.is_loading)
+        assert room.why_not == expected
 
 
 def wait_until(condition, seconds=20):

@@ -15,7 +15,7 @@ pytest.importorskip("websockets")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from page_browser import BrowserTab  # noqa: E402
-from page_client import Tab  # noqa: E402
+from page_client import Tab, frame  # noqa: E402
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from fastmlp.page import Page, subject  # noqa: E402
@@ -743,6 +743,105 @@ def test_a_hidden_tab_is_sent_nothing_new_until_it_is_seen_again(show, digits):
         }""")
         tab.until(lambda: tab.text("epoch") == "4 of 4" and tab.evaluate("document.body.dataset.version") != shown)
         tab.until_hash(tab.page.net.hash())
+
+
+def load_of(path):
+    return frame({"type": "load"}, path.read_bytes())
+
+
+def test_a_network_that_changes_under_a_hand_is_not_turned_and_gets_its_input(show, digits, tmp_path):
+    tab = show(digits_net(), digits)
+    tab.pick(2, 15)
+    tab["bias-number"].fill("3")
+    tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+    other = fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0)
+    other.save(tmp_path / "other.npz")
+    with Tab(tab.page) as loading:
+        loading.socket.send(load_of(tmp_path / "other.npz"))
+        loading.until(lambda known: known["status"]["hash"] == other.hash())
+    tab["bias-number"].press("Enter")  # of a neuron that is no more
+    tab.draw()  # for inputs that are no more: there is no answer
+    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
+    tab.until_hash(other.hash())
+    tab.until(lambda: tab.inputs() and len(tab.last_input()) == 64 and tab.shows(other.activations(tab.last_input())))
+    assert tab.text("connection") == "connected"
+
+
+def test_what_was_open_or_held_when_the_network_changed_does_nothing(show, digits, tmp_path):
+    """An image of a cell that was opened before is no input any more; a number typed before, and a pen, have no weight to set."""
+    tab = show(digits_net(), digits)
+    small = fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0)
+    small.save(tmp_path / "small.npz")
+    tab.until(lambda: len(tab.words("confusion")) > 20)
+    tab["confusion"].focus()
+    answers = np.argmax(tab.page.net.forward(digits[2]), axis=1)
+    for _ in range(answers[0]):
+        tab.tab.keyboard.press("ArrowRight")
+    for _ in range(digits[3][0]):
+        tab.tab.keyboard.press("ArrowDown")
+    tab.tab.keyboard.press("Enter")
+    tab.until("document.getElementById('images').open")
+    with Tab(tab.page) as other:
+        other.socket.send(load_of(tmp_path / "small.npz"))
+        tab.until_hash(small.hash())
+        tab["image-list"].locator("button").first.click()
+        tab.draw([(0.3, 0.2), (0.7, 0.8)])
+        tab.until(lambda: len(tab.last_input()) == 64 and tab.last_input().any())
+        other.order("undo")
+        tab.until_hash(digits_net().hash())
+        tab.pick(1, 2)
+        tab["bias-number"].click()
+        tab.tab.keyboard.type("1")
+        other.order("rebuild", hidden_sizes=[5], activation="relu", seed=0)
+        tab.until(lambda: tab.text("subtitle").startswith("784-5-10 "))
+        tab.tab.keyboard.press("Tab")
+        other.order("undo")
+        tab.until_hash(digits_net().hash())
+        tab.pick(1, 2)
+        tab["paint"].check()
+        box = tab["weights"].bounding_box()
+        tab.tab.mouse.move(box["x"] + 40, box["y"] + 40)
+        tab.tab.mouse.down()
+        other.until(lambda known: known["status"]["undo"] == "change of weights")
+        other.order("rebuild", hidden_sizes=[5], activation="relu", seed=0)
+        tab.until(lambda: tab.text("subtitle").startswith("784-5-10 "))
+        tab.tab.mouse.move(box["x"] + 90, box["y"] + 40, steps=4)
+        tab.tab.mouse.up()
+        tab.until(lambda: tab.text("neuron-title") == "A neuron")
+    assert tab.text("connection") == "connected"
+
+
+def test_the_plane_shows_no_neuron_of_the_network_before(show):
+    net, data = SHAPES["plane"]()
+    tab = show(net, data)
+    tab.until("document.getElementById('neurons').drawn.length")
+    picture = "document.getElementById('pad').toDataURL()"
+    first = tab.evaluate(picture)
+    tab.hover(1, 7)
+    tab.until(lambda: tab.evaluate(picture) != first)
+    with Tab(tab.page) as other:
+        other.order("rebuild", hidden_sizes=[3, 3], activation="tanh", seed=0)
+        tab.until(lambda: tab.text("subtitle").startswith("2-3-3-2 "))
+        other.order("undo")
+        tab.until(lambda: tab.text("subtitle").startswith("2-8-2 "))
+    tab.until(lambda: tab.evaluate(picture) == first)
+
+
+def test_two_tabs_turns_are_two_steps_of_undo(show, digits):
+    one = show(digits_net(), digits)
+    other = show(page=one.page)
+    net, hashes = one.page.net, []
+    for tab, neuron in ((one, 2), (other, 3)):
+        hashes.append(net.hash())
+        tab.until_hash(hashes[-1])
+        tab.pick(1, neuron)
+        tab["bias-number"].fill("1.5")
+        tab["bias-number"].press("Enter")
+        tab.until(lambda: net.biases[0][neuron] == 1.5)
+    for expected in reversed(hashes):
+        other.until(lambda: other["undo"].is_enabled())
+        other["undo"].click()
+        other.until_hash(expected)
 
 
 def test_training_stops_after_the_last_tab_has_closed(show, digits):

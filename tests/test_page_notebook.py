@@ -23,16 +23,18 @@ from fastmlp.random_streams import shuffled_rows
 
 NOTEBOOK, DARK = "http://notebook.test/", '<!doctype html><body style="background: #111; color: #eee">'
 MODEL = """async ([source, traits]) => {
-    const view = (await import("data:text/javascript;base64," + source)).default, receivers = { "msg:custom": new Set() };
+    const view = (await import("data:text/javascript;base64," + source)).default, receivers = {};
     const model = {
         get: (name) => traits[name],
         send: (content, callbacks, buffers) => toKernel(content, (buffers ?? []).map((bytes) => [...bytes])),
-        on: (name, receiver) => receivers[name]?.add(receiver), off: (name, receiver) => receivers[name]?.delete(receiver),
+        on: (name, receiver) => (receivers[name] ??= new Set()).add(receiver),
+        off: (name, receiver) => receivers[name].delete(receiver),
     };
     window.fromKernel = (content, buffers) => {
         const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
         receivers["msg:custom"].forEach((receiver) => receiver(content, views));
     };
+    window.restartKernel = () => receivers["comm_live_update"].forEach((receiver) => receiver());
     window.leave = view.render({ model, el: document.body });
 }"""
 
@@ -83,6 +85,21 @@ def test_views_are_answered_as_tabs_are(widget, sent, digits):
     assert len(widget._host._room.clients) == 1
 
 
+def test_what_was_under_way_when_a_view_was_closed_opens_it_no_more(widget, sent):
+    def say(view, text):
+        widget._handle_custom_msg({"view": view, "text": text}, [])
+
+    say("a", '{"type": "hello"}')
+    say("a", "nonsense")
+    while "closed" not in sent.get(timeout=20)[0].get("message", ()):
+        pass
+    widget._handle_custom_msg({"view": "a"}, [frame({"type": "input", "sequence": 1, "dtype": "u1"}, bytes(784))])
+    for late in ('{"type": "ack"}', '{"type": "step"}', "{"):
+        say("a", late)
+    say("b", '{"type": "hello"}')
+    assert sent.get(timeout=20)[0]["view"] == "b" and len(widget._host._room.clients) == 1
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
@@ -95,9 +112,13 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
         tab.on("request", lambda request: requests.append(request.url))
         tab.route(NOTEBOOK, lambda route: route.fulfill(body=DARK, content_type="text/html"))
         tab.goto(NOTEBOOK)
-        tab.expose_function(
-            "toKernel", lambda content, buffers: widget._handle_custom_msg(content, [bytes(b) for b in buffers])
-        )
+        views = []
+
+        def to_kernel(content, buffers):
+            views.append(content["view"])
+            widget._handle_custom_msg(content, [bytes(b) for b in buffers])
+
+        tab.expose_function("toKernel", to_kernel)
         traits = {"document": widget.document, "height": widget.height}
         tab.evaluate(MODEL, [base64.b64encode(Widget._esm.encode()).decode(), traits])
         inside = tab.frames[1]
@@ -155,6 +176,11 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
         assert all(url == NOTEBOOK or url.startswith("data:") for url in requests)
         widget._host.close()
         until(lambda: text("connection").startswith("the server has ended"))
+        # What a kernel has still said comes to nothing once it has restarted.
+        tab.evaluate("restartKernel()")
+        tab.evaluate("content => fromKernel(content, [])", {"view": views[-1], "message": '{"type": "refused", "text": "late"}'})
+        tab.wait_for_timeout(100)
+        assert text("connection").startswith("the server has ended")
 
 
 def test_the_thread_of_a_widget_that_nobody_sees_rests_until_somebody_does(widget, sent):

@@ -20,6 +20,7 @@ from ..config import config, show_config
 from ..datasets.digits import HELD_OUT_DIGITS, HELD_OUT_SEED, TRAINING_DIGITS, TRAINING_SEED
 from ..network import MLP
 from ..reference import classes
+from ..squares import side_of
 from ..training import scores
 from ..training.metrics import Evaluation
 from . import terminal
@@ -130,11 +131,7 @@ def reproduce(arguments: Namespace) -> int:
 def evaluate(arguments: Namespace) -> None:
     """Test a saved network, and count what it takes for what."""
     net = MLP.load(arguments.model, backend=arguments.backend, n_threads=arguments.threads)
-    if net.layer_sizes[0] != INPUTS or net.layer_sizes[-1] < CLASSES or net.task != "classes":
-        raise ValueError(
-            f"{arguments.model}: to be tested with digits, a network needs {INPUTS} inputs and {CLASSES} classes, and this one, "
-            f"{'-'.join(map(str, net.layer_sizes))}, answers {net.task}"
-        )
+    _must_read_digits(net, arguments.model, "to be tested with digits")
     x, y = _held_out_data(arguments.data)
     result = net.evaluate(x, y)
     confusion = scores.confusion(y, classes(net.forward(x)), net.layer_sizes[-1]).tolist()
@@ -147,6 +144,18 @@ def evaluate(arguments: Namespace) -> None:
     print("    " + "".join(f"{label:{width}}" for label in range(len(confusion))))
     for label, row in enumerate(confusion):
         print(f"{label:4}" + "".join(f"{count or '.':>{width}}" for count in row))
+
+
+def _reads_digits(net: MLP) -> bool:
+    return net.layer_sizes[0] == INPUTS and net.layer_sizes[-1] >= CLASSES and net.task == "classes"
+
+
+def _must_read_digits(net: MLP, model: str, purpose: str) -> None:
+    if not _reads_digits(net):
+        raise ValueError(
+            f"{model}: {purpose}, a network needs {INPUTS} inputs and {CLASSES} classes, and this one, "
+            f"{'-'.join(map(str, net.layer_sizes))}, answers {net.task}"
+        )
 
 
 def predict(arguments: Namespace) -> None:
@@ -191,8 +200,8 @@ def show(arguments: Namespace) -> None:
         n_in, n_out = weights.shape
         print(f"layer {i}   {n_in:5} -> {n_out:<5} {activation:9} {weights.size:8} weights + {n_out} biases")
     print(f"hash      {net.hash()}")
-    side = math.isqrt(net.layer_sizes[0])
-    if side * side != net.layer_sizes[0]:
+    side = side_of(net.layer_sizes[0])
+    if side is None:
         return print(f"\nno pictures: {net.layer_sizes[0]} inputs make no square")
     colour = terminal.has_colour(sys.stdout)
     shown = net.layer_sizes[1] if arguments.all else SHOWN_NEURONS
@@ -222,9 +231,12 @@ def page(arguments: Namespace) -> None:
 
     options = {"backend": arguments.backend, "n_threads": arguments.threads}
     net = MLP.load(arguments.model, **options) if arguments.model else lesson_network(**options)
-    if arguments.data not in ("digits", "mnist") and not os.path.isdir(arguments.data):
-        raise FileNotFoundError(f"--data: no directory {arguments.data}")
-    loader = functools.partial(_training_data, arguments.data) if net.layer_sizes[0] == 784 else None
+    source = arguments.data or "digits"
+    if source not in ("digits", "mnist") and not os.path.isdir(source):
+        raise FileNotFoundError(f"--data: no directory {source}")
+    if arguments.data:
+        _must_read_digits(net, arguments.model, f"to train on --data {source}")
+    loader = functools.partial(_training_data, source) if _reads_digits(net) else None
     shown = Page(net, None, arguments.port, not arguments.no_browser, loader)
     if arguments.json:
         print(json.dumps({"url": shown.url}), flush=True)

@@ -162,7 +162,7 @@ def _add_backend(command: ArgumentParser) -> None:
 def _page_arguments(command: ArgumentParser) -> None:
     add = command.add_argument
     add("model", nargs="?", metavar="MODEL", help="a file that train or MLP.save wrote; default: a fresh 784-16-16-10")
-    add("--data", default="digits", metavar="DATA", help=f"to train on: {DATA_HELP}; default: digits")
+    add("--data", metavar="DATA", help=f"to train on: {DATA_HELP}; default: digits, if the network takes them")
     add("--port", type=_whole(0, 65536), default=8642, metavar="N", help="the first one to try; default: 8642")
     add("--no-browser", action="store_true", help="only print the address")
     _add_backend(command)

@@ -76,8 +76,8 @@ class Client:
                 self.lines_by_product = protocol.choice(order, "mode", ("products", "weights")) == "products"
                 self.sent.pop("lines", None)
                 self.changed.set()
-            elif order["type"] == "train":
-                orders.obey(self.room, order)  # pausing waits for no step
+            elif order["type"] == "train" and order.get("running") is False:
+                orders.obey(self.room, order)  # which waits for no step; starting does, for it keeps the moment before
             else:
                 async with self.lock:
                     reply = orders.obey(self.room, order)

@@ -31,7 +31,8 @@ class Host:
         """
         if net is None:
             net = lesson_network()
-        if data is None and loader is None and (net.layer_sizes[0], net.layer_sizes[-1]) == (784, 10):
+        takes_digits = (net.layer_sizes[0], net.layer_sizes[-1], net.task) == (784, 10, "classes")
+        if data is None and loader is None and takes_digits:
             loader = _digits
         self._room, self._loader = Room(net, data, is_loading=data is None and loader is not None), loader
         if self._room.misfit:

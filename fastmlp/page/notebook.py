@@ -85,7 +85,11 @@ class Connection:
 
 
 class Views(Door):
-    """Lets the views of a widget in. send(content, buffers) is the widget's; rest() is called when they have gone for a while."""
+    """Lets the views of a widget in. send(content, buffers) is the widget's; rest() is called when they have gone for a while.
+
+    A view that ends without a word, as its browser does, counts as there until training ends by itself: its silence is that of a
+    view whose kernel runs a cell, or whose browser has put a hidden tab to sleep.
+    """
 
     def __init__(self, room: Room, send: Callable[..., None], rest: Callable[[], None]) -> None:
         super().__init__(room)
@@ -111,10 +115,10 @@ class Views(Door):
             self._say(view, {"closed": {"code": 1001}})
 
     def receive(self, view: str, message: str | bytes | None) -> None:
-        """Take what a view sent; the first is its greeting, after which it is served."""
+        """Take what a view sent; it is served from its greeting on."""
         if view in self._connections:
             self._connections[view].receive(message)
-        elif message is not None:
+        elif _is_greeting(message):  # and nothing that was under way when it was closed
             self._connections[view] = Connection(lambda sent: self._say(view, sent))
             task = asyncio.create_task(self._talk(view))
             self._serving.add(task)
@@ -133,6 +137,13 @@ class Views(Door):
             self._send({"view": view}, [message])
         else:
             self._send({"view": view, "message": message})
+
+
+def _is_greeting(message: str | bytes | None) -> bool:
+    try:
+        return isinstance(message, str) and protocol.parse_order(message)["type"] == "hello"
+    except BadMessage:
+        return False
 
 
 class Widget(anywidget.AnyWidget):

@@ -24,7 +24,15 @@ def obey(room: Room, order: Order) -> bytes | None:
     function = ORDERS.get(order["type"])
     if function is None:
         raise BadMessage("an order of an unknown type")
-    return function(room, order)
+    is_of_network_before = order.get("structure", room.structure) != room.structure
+    if is_of_network_before and function in OF_NEURONS:
+        return None
+    try:
+        return function(room, order)
+    except BadMessage:
+        if is_of_network_before:  # which had other types and names
+            return None
+        raise
 
 
 def _neuron(room: Room, order: Order) -> tuple[int, int]:
@@ -155,6 +163,7 @@ def _label(y: ArrayLike) -> Any:
     return np.asarray(y).reshape(-1).tolist() if np.ndim(y) else np.asarray(y).item()
 
 
+OF_NEURONS = (turn, scale, neuron, cell)  # which another network has not, or which are others there
 ORDERS: dict[str, Callable[[Room, Order], bytes | None]] = {
     function.__name__: function
     for function in (turn, scale, undo, redo, fresh, rebuild, train, step, settings, neuron, example, cell, save)

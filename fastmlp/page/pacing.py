@@ -145,4 +145,5 @@ class _Pacer:
         while self.recent[0][0] < now - RATE_WINDOW and len(self.recent) > 2:
             self.recent.pop(0)
         elapsed = now - self.recent[0][0] + self.recent[0][2]
-        self.room.training.rate = sum(n for _, n, _ in self.recent) / max(elapsed, 1e-6)
+        if self.room.training.running:  # it may have been paused meanwhile
+            self.room.training.rate = sum(n for _, n, _ in self.recent) / max(elapsed, 1e-6)

@@ -136,7 +136,7 @@ class Room:
 
     def _take(self, net: MLP, position: Position) -> None:
         if getattr(self, "net", None) is not net:
-            self.net, self.twin = net, Twin(net)
+            self.net, self.twin, self.test = net, Twin(net), Test()
             self.structure += 1
             self._describe()
         self.position = position

@@ -1,6 +1,5 @@
 """What a network is about: its data, what its inputs look like, and what its outputs are called."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +8,8 @@ from numpy.typing import ArrayLike
 from ..arrays import Integers
 from ..containers import describe, numbers
 from ..network import MLP
+from ..squares import SMALLEST_IMAGE, side_of
 
-SMALLEST_SIDE = 8  # of a square of inputs that is taken for an image
 MOST_SLIDERS = 64
 
 
@@ -89,8 +88,8 @@ def inputs(net: MLP, data: Data | None) -> dict[str, Any]:
     """How the inputs are shown and given: {"kind": "pad", "plane", "sliders" or "rows", ...}."""
     n_in = net.layer_sizes[0]
     fitting = data if data is not None and data.x.shape[1] == n_in else None
-    side = math.isqrt(n_in)
-    if side * side == n_in and side >= SMALLEST_SIDE:
+    side = side_of(n_in)
+    if side is not None and side >= SMALLEST_IMAGE:
         return {"kind": "pad", "side": side, "pixels": net.input_scale != 1 or bool(fitting and fitting.x.dtype == np.uint8)}
     kind = "plane" if n_in == 2 else "sliders" if n_in <= MOST_SLIDERS else "rows"
     low, high = np.full(n_in, -1.0), np.ones(n_in)

@@ -12,9 +12,10 @@ from ..activations import AnyActivation
 from ..architecture import TASKS
 from ..arrays import Integers
 from ..containers import describe, numbers
+from ..squares import side_of
 from ..training import scores
 from ..training.data_adapter import DataAdapter
-from .canvas import Columns, side_of
+from .canvas import Columns
 
 
 @runtime_checkable

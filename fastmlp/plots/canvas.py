@@ -1,7 +1,6 @@
 """What all pictures share: axes that show themselves in notebooks, the colours, and images laid out as tiles."""
 
 import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +17,6 @@ Columns = Mapping[str, Column]  # of a History
 
 POSITIVE, NEGATIVE, HIGHLIGHT = "#0b6fc2", "#d95f02", "#e8a90c"  # blue and orange: colour-blind people tell them apart too
 MUTED = "#6b7280"
-SMALLEST_IMAGE = 8  # the side of a square of inputs that is taken for an image
 SIGNED = LinearSegmentedColormap.from_list("fastmlp", ["#8a3a00", NEGATIVE, "#fbfaf8", POSITIVE, "#063d6e"])
 
 
@@ -51,12 +49,6 @@ def symmetric(values: np.ndarray) -> Normalize:
     magnitudes = np.abs(values[np.isfinite(values)])
     largest = float(magnitudes.max(initial=0)) or 1.0
     return Normalize(-largest, largest)
-
-
-def side_of(size: int) -> int | None:
-    """The side of the square that size pixels make, or None."""
-    side = math.isqrt(size)
-    return side if side * side == size else None
 
 
 def bare(ax: Axes) -> Axes:

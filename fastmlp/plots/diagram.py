@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from ..activations import AnyActivation
 from ..arrays import Doubles, Integers
+from ..squares import SMALLEST_IMAGE, side_of
 from ..training import scores
 from .border import Network, axes_of, network_of, sample
-from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, SMALLEST_IMAGE, axes, bare, side_of
+from .canvas import HIGHLIGHT, MUTED, NEGATIVE, POSITIVE, axes, bare
 
 MOST_DRAWN = 16  # neurons of a layer
 STEP = 0.75  # from layer to layer, of the height of a column

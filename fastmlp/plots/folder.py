@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from ..containers import numbers
+from ..squares import side_of
 from .border import Network, folder_of, history_of, network_of
-from .canvas import Columns, side_of, write_png
+from .canvas import Columns, write_png
 from .curves import learning_curves
 from .diagram import network
 from .mistakes import confusion_matrix, worst_mistakes

@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from ..squares import SMALLEST_IMAGE, side_of
 from ..validation import integer
 from .border import Network, axes_of, network_of, sample, side_of_images
-from .canvas import SIGNED, SMALLEST_IMAGE, axes, bare, side_of, symmetric, tiles, whole_numbers
+from .canvas import SIGNED, axes, bare, symmetric, tiles, whole_numbers
 
 MOST_NEURONS = 64
 

@@ -32,7 +32,7 @@ export class Plane {
   }
 
   describe(description) {
-    this.description = description;
+    Object.assign(this, { description, neuron: null });
     if (description) this.point = description.low.map((low, i) => (low + description.high[i]) / 2);
   }
 

@@ -7,7 +7,8 @@ const MOST_CHARACTERS = 9; // of a number field
 
 export class Inspector {
   constructor(model, { turn, scale, onChange }) {
-    Object.assign(this, { model, turn, onChange, picked: null, chosen: 0, gesture: 0 });
+    Object.assign(this, { model, turn, onChange, picked: null, chosen: 0 });
+    this.gesture = Math.floor(Math.random() * 2 ** 52); // and counted from there: no other tab has the same
     const ids = ["title", "hint", "body"].map((part) => document.getElementById(`neuron-${part}`));
     [this.title, this.hint, this.body] = ids;
     for (const id of [
@@ -50,6 +51,7 @@ export class Inspector {
   }
 
   set(inputs, values, source) {
+    if (!this.picked) return; // another network has come under the hand
     const [layer, neuron] = this.picked;
     inputs.forEach((input, k) => this.model.set(layer, input, neuron, values[k]));
     this.turn(layer, neuron, inputs, values, this.gesture);
@@ -235,6 +237,7 @@ export class Inspector {
       return Math.min(count - 1, inside((v * box.height) / cell, side) * side + inside((u * box.width) / cell, side));
     };
     const use = (event) => {
+      if (!this.picked) return;
       this.chosen = weightAt(event);
       this.paintChosen();
     };

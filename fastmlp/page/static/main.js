@@ -78,19 +78,24 @@ function setMoving(on) {
 
 const diagram = new Diagram(byId("diagram"), model, { onPoint: pointed, onPick: picked });
 const inspector = new Inspector(model, { turn, scale, onChange: () => diagram.render() });
-const training = new Training(model, (type, fields) => wire.order(type, fields));
-const confusion = new Confusion(byId("confusion"), (row, column) => wire.order("cell", { row, column }));
+const training = new Training(model, order);
+const confusion = new Confusion(byId("confusion"), (row, column) => order("cell", { row, column }));
 confusion.onMove = (row, column, count) => sayNeuron(`${row} taken for ${column}: ${count}`);
+
+/** An order that says which network it is meant for: there may be another before it arrives. */
+function order(type, fields) {
+  wire.order(type, { ...fields, structure: model.structure });
+}
 
 function turn(layer, neuron, inputs, values, gesture) {
   const fields = { layer, neuron, gesture };
   if (inputs[0] < 0) fields.bias = values[0];
   else Object.assign(fields, { inputs, weights: values });
-  wire.order("turn", fields);
+  order("turn", fields);
 }
 
 function scale(layer, neuron, factor) {
-  wire.order("scale", { layer, neuron, factor });
+  order("scale", { layer, neuron, factor });
 }
 
 function pointed(neuron) {
@@ -123,7 +128,7 @@ function picked(neuron) {
 /** Of a large network, the weights of a neuron travel when they are looked at. */
 function ask(neuron) {
   if (!neuron || neuron[0] < 1 || model.parameters || model.columns.has(`${neuron[0] - 1}/${neuron[1]}`)) return;
-  wire.order("neuron", { layer: neuron[0] - 1, neuron: neuron[1] });
+  order("neuron", { layer: neuron[0] - 1, neuron: neuron[1] });
 }
 
 /** While a neuron of the first layer is pointed at, the pad shows its weights times the drawing. */
@@ -203,7 +208,10 @@ function takeUpdate(message) {
     ask(diagram.picked);
   }
   render();
-  if (isNew) sendInput();
+  if (isNew) {
+    answered = sequence; // what was sent to the network before may have been too long or too short for an answer
+    sendInput();
+  }
   wire.order("ack");
   document.body.dataset.version = model.version;
 }
@@ -261,6 +269,7 @@ function describeNetwork() {
 }
 
 function showSample(values, of) {
+  if (values.length !== model.sizes[0]) return; // it comes from a dialog that was opened for a network before
   const { kind } = model.network.inputs;
   label = of;
   if (kind === "pad") pad.show(values);

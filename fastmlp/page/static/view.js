@@ -29,7 +29,7 @@ export default {
       if (ended) end();
     };
     const receive = (content, buffers) => {
-      if (content.view !== view) return;
+      if (ended || content.view !== view) return;
       const [bytes] = buffers ?? [];
       port.postMessage(bytes ? bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) : content.message);
     };
