@@ -305,8 +305,10 @@ def test_knobs_turn_weights_and_undo_and_redo_restore_the_hash(show, digits):
     tab.tab.mouse.down()
     tab.tab.mouse.move(box["x"] + 120, box["y"] + 40, steps=12)
     tab.tab.mouse.up()
-    tab.until(lambda: np.count_nonzero(net.weights[0][:, 2] == 1.5) >= 8)
-    tab.until(lambda: tab.hash == net.hash())
+    tab.draw()
+    tab.last_input()  # which is answered after all that was painted before
+    assert np.count_nonzero(net.weights[0][:, 2] == 1.5) >= 8
+    tab.until_hash(net.hash())
     hashes.append(tab.hash)
     for expected in reversed(hashes[:-1]):
         tab["undo"].click()
