@@ -1159,6 +1159,26 @@ def test_it_fits_every_screen(show, digits, width, height, ratio):
         assert max(bottom["pad"], bottom["diagram"]) <= height
 
 
+@pytest.mark.parametrize("width, height", [(1366, 768), (820, 1180), (390, 844)])
+def test_the_banner_covers_nothing(show, digits, width, height):
+    viewport = {"width": width, "height": height}
+    tab = show(digits_net(), digits, fragment="&batch_size=20", viewport=viewport, allow_errors=True)
+    tab.until(lambda: tab["batch-size"].input_value() == "20")
+    pad = tab["pad"].bounding_box()
+    tab.page.close()
+    tab.until(lambda: "ended" in tab.text("banner"))
+    banner = tab["banner"].bounding_box()
+    assert 0 <= banner["x"] and banner["x"] + banner["width"] <= width
+    assert 0 <= banner["y"] and banner["y"] + banner["height"] <= height
+    for part in ("header", "#input", "#network", "#neuron", "#training"):
+        box = tab.tab.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= banner["y"] or banner["y"] + banner["height"] <= box["y"], part
+    tools, seen = (tab.tab.locator(part).bounding_box() for part in (".tools", ".seen-and-answer"))
+    assert tools["y"] + tools["height"] <= seen["y"]  # there is less room for these
+    if width == 1366:
+        assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and tab["pad"].bounding_box() == pad
+
+
 def test_reduced_motion_replays_in_steps(show, digits):
     tab = show(digits_net(6), digits, reduced_motion="reduce")
     tab.draw()
