@@ -933,6 +933,15 @@ def test_connecting_is_told_until_the_server_answers(show, digits):
     assert waiting.evaluate("getComputedStyle(document.getElementById('network')).filter") == "grayscale(1)"
 
 
+def test_a_browser_that_greets_too_late_tries_again(show, digits, monkeypatch):
+    page = show(digits_net(), digits).page
+    monkeypatch.setattr("fastmlp.page.server.HELLO_WITHIN", -1)
+    tab = show(page=page, wait=False)
+    tab.until(lambda: "trying again" in tab.text("connection"))
+    monkeypatch.setattr("fastmlp.page.server.HELLO_WITHIN", 20)
+    tab.until(lambda: tab.text("connection") == "connected")
+
+
 def test_a_wrong_token_is_told(show, digits):
     page = show(digits_net(), digits).page
 
