@@ -935,6 +935,15 @@ def test_connecting_is_told_until_the_server_answers(show, digits):
     assert waiting.evaluate("getComputedStyle(document.getElementById('network')).filter") == "grayscale(1)"
 
 
+def test_a_browser_that_greets_too_late_tries_again(show, digits, monkeypatch):
+    page = show(digits_net(), digits).page
+    monkeypatch.setattr("fastmlp.page.server.HELLO_WITHIN", -1)
+    tab = show(page=page, wait=False)
+    tab.until(lambda: "trying again" in tab.text("connection"))
+    monkeypatch.setattr("fastmlp.page.server.HELLO_WITHIN", 20)
+    tab.until(lambda: tab.text("connection") == "connected")
+
+
 def test_a_wrong_token_is_told(show, digits):
     page = show(digits_net(), digits).page
 
@@ -1159,6 +1168,26 @@ def test_it_fits_every_screen(show, digits, width, height, ratio):
         assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and bottom["training"] <= height
     if ratio == 1:  # pad and network are seen together
         assert max(bottom["pad"], bottom["diagram"]) <= height
+
+
+@pytest.mark.parametrize("width, height", [(1366, 768), (820, 1180), (390, 844)])
+def test_the_banner_covers_nothing(show, digits, width, height):
+    viewport = {"width": width, "height": height}
+    tab = show(digits_net(), digits, fragment="&batch_size=20", viewport=viewport, allow_errors=True)
+    tab.until(lambda: tab["batch-size"].input_value() == "20")
+    pad = tab["pad"].bounding_box()
+    tab.page.close()
+    tab.until(lambda: "ended" in tab.text("banner"))
+    banner = tab["banner"].bounding_box()
+    assert 0 <= banner["x"] and banner["x"] + banner["width"] <= width
+    assert 0 <= banner["y"] and banner["y"] + banner["height"] <= height
+    for part in ("header", "#input", "#network", "#neuron", "#training"):
+        box = tab.tab.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= banner["y"] or banner["y"] + banner["height"] <= box["y"], part
+    tools, seen = (tab.tab.locator(part).bounding_box() for part in (".tools", ".seen-and-answer"))
+    assert tools["y"] + tools["height"] <= seen["y"]  # there is less room for these
+    if width == 1366:
+        assert tab.evaluate("document.scrollingElement.scrollHeight") <= height and tab["pad"].bounding_box() == pad
 
 
 def test_reduced_motion_replays_in_steps(show, digits):

@@ -117,6 +117,8 @@ class Server(Door):
             await self.serve(connection)
         except BadMessage as error:
             await connection.close(1008, str(error)[:100])
+        except TimeoutError:
+            await connection.close(3008, "no token came in time")  # a slow browser tries again
         except ConnectionClosed:
             pass
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
@@ -127,11 +129,8 @@ class Server(Door):
 
     async def _admit(self, connection: ServerConnection) -> None:
         """Read the first message, which must hold the token."""
-        try:
-            async with asyncio.timeout(HELLO_WITHIN):
-                message = await connection.recv()
-        except TimeoutError:
-            raise BadMessage("no token came") from None
+        async with asyncio.timeout(HELLO_WITHIN):
+            message = await connection.recv()
         if not isinstance(message, str) or len(message) > 1000:
             raise BadMessage("the first message is no hello")
         hello = protocol.parse_order(message)
