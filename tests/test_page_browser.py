@@ -543,6 +543,23 @@ def test_divergence_is_told_and_undone(show, digits):
     assert tab["banner"].is_hidden()
 
 
+def test_an_end_stays_told_when_a_divergence_is_over_by_then(show, digits):
+    net = fastmlp.MLP([784, 8, 10], activation="relu", output_activation="identity", seed=0, input_scale=255, task="classes")
+    tab = show(net, digits, allow_errors=True)
+    with Tab(tab.page) as other:
+        other.order("settings", learning_rate=1e30)
+        other.order("train", running=True)
+        tab.until(lambda: "diverged" in tab.text("banner"))
+        tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+        other.order("undo")
+        other.until(lambda known: not known["status"]["diverged"])
+    tab.until("held.length")
+    tab.page.close()
+    tab.until(lambda: "ended" in tab.text("banner"))
+    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
+    assert tab["banner"].is_visible() and "ended" in tab.text("banner")
+
+
 # Other networks
 
 

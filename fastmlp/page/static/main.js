@@ -201,8 +201,8 @@ function takeUpdate(message) {
         : `${name === "undo" ? "Undo" : "Redo"}: ${label} (${name === "undo" ? "Ctrl+Z" : "Ctrl+Shift+Z"})`;
   }
   if (model.status.diverged && !wasDiverged)
-    tell("Training has diverged: some weights are no numbers any more.", "Undo", () => wire.order("undo"));
-  if (!model.status.diverged && wasDiverged) byId("banner").hidden = true;
+    tell("Training has diverged: some weights are no numbers any more.", "divergence", "Undo", () => wire.order("undo"));
+  if (!model.status.diverged) over("divergence");
   if (model.version !== version && !model.parameters) {
     ask(diagram.pointed);
     ask(diagram.picked);
@@ -300,20 +300,19 @@ function stateChanged(state, reason) {
   if (state === "connected") {
     answered = sequence;
     wire.order("lines", { mode: diagram.byProduct ? "products" : "weights" });
-    if (byId("banner").dataset.about === "connection") byId("banner").hidden = true;
+    over("connection");
     if (model.network) sendInput();
   } else {
-    tell(`${words[state][0].toUpperCase()}${words[state].slice(1)}.`);
-    byId("banner").dataset.about = "connection";
+    tell(`${words[state][0].toUpperCase()}${words[state].slice(1)}.`, "connection");
   }
 }
 
-/** Say something at the page's foot, with an action or without. */
-function tell(text, action, act) {
+/** Say something in the banner: about what, which may be over(); with an action or without. */
+function tell(text, about = "", action, act) {
   const banner = byId("banner"),
     [words, button, dismiss] = banner.children;
   words.textContent = text;
-  banner.dataset.about = "";
+  banner.dataset.about = about;
   button.hidden = !action;
   button.textContent = action ?? "";
   button.onclick = () => {
@@ -322,6 +321,10 @@ function tell(text, action, act) {
   };
   dismiss.onclick = () => (banner.hidden = true);
   banner.hidden = false;
+}
+
+function over(about) {
+  if (byId("banner").dataset.about === about) byId("banner").hidden = true;
 }
 
 // The buttons of the panels, and the bar at the top

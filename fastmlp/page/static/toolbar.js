@@ -78,7 +78,7 @@ export function followLink({ model, wire, link, tell }) {
     if (Object.keys(other).length) wire.order("settings", other);
   };
   if (status.undo === null && status.images_seen === 0) follow();
-  else tell("This link carries other settings than those here.", "Use them", follow);
+  else tell("This link carries other settings than those here.", "link", "Use them", follow);
 }
 
 /** Save bytes from the server as a file. */
