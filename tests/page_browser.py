@@ -86,7 +86,7 @@ class BrowserTab:
     def evaluate(self, expression, argument=None):
         return self.tab.evaluate(expression, argument)
 
-    def until(self, condition, seconds=30):
+    def until(self, condition, seconds=60):
         """Wait for a JavaScript expression, or a function here, to hold; its value."""
         end = time.monotonic() + seconds
         while not (value := condition() if callable(condition) else self.evaluate(condition)):
@@ -163,9 +163,36 @@ class BrowserTab:
         return {frame["sequence"]: frame["activations"] for frame in frames if frame["type"] == "activations"}
 
     def last_input(self):
-        """The last input, once it has been answered."""
-        self.until(lambda: self.inputs() and max(self.inputs()) in self.answers())
+        """The last input, once it has been answered and the page, which reads answers in its own time, has sent none after it."""
+
+        def is_answered():
+            last = max(self.inputs(), default=None)
+            if last not in self.answers():
+                return False
+            self.evaluate("0")
+            return last == max(self.inputs())
+
+        self.until(is_answered)
         return self.inputs()[max(self.inputs())]
+
+    # Time
+
+    def hold_frames(self):
+        """Nothing that waits for a frame of the screen comes to its turn, as in a hidden tab; and the clock stands at 0."""
+        self.evaluate("""() => {
+            window.held = [];
+            window.before = [window.requestAnimationFrame, performance.now];
+            window.requestAnimationFrame = (draw) => held.push(draw);
+            performance.now = () => 0;
+        }""")
+
+    def frame(self, milliseconds=0):
+        """Let what waits for a frame have one, at this time of the clock."""
+        self.evaluate("time => held.splice(0).forEach((draw) => draw(time))", milliseconds)
+
+    def release_frames(self):
+        self.evaluate("() => { [window.requestAnimationFrame, performance.now] = before; }")
+        self.frame()
 
 
 def parse_sent(frame):

@@ -119,8 +119,7 @@ def test_strokes_are_cleared_undone_redone_moved_and_scaled(show, digits):
     tab["pad"].press("-")
     tab.until(lambda: tab.last_input().sum() < both.sum())
     tab["clear"].click()
-    tab.until(lambda: not tab.last_input().any())
-    assert tab["answer"].locator("strong").text_content() == ""
+    tab.until(lambda: not tab.last_input().any() and tab["answer"].locator("strong").text_content() == "")
 
 
 def extent(tab):
@@ -369,10 +368,13 @@ def test_a_replay_goes_layer_by_layer(show, digits):
     tab.draw()
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
+    tab.hold_frames()
     tab["replay"].click()
-    tab.until(lambda: tab.drawn[1, 0]["value"] == 0 and tab.drawn[2, 0]["value"] == 0)
-    tab.until(lambda: tab.drawn[1, 0]["value"] > 0 and tab.drawn[2, 0]["value"] == 0)
-    tab.until(lambda: tab.shows(net.activations(x)))
+    assert tab.drawn[1, 0]["value"] == 0 and tab.drawn[2, 0]["value"] == 0
+    tab.frame(1.5 * 1100)
+    assert tab.drawn[1, 0]["value"] > 0 and tab.drawn[2, 0]["value"] == 0
+    tab.frame(2 * 1100)
+    assert tab.shows(net.activations(x))
 
 
 def test_lines_show_weights_or_what_flows(show, digits):
@@ -413,7 +415,6 @@ def grey(tab, canvas):
 def test_what_it_sees_what_it_learns_from_and_the_curves_are_shown(show, digits):
     tab = show(digits_net(), digits)
     tab.draw()
-    tab.last_input()
     assert np.array_equal(grey(tab, "seen"), tab.last_input())
     tab["step"].click()
     tab.until(lambda: tab.text("images-seen") == "10")
@@ -550,13 +551,13 @@ def test_an_end_stays_told_when_a_divergence_is_over_by_then(show, digits):
         other.order("settings", learning_rate=1e30)
         other.order("train", running=True)
         tab.until(lambda: "diverged" in tab.text("banner"))
-        tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+        tab.hold_frames()
         other.order("undo")
         other.until(lambda known: not known["status"]["diverged"])
     tab.until("held.length")
     tab.page.close()
     tab.until(lambda: "ended" in tab.text("banner"))
-    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
+    tab.release_frames()
     assert tab["banner"].is_visible() and "ended" in tab.text("banner")
 
 
@@ -738,6 +739,7 @@ def test_two_tabs_share_the_network_and_each_keeps_its_drawing(show, digits):
     one["bias-number"].fill("3")
     one["bias-number"].press("Enter")
     net = one.page.net
+    one.until(lambda: net.biases[0][0] == 3)
     one.until_hash(net.hash()), other.until_hash(net.hash())
     for tab in (one, other):
         tab.until(lambda tab=tab: tab.shows(net.activations(tab.last_input())))
@@ -745,21 +747,15 @@ def test_two_tabs_share_the_network_and_each_keeps_its_drawing(show, digits):
 
 def test_a_hidden_tab_is_sent_nothing_new_until_it_is_seen_again(show, digits):
     tab = show(digits_net(), digits)
-    tab.evaluate("""() => {
-        window.waiting = [];
-        window.requestAnimationFrame = (act) => waiting.push(act);
-    }""")
+    tab.hold_frames()
     with Tab(tab.page) as other:
         other.order("settings", pause_after=4)
         other.order("train", running=True)
         other.until(lambda known: known["status"]["epoch"] == 4)
         updates = [frame for frame in tab.received if isinstance(frame, bytes) and b'"update"' in frame[:40]]
         shown = tab.evaluate("document.body.dataset.version")
-        assert tab.evaluate("waiting.length") <= 1 and len(updates) < 10
-        tab.evaluate("""() => {
-            window.requestAnimationFrame = (act) => setTimeout(act, 0);
-            waiting.splice(0).forEach((act) => act(0));
-        }""")
+        assert tab.evaluate("held.length") <= 1 and len(updates) < 10
+        tab.release_frames()
         tab.until(lambda: tab.text("epoch") == "4 of 4" and tab.evaluate("document.body.dataset.version") != shown)
         tab.until_hash(tab.page.net.hash())
 
@@ -772,7 +768,7 @@ def test_a_network_that_changes_under_a_hand_is_not_turned_and_gets_its_input(sh
     tab = show(digits_net(), digits)
     tab.pick(2, 15)
     tab["bias-number"].fill("3")
-    tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+    tab.hold_frames()
     other = fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0)
     other.save(tmp_path / "other.npz")
     with Tab(tab.page) as loading:
@@ -780,7 +776,7 @@ def test_a_network_that_changes_under_a_hand_is_not_turned_and_gets_its_input(sh
         loading.until(lambda known: known["status"]["hash"] == other.hash())
     tab["bias-number"].press("Enter")  # of a neuron that is no more
     tab.draw()  # for inputs that are no more: there is no answer
-    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
+    tab.release_frames()
     tab.until_hash(other.hash())
     tab.until(lambda: tab.inputs() and len(tab.last_input()) == 64 and tab.shows(other.activations(tab.last_input())))
     assert tab.text("connection") == "connected"
@@ -843,6 +839,7 @@ def test_the_plane_shows_no_neuron_of_the_network_before(show):
         tab.until(lambda: tab.text("subtitle").startswith("2-3-3-2 "))
         other.order("undo")
         tab.until(lambda: tab.text("subtitle").startswith("2-8-2 "))
+    tab.tab.mouse.move(2, 2)
     tab.until(lambda: tab.evaluate(picture) == first)
 
 
@@ -932,12 +929,12 @@ def test_a_server_that_ends_is_told_and_the_drawing_kept(show, digits):
     tab["step"].click()
     tab.until(lambda: tab["undo"].is_enabled())
     assert all(tab[button].is_enabled() for button in of_server)
-    tab.evaluate("() => { inFrame = requestAnimationFrame; held = []; requestAnimationFrame = (draw) => held.push(draw); }")
+    tab.hold_frames()
     tab.page.refresh()
     tab.until("held.length")  # an update waits for its frame, which comes after the end
     tab.page.close()
     tab.until(lambda: "ended" in tab.text("connection"))
-    tab.evaluate("() => { requestAnimationFrame = inFrame; held.forEach((draw) => draw()); }")
+    tab.release_frames()
     tab["theme"].click()
     assert not any(tab[button].is_enabled() for button in of_server) and tab["legend-button"].is_enabled()
     assert tab.pixels("pad", [(0.45 * 236, 0.48 * 236)])[0] == [255, 255, 255]
@@ -1098,6 +1095,7 @@ def test_everything_by_keyboard_alone(show, digits):
     tab_to("step")
     keyboard.press("Enter")
     tab.until(lambda: tab.text("images-seen") == "10")
+    tab.until(lambda: tab.words("confusion"))
     tab_to("confusion")
     keyboard.press("ArrowRight")
     assert re.fullmatch(r"0 taken for 1: \d+", tab.text("speak-neuron"))
@@ -1196,8 +1194,8 @@ def test_the_banner_covers_nothing(show, digits, width, height):
     tab.page.close()
     tab.until(lambda: "ended" in tab.text("banner"))
     banner = tab["banner"].bounding_box()
-    assert 0 <= banner["x"] and banner["x"] + banner["width"] <= width
-    assert 0 <= banner["y"] and banner["y"] + banner["height"] <= height
+    assert banner["x"] >= 0 and banner["x"] + banner["width"] <= width
+    assert banner["y"] >= 0 and banner["y"] + banner["height"] <= height
     for part in ("header", "#input", "#network", "#neuron", "#training"):
         box = tab.tab.locator(part).bounding_box()
         assert box["y"] + box["height"] <= banner["y"] or banner["y"] + banner["height"] <= box["y"], part
@@ -1212,6 +1210,10 @@ def test_reduced_motion_replays_in_steps(show, digits):
     tab.draw()
     net, x = tab.page.net, tab.last_input()
     tab.until(lambda: tab.shows(net.activations(x)))
+    tab.hold_frames()
     tab["replay"].click()
-    tab.until(lambda: tab.drawn[2, 0]["value"] == 0)
-    tab.until(lambda: tab.shows(net.activations(x)))
+    for part in (0.5, 1.5):
+        tab.frame(part * 1100)
+        assert (tab.drawn[1, 0]["value"] > 0, tab.drawn[2, 0]["value"]) == (part > 1, 0)
+    tab.frame(2 * 1100)
+    assert tab.shows(net.activations(x))

@@ -178,7 +178,9 @@ def test_the_frame_draws_trains_and_ends_without_the_network(widget, sent):
         until(lambda: text("connection").startswith("the server has ended"))
         # What a kernel has still said comes to nothing once it has restarted.
         tab.evaluate("restartKernel()")
-        tab.evaluate("content => fromKernel(content, [])", {"view": views[-1], "message": '{"type": "refused", "text": "late"}'})
+        tab.evaluate(
+            "content => fromKernel(content, [])", {"view": views[-1], "message": '{"type": "refused", "text": "late"}'}
+        )
         tab.wait_for_timeout(100)
         assert text("connection").startswith("the server has ended")
 
