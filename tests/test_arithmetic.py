@@ -43,7 +43,7 @@ def triples(dtype, family, count=COUNT, seed=0):
             c = np.where(np.arange(count) % 2 == 0, -(a * b), -(a * b) * np.abs(c)).astype(dtype)
             near = np.arange(count) % 3 == 0
             return [a, b, np.where(near, np.nextafter(c, np.array(np.inf, dtype)), c)]
-    if family == "double rounding":  # c + a b lies beside the middle of two numbers, too near to be told from it in twice the digits
+    if family == "double rounding":  # c + a b lies so near the middle of two numbers that twice the digits do not tell
         rng, (c, sign, _) = np.random.RandomState([2, seed]), ordinary(dtype, count, seed)
         d = (rng.randint(1, 1000, count) * np.finfo(dtype).eps).astype(dtype)
         return [1 + d, np.copysign((1 - d) * np.spacing(np.abs(c)) / 2, sign), c]  # a b is 1 - d^2 halves of c's last place
