@@ -17,7 +17,10 @@ OWN = {"_fma32": arithmetic._fma32, "_fma64": arithmetic._fma64}
 
 
 def built(folder):
-    """The ufunc fma(a, b, c), compiled into a folder unless it is there; None where that fails."""
+    """The ufunc fma(a, b, c), compiled into a folder unless it is there; None where that fails.
+
+    It also fails where the compiler is not for the processor that Python runs on, which may be emulated.
+    """
     path = folder / "quick_fma.so"
     if not path.exists():
         partial = path.with_suffix(f".{os.getpid()}")
@@ -29,6 +32,9 @@ def built(folder):
             return None
         partial.replace(path)
     spec = importlib.util.spec_from_file_location("quick_fma", path)
-    module = importlib.util.module_from_spec(spec)
+    try:
+        module = importlib.util.module_from_spec(spec)
+    except ImportError:
+        return None
     spec.loader.exec_module(module)
     return module.fma
