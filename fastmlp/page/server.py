@@ -113,12 +113,10 @@ class Server(Door):
             return await connection.close(1013, "too many tabs")
         self.connections += 1
         try:
-            await self._admit(connection)
-            await self.serve(connection)
+            if await self._admit(connection):
+                await self.serve(connection)
         except BadMessage as error:
             await connection.close(1008, str(error)[:100])
-        except TimeoutError:
-            await connection.close(3008, "no token came in time")  # a slow browser tries again
         except ConnectionClosed:
             pass
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
@@ -127,16 +125,21 @@ class Server(Door):
         finally:
             self.connections -= 1
 
-    async def _admit(self, connection: ServerConnection) -> None:
-        """Read the first message, which must hold the token."""
-        async with asyncio.timeout(HELLO_WITHIN):
-            message = await connection.recv()
+    async def _admit(self, connection: ServerConnection) -> bool:
+        """Read the first message, which must hold the token; whether one came in time."""
+        try:
+            async with asyncio.timeout(HELLO_WITHIN):
+                message = await connection.recv()
+        except TimeoutError:
+            await connection.close(3008, "no token came in time")  # a slow browser tries again
+            return False
         if not isinstance(message, str) or len(message) > 1000:
             raise BadMessage("the first message is no hello")
         hello = protocol.parse_order(message)
         token = protocol.text(hello, "token") if hello["type"] == "hello" else ""
         if not hmac.compare_digest(token.encode(errors="replace"), self.token.encode()):
             raise BadMessage("token")
+        return True
 
 
 def _response(status: http.HTTPStatus, content: str | bytes, kind: str = "text/plain; charset=utf-8") -> Response:
