@@ -116,6 +116,9 @@ class Tab:
             pass
         return received
 
+    def load(self, content):
+        self.socket.send(frame({"type": "load"}, content))
+
     def closed(self):
         """(code, reason) once the server has closed the connection."""
         from websockets.exceptions import ConnectionClosed

@@ -18,7 +18,7 @@ import fastmlp
 
 pytest.importorskip("websockets")
 
-from page_client import Tab, frame, request
+from page_client import Tab, request
 
 from fastmlp.page import Page, subject
 from fastmlp.page.door import Door
@@ -192,15 +192,22 @@ def test_a_last_batch_that_is_smaller_is_one_too(serve, digits):
         assert known["status"]["hash"] == untouched_hash(page.net, data, 4)
 
 
-def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
-    page, begun, answered = serve(digits_net(), digits), threading.Event(), threading.Event()
+def hold_up_steps(patch):
+    """(begun, go_on): events of a step that has changed the twin and its optimizer, and the network not before go_on is set."""
+    begun, go_on = threading.Event(), threading.Event()
 
     def held_up(room, part, train=Room.train):
+        loss = train(room, part)
         begun.set()
-        assert answered.wait(20)
-        return train(room, part)
+        assert go_on.wait(20)
+        return loss
 
-    monkeypatch.setattr(Room, "train", held_up)
+    patch.setattr(Room, "train", held_up)
+    return begun, go_on
+
+
+def test_answers_come_while_a_step_is_under_way(serve, digits, monkeypatch):
+    page, (begun, answered) = serve(digits_net(), digits), hold_up_steps(monkeypatch)
     with Tab(page) as tab:
         tab.order("settings", pause_after=2)
         tab.order("train", running=True)
@@ -217,7 +224,7 @@ def test_a_network_does_not_take_over_the_test_of_the_one_before(serve, digits, 
     with Tab(page) as tab:
         tab.until(lambda known: "confusion" in known and known["status"]["accuracy"] is not None)
         del tab.known["confusion"]
-        tab.socket.send(frame({"type": "load"}, (tmp_path / "other.npz").read_bytes()))
+        tab.load((tmp_path / "other.npz").read_bytes())
         known = tab.until(lambda known: known["network"]["layer_sizes"] == [64, 3, 10])
         assert known["status"]["accuracy"] is known["status"]["test_loss"] is None and "confusion" not in known
         tab.order("undo")
@@ -227,14 +234,7 @@ def test_a_network_does_not_take_over_the_test_of_the_one_before(serve, digits, 
 
 
 def test_a_pause_during_a_step_ends_the_rate(serve, digits, monkeypatch):
-    page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
-
-    def held_up(room, part, train=Room.train):
-        begun.set()
-        assert paused.wait(20)
-        return train(room, part)
-
-    monkeypatch.setattr(Room, "train", held_up)
+    page, (begun, paused) = serve(digits_net(), digits), hold_up_steps(monkeypatch)
     with Tab(page) as tab:
         tab.order("train", running=True)
         assert begun.wait(20)
@@ -246,21 +246,14 @@ def test_a_pause_during_a_step_ends_the_rate(serve, digits, monkeypatch):
 
 
 def test_a_start_during_a_step_keeps_no_moment_in_which_the_optimizer_is_half_way(serve, digits, monkeypatch):
-    page, begun, paused = serve(digits_net(), digits), threading.Event(), threading.Event()
+    page = serve(digits_net(), digits)
     room = page._room
-
-    def held_up(room, part, train=Room.train):
-        loss = train(room, part)  # the twin and its optimizer have gone on, and the network has not
-        begun.set()
-        assert paused.wait(20)
-        return loss
-
     with Tab(page) as tab:
         tab.order("settings", optimizer="momentum", pause_after=10**6, steps_per_second=1000)
         tab.order("step")
         tab.until(lambda known: known["status"]["images_seen"] == 10)
         with monkeypatch.context() as patch:
-            patch.setattr(Room, "train", held_up)
+            begun, paused = hold_up_steps(patch)
             tab.order("train", running=True)
             assert begun.wait(20)
             tab.order("train", running=False)
@@ -486,16 +479,16 @@ def test_a_network_is_saved_and_loaded_over_the_socket(serve, digits, tmp_path):
         assert fastmlp.MLP.load(tmp_path / "saved.npz").hash() == page.net.hash()
         other = fastmlp.MLP([784, 3, 10], loss="cross_entropy", seed=9, input_scale=255)
         other.save(tmp_path / "other.npz")
-        tab.socket.send(frame({"type": "load"}, (tmp_path / "other.npz").read_bytes()))
+        tab.load((tmp_path / "other.npz").read_bytes())
         tab.until(lambda known: known["status"]["hash"] == other.hash())
         assert tab.known["network"]["layer_sizes"] == [784, 3, 10]
         before = page.net.hash()
         for damaged in (b"", content[:-50], b"\x80\x04cos\nsystem\n", os.urandom(1000)):
-            tab.socket.send(frame({"type": "load"}, damaged))
+            tab.load(damaged)
             assert "cannot be loaded" in tab.refusal() and "/" not in tab.refusals[-1].split(": ", 1)[1][:20]
         pickled = io.BytesIO()
         np.savez(pickled, header=np.array([{"a": 1}], object), parameters=np.zeros(3))
-        tab.socket.send(frame({"type": "load"}, pickled.getvalue()))
+        tab.load(pickled.getvalue())
         assert "cannot be loaded" in tab.refusal()
         assert page.net.hash() == before
 

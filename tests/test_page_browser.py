@@ -15,7 +15,7 @@ pytest.importorskip("websockets")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from page_browser import BrowserTab  # noqa: E402
-from page_client import Tab, frame  # noqa: E402
+from page_client import Tab  # noqa: E402
 
 from benchmarks.browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from fastmlp.page import Page, subject  # noqa: E402
@@ -760,10 +760,6 @@ def test_a_hidden_tab_is_sent_nothing_new_until_it_is_seen_again(show, digits):
         tab.until_hash(tab.page.net.hash())
 
 
-def load_of(path):
-    return frame({"type": "load"}, path.read_bytes())
-
-
 def test_a_network_that_changes_under_a_hand_is_not_turned_and_gets_its_input(show, digits, tmp_path):
     tab = show(digits_net(), digits)
     tab.pick(2, 15)
@@ -772,7 +768,7 @@ def test_a_network_that_changes_under_a_hand_is_not_turned_and_gets_its_input(sh
     other = fastmlp.MLP([64, 3, 10], loss="cross_entropy", seed=0)
     other.save(tmp_path / "other.npz")
     with Tab(tab.page) as loading:
-        loading.socket.send(load_of(tmp_path / "other.npz"))
+        loading.load((tmp_path / "other.npz").read_bytes())
         loading.until(lambda known: known["status"]["hash"] == other.hash())
     tab["bias-number"].press("Enter")  # of a neuron that is no more
     tab.draw()  # for inputs that are no more: there is no answer
@@ -797,7 +793,7 @@ def test_what_was_open_or_held_when_the_network_changed_does_nothing(show, digit
     tab.tab.keyboard.press("Enter")
     tab.until("document.getElementById('images').open")
     with Tab(tab.page) as other:
-        other.socket.send(load_of(tmp_path / "small.npz"))
+        other.load((tmp_path / "small.npz").read_bytes())
         tab.until_hash(small.hash())
         tab["image-list"].locator("button").first.click()
         tab.draw([(0.3, 0.2), (0.7, 0.8)])
