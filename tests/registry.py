@@ -141,8 +141,10 @@ def _products(tiles):
         yield _row(name, "B packed", m=m, terms=3, n=5 * lanes + 3)
     for terms, n in ((1, 192), (7, 299), (8, 1025), (259, 1100), (521, 207)):
         yield _row(name, "streamed", m=2, terms=terms, n=n)
+    for m, terms, n in ((1, 259, 1100), (3, 5, 1030), (5, 258, 1041), (7, 9, 1100), (8, 4, 1024)):
+        yield _row(name, "streamed" if m == 1 else None, m=m, terms=terms, n=n)
     for m in (max(2, lanes // 2), lanes, 2 * lanes + 1, 4 * lanes - 1):
-        for terms, n in ((1, 1), (3, 2), (4, 1), (256, 2), (259, 1), (530, 2)):
+        for terms, n in ((1, 1), (3, 2), (4, 1), (256, 2), (259, 1), (530, 2), (1024, 1)):
             for transposed in (False, True):
                 yield _row(name, "narrow" if n == 1 or lanes > 2 else None, m=m, terms=terms, n=n, transposed=transposed)
     yield _row(name, "partial vector", m=2, terms=3, n=lanes + 1)

@@ -15,12 +15,6 @@ cdef class DefaultEnvironment:
 cdef enum:
     MACS_PAY = 400_000      # MACs a thread must have of its own in one function before a team pays, which has slept,
     ELEMENTS_PAY = 100_000  # or numbers to put through a function, or to add up
-    STREAM_PAYS = 192       # columns from which two rows, or one where lines of b are pages, are multiplied along them
-
-
-cdef extern from "stream.h":
-    void stream(Py_ssize_t rows, const real* const* a, Py_ssize_t terms, const real* b, Py_ssize_t b_row, const real* seed,
-                Py_ssize_t columns, real* c, Py_ssize_t c_row) noexcept nogil
 
 
 cdef struct Call:           # of one function, which a team shares: each function uses what it needs
@@ -161,23 +155,12 @@ cdef product(a, b, seed, out, const Activation* f, int n_threads):
     return total
 
 
-cdef inline bint pays_to_stream(const Product* p, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    if columns < STREAM_PAYS or p.b_col != 1 or p.terms == 0 or p.by_columns:
-        return False
-    return rows == 2 or rows == 1 and p.b_row * <Py_ssize_t>sizeof(real) >= PAGE
-
-
 cdef void multiply_part(void* given, int part, int team) noexcept nogil:
     cdef const Call* call = <const Call*>given
     cdef const Product* p = &call.product
     cdef Share s = share(call.rows, call.n, part, team)
     cdef Py_ssize_t first = s.r0 * call.n + s.c0
-    if pays_to_stream(p, s.r1 - s.r0, s.c1 - s.c0):
-        mark(STREAMED)
-        stream(s.r1 - s.r0, p.lines + s.r0, p.terms, p.b + s.c0, p.b_row, p.seed + s.c0 if p.seed else NULL, s.c1 - s.c0,
-               p.c + s.r0 * p.c_row + s.c0, p.c_row)
-    else:
-        multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
+    multiply(p, s.r0, s.r1, s.c0, s.c1, call.scratch + part * call.scratch_size, NULL)
     if call.f != NULL and call.f.forward != NULL and s.r1 > s.r0 and s.c1 > s.c0:
         activate_block(call.f, p.c + first, call.out + first, s.r1 - s.r0, s.c1 - s.c0, call.n, NULL)
 

@@ -4,7 +4,7 @@
 
     simd.h, softfma.h   the vector operations of an instruction set
     tile.h              the register tile, the inner loop of all sums of products
-    stream.h            the same sums for one or two rows and many outputs,
+    stream.h            the same sums for few rows and many outputs,
     narrow.h            and for few outputs
     updates.h           the update rules, and sums over flat arrays
     dropout.h           dropout
@@ -95,7 +95,7 @@ cdef extern from "tile.h":
         Py_ssize_t c_row
         const real* rate
     ctypedef void (*strip_function)(const Strip*) noexcept nogil
-    const int CHUNK, WIDE, PACKING_B_ROWS, PACKING_PAGES_ROWS, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
+    const int CHUNK, WIDE, PACKING_B_ROWS, PACKING_HALVES_ROWS, PACKING_PAGES_ROWS, MAX_VECS, MAX_CHUNKS, BY_ROWS, BY_COLUMNS
     const int tile_rows[2][9]
     strip_function strips[2][17][9][5]
     char strips_run[2][17][9][5]
@@ -104,6 +104,11 @@ cdef extern from "tile.h":
                      real* strips) noexcept nogil
     void sum_rows(const real* g, Py_ssize_t rows, Py_ssize_t row, real* total, const real* rate, int carries,
                   Py_ssize_t n) noexcept nogil
+
+cdef extern from "stream.h":
+    const int STREAM_ROWS
+    void stream(Py_ssize_t rows, const real* const* lines, Py_ssize_t terms, const real* b, Py_ssize_t b_row, const real* seed,
+                Py_ssize_t columns, real* c, Py_ssize_t c_row) noexcept nogil
 
 cdef extern from "narrow.h":
     const int MOST_NARROW

@@ -9,7 +9,9 @@
 
 #define MOST_NARROW (LANES > 2 ? 2 : 1)  /* columns */
 #define PIECE (16 / (int)sizeof(real))   /* terms of a row in 16 bytes */
-#define GROUPS (REGISTERS == 16 ? 3 : 1) /* of LANES rows at once: the sums of one group wait for each other */
+#define GROUPS (REGISTERS == 16 ? 3 : 1) /* of LANES rows at once: the sums of one group wait for each other, */
+#define BESIDE (REGISTERS == 16 ? 2 : 1) /* or chunks of one group's */
+#define ROWS_AHEAD (REGISTERS != 16)     /* whether memory is asked for the next rows: with AVX2 that costs more than it brings */
 
 /* OUT v (PIECE,): v[k] = a[0 .. LANES-1][at + k]. */
 ALWAYS_INLINE void read_pieces(const real *const *a, ptrdiff_t at, vec *v) {
@@ -44,37 +46,48 @@ ALWAYS_INLINE void read_pieces(const real *const *a, ptrdiff_t at, vec *v) {
 #endif
 }
 
-/* OUT total (groups, columns): of groups * LANES rows a, each with all terms. next: the rows that come after, which memory is
- * asked for. */
+/* total (groups, columns) = total + the sums of `chunks` chunks, of so many terms each, from term `at` on; of groups * LANES rows
+ * a. next: the rows that come after. */
+ALWAYS_INLINE void add_chunks(const int groups, const int chunks, const int columns, const real *const *a, const real *const *next,
+                              ptrdiff_t at, ptrdiff_t terms, const real *b, ptrdiff_t b_row, ptrdiff_t b_col,
+                              vec total[GROUPS][MOST_NARROW]) {
+    vec s[BESIDE][GROUPS][MOST_NARROW] = {0};
+    const ptrdiff_t end = at + terms;
+    ptrdiff_t k = at;
+    for (; k + PIECE <= end; k += PIECE) {
+        if (ROWS_AHEAD && (k - at) % LINE == 0)
+            UNROLL for (int i = 0; i < groups * LANES; i++) __builtin_prefetch(next[i] + k, 0, 2);
+        UNROLL for (int q = 0; q < chunks; q++)
+            UNROLL for (int g = 0; g < groups; g++) {
+            vec v[PIECE];
+            read_pieces(a + g * LANES, k + q * CHUNK, v);
+            UNROLL for (int t = 0; t < PIECE; t++)
+                UNROLL for (int j = 0; j < columns; j++)
+                    s[q][g][j] = fma_vec(v[t], broadcast(b[(k + q * CHUNK + t) * b_row + j * b_col]), s[q][g][j]);
+        }
+    }
+    for (; k < end; k++) /* of the last chunk alone: the others have no rest */
+        UNROLL for (int g = 0; g < groups; g++) {
+            real of_rows[LANES];
+            for (int i = 0; i < LANES; i++) of_rows[i] = a[g * LANES + i][k];
+            UNROLL for (int j = 0; j < columns; j++)
+                s[0][g][j] = fma_vec(load_vec(of_rows), broadcast(b[k * b_row + j * b_col]), s[0][g][j]);
+        }
+    UNROLL for (int q = 0; q < chunks; q++)
+        UNROLL for (int g = 0; g < groups; g++)
+            UNROLL for (int j = 0; j < columns; j++) total[g][j] = total[g][j] + s[q][g][j];
+}
+
+/* OUT total (groups, columns): of groups * LANES rows a, each with all terms. */
 ALWAYS_INLINE void sum_narrow(const int groups, const int columns, const real *const *a, const real *const *next, ptrdiff_t terms,
                               const real *b, ptrdiff_t b_row, ptrdiff_t b_col, const real *seed, vec total[GROUPS][MOST_NARROW]) {
     UNROLL for (int g = 0; g < groups; g++)
         UNROLL for (int j = 0; j < columns; j++) total[g][j] = seed ? broadcast(seed[j]) : zero_vec();
-    for (ptrdiff_t start = 0; start < terms; start += CHUNK) {
-        const ptrdiff_t stop = terms - start < CHUNK ? terms : start + CHUNK;
-        vec s[GROUPS][MOST_NARROW] = {0};
-        ptrdiff_t k = start;
-        for (; k + PIECE <= stop; k += PIECE) {
-            if ((k - start) % LINE == 0)
-                UNROLL for (int i = 0; i < groups * LANES; i++) __builtin_prefetch(next[i] + k, 0, 2);
-            UNROLL for (int g = 0; g < groups; g++) {
-                vec v[PIECE];
-                read_pieces(a + g * LANES, k, v);
-                UNROLL for (int t = 0; t < PIECE; t++)
-                    UNROLL for (int j = 0; j < columns; j++)
-                        s[g][j] = fma_vec(v[t], broadcast(b[(k + t) * b_row + j * b_col]), s[g][j]);
-            }
-        }
-        for (; k < stop; k++)
-            UNROLL for (int g = 0; g < groups; g++) {
-                real of_rows[LANES];
-                for (int i = 0; i < LANES; i++) of_rows[i] = a[g * LANES + i][k];
-                UNROLL for (int j = 0; j < columns; j++)
-                    s[g][j] = fma_vec(load_vec(of_rows), broadcast(b[k * b_row + j * b_col]), s[g][j]);
-            }
-        UNROLL for (int g = 0; g < groups; g++)
-            UNROLL for (int j = 0; j < columns; j++) total[g][j] = total[g][j] + s[g][j];
-    }
+    ptrdiff_t at = 0;
+    for (; BESIDE > 1 && groups == 1 && terms - at >= BESIDE * CHUNK; at += BESIDE * CHUNK)
+        add_chunks(groups, BESIDE, columns, a, next, at, CHUNK, b, b_row, b_col, total);
+    for (; at < terms; at += CHUNK)
+        add_chunks(groups, 1, columns, a, next, at, terms - at < CHUNK ? terms - at : CHUNK, b, b_row, b_col, total);
 }
 
 /* OUT c (rows, columns) = seed + a b, for at most MOST_NARROW columns. a[i, k] = lines[i][k], b[k, j] = b[k * b_row + j * b_col];
@@ -90,7 +103,7 @@ static void narrow(const real *const *lines, ptrdiff_t rows, ptrdiff_t terms, co
         const int groups = apart && rows - row > LANES ? GROUPS : 1;
         n = groups * LANES;
         /* Where rows end, the last one is read again, and its sums are left alone. */
-        for (int i = 0; i < 2 * n; i++) a[i] = lines[row + i < rows ? row + i : rows - 1];
+        for (int i = 0; i < (1 + ROWS_AHEAD) * n; i++) a[i] = lines[row + i < rows ? row + i : rows - 1];
 #define SUM(groups, columns) sum_narrow(groups, columns, a, a + n, terms, b, b_row, b_col, seed, total)
         if (columns == 1 && groups == 1) SUM(1, 1);
         else if (columns == 1) SUM(GROUPS, 1);

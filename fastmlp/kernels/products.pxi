@@ -17,6 +17,7 @@ cdef enum:
     PACKING_A_TERMS = 64    # terms, and strips, from which packing is cheaper than lines that lie scattered,
     PACKING_A_STRIPS = 4    # if these are columns,
     PACKING_A_ROW_STRIPS = 64   # or rows
+    STREAM_COLUMNS = 192    # columns from which two rows, or a few where lines of B are pages, are multiplied along these lines
     PANEL = 128             # columns of B that are packed at once, strip by strip: memory likes long lines
     PACKED_B_BUFFER = 256 * 128         # reals: a chunk of a panel, or of the widest strip of the widest instruction set
     PACKED_A_BUFFER = 256 * (256 + 16)  # reals: a chunk of the rows in PACKED_A_BYTES, each tile as tall as the tallest
@@ -48,7 +49,14 @@ cdef inline void lines_of(const real* data, Py_ssize_t stride, Py_ssize_t n, con
 
 cdef inline bint pays_to_pack_b(Py_ssize_t rows, Py_ssize_t b_row) noexcept nogil:
     # Whether so many rows share a strip of a B whose rows are b_row apart that packing it pays.
-    return rows >= (PACKING_PAGES_ROWS if b_row * <Py_ssize_t>sizeof(real) >= PAGE else PACKING_B_ROWS)
+    cdef Py_ssize_t apart = b_row * <Py_ssize_t>sizeof(real)
+    return rows >= (PACKING_PAGES_ROWS if apart >= PAGE else PACKING_HALVES_ROWS if apart >= PAGE // 2 else PACKING_B_ROWS)
+
+
+cdef inline bint pays_to_stream(const Product* p, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    if columns < STREAM_COLUMNS or p.b_col != 1 or p.by_columns or p.carries or p.update:
+        return False
+    return rows == 2 or 1 <= rows <= STREAM_ROWS and p.b_row * <Py_ssize_t>sizeof(real) >= PAGE
 
 
 cdef inline Py_ssize_t vectors(Py_ssize_t n) noexcept nogil:
@@ -99,7 +107,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
     cdef Py_ssize_t row, rows, k, terms, column, columns, panel, in_panel
     cdef int vecs, most_vecs, chunks
     cdef bint packs_b
-    cdef bint packs_a = (p.terms >= PACKING_A_TERMS and (p.by_columns or r1 - r0 >= PACKING_B_ROWS)
+    cdef bint packs_a = (p.terms >= PACKING_A_TERMS and (p.by_columns or r1 - r0 >= PACKING_HALVES_ROWS)
                          and c1 - c0 >= (PACKING_A_STRIPS if p.by_columns else PACKING_A_ROW_STRIPS) * WIDE * LANES)
     cdef Py_ssize_t block = PACKED_A_BYTES // (CHUNK * <Py_ssize_t>sizeof(real)) if packs_a else MC
     if p.terms == 0:
@@ -111,6 +119,11 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
     if c1 - c0 <= MOST_NARROW and r1 - r0 >= max(2, LANES // 2) and not (p.by_columns or p.carries or p.update):
         mark(NARROW)
         narrow(p.lines + r0, r1 - r0, p.terms, p.b + c0 * p.b_col, p.b_row, p.b_col, p.seed + c0 if p.seed else NULL, c1 - c0,
+               p.c + r0 * p.c_row + c0, p.c_row)
+        return
+    if pays_to_stream(p, r1 - r0, c1 - c0):
+        mark(STREAMED)
+        stream(r1 - r0, p.lines + r0, p.terms, p.b + c0, p.b_row, p.seed + c0 if p.seed else NULL, c1 - c0,
                p.c + r0 * p.c_row + c0, p.c_row)
         return
     for row from r0 <= row < r1 by block:

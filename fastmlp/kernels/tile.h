@@ -188,12 +188,13 @@ ALWAYS_INLINE void strip_body(const int rows, const int vecs, const int chunks, 
 /* The tiles that the registers hold: X(rows, vecs). With fewer rows a tile is wider, so that enough independent
  * sums are under way to hide the latency of fma. Where lines are rows every row has its address in a register, and tiles
  * with more rows than about ten would keep some in memory: TALL tiles are for columns only. A large matrix takes strips
- * of WIDE vectors; from PACKING_B_ROWS rows strips are packed first, or from PACKING_PAGES_ROWS where the rows of b are a
- * page of memory apart or more, and so share few places in the first-level cache. */
+ * of WIDE vectors; from PACKING_B_ROWS rows strips are packed first, or from PACKING_HALVES_ROWS and PACKING_PAGES_ROWS where the
+ * rows of b are half a page of memory apart, or a page, and so share few places in the first-level cache. */
 #if REGISTERS == 32
 #define MAX_VECS 8
 #define WIDE 4
 #define PACKING_B_ROWS 192
+#define PACKING_HALVES_ROWS 192
 #define PACKING_PAGES_ROWS 32
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) \
@@ -205,7 +206,8 @@ static const int tile_rows[2][9] = {{0, 10, 8, 8, 6, 1, 1, 1, 1}, {0, 16, 8, 8, 
 #elif REGISTERS == 16
 #define MAX_VECS 8
 #define WIDE 2
-#define PACKING_B_ROWS 32
+#define PACKING_B_ROWS 80
+#define PACKING_HALVES_ROWS 32
 #define PACKING_PAGES_ROWS 3
 #define TILES(X) \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) \
@@ -216,6 +218,7 @@ static const int tile_rows[2][9] = {{0, 10, 6, 4, 2, 1, 1, 1, 1}, {0, 10, 6, 4, 
 #define MAX_VECS 2
 #define WIDE 2
 #define PACKING_B_ROWS 192
+#define PACKING_HALVES_ROWS 192
 #define PACKING_PAGES_ROWS 192
 #define TILES(X) X(1, 1) X(1, 2) X(2, 1) X(2, 2)
 #define TALL(X)
