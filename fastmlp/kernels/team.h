@@ -223,7 +223,8 @@ static void await_presence(int workers) {
 }
 
 /* Lets a worker run on any processor but its caller's, where the system may put it when others are busy, in spite of theirs being
- * threads that only wait, as OpenBLAS's do for a while. */
+ * threads that only wait, as OpenBLAS's do for a while. A caller that slept until its worker was done may itself wake up on the
+ * worker's processor, so one that is READY is sent away as well: there it would wait for the end of the caller's time slice. */
 static void keep_off(Worker *w, int processor) {
     cpu_set_t others = team.allowed;
     if (processor < 0 || processor >= CPU_SETSIZE || w->away_from == processor) return;
@@ -241,9 +242,10 @@ static int call_all(team_work work, void *job, int threads, int together) {
     for (int i = 0; i < workers; i++) {
         Worker *w = &team.workers[i];
         w->part = i + 1, w->parts = threads;
-        w->called = change_state(w, READY, CALLED);
-        if (w->called || state_of(w) == ABSENT) continue;
+        w->called = 0;
+        if (state_of(w) == ABSENT) continue;
         keep_off(w, processor);
+        if ((w->called = change_state(w, READY, CALLED))) continue;
         if ((w->called = change_state(w, ASLEEP, CALLED))) wake(&w->state, 1);
     }
     return workers;
