@@ -134,6 +134,26 @@ def test_threadpoolctl_limits_the_team():
     """, OMP_NUM_THREADS="2")  # fmt: skip
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the team moves its threads on Linux alone")
+def test_a_worker_does_not_stay_on_its_callers_processor():
+    """Whether it slept or looked for the call: there it would wait for the end of the caller's time slice."""
+    run("""
+        import os, threading
+        from fastmlp.kernels import chosen
+
+        module, processors, me = chosen()[x.dtype], os.sched_getaffinity(0), threading.get_native_id()
+        module.wait_for_whole_teams(True)
+        if module.openmp and len(processors) > 1:
+            net = MLP([200, 300, 10], seed=1, n_threads=2)
+            net.forward(x)
+            for processor in sorted(processors)[:2] * 100:
+                os.sched_setaffinity(me, {processor})
+                net.forward(x)
+                others = [os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task") if int(task) != me]
+                assert processors - {processor} in others, (processor, others)
+    """, OMP_NUM_THREADS="2")  # fmt: skip
+
+
 def test_a_network_is_trained_by_one_thread_at_a_time():
     run("""
         import threading
