@@ -94,6 +94,37 @@ def run_program(program, folder=None, **environment):
                           capture_output=True, timeout=120, cwd=folder)  # fmt: skip
 
 
+needs_page_protection = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="protects a page of memory by Linux's numbers"
+)
+
+
+def read_up_to_a_protected_page(imports, modules):
+    """Products whose arguments end where memory does, by modules: an expression for {type: module}; in a process of its own,
+    since reading the protected page after them would end it."""
+    done = run_program(f"""
+        import ctypes, mmap
+        import numpy as np
+        {imports}
+
+        size = 32 * mmap.PAGESIZE
+        memory = mmap.mmap(-1, size + mmap.PAGESIZE)
+        base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(base + size), mmap.PAGESIZE, 0) == 0
+        for dtype, module in {modules}.items():
+            for n in (*range(40), 1030):
+                for terms in (1, 2, 7):
+                    b = np.ndarray((terms, n), dtype, memory, size - terms * n * dtype().itemsize)
+                    b[...] = 2
+                    for m in (1, 3, 60):
+                        assert (module.sum_of_products(np.ones((m, terms), dtype), b, b[-1]) == 2 * terms + 2).all()
+                    for columns in (1, 2, 3):
+                        assert (module.sum_of_products(b, np.ones((n, columns), dtype), 0) == 2 * n).all()
+                    assert (module.sum_of_products(b.T[:, :1], b[:1], 0) == 4).all()
+    """)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(autouse=True, scope="session")
 def kept(tmp_path_factory):
     """The folder where once_a_run keeps results: of this run, for all of its workers."""

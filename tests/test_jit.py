@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_parity as parity
-from conftest import for_each, run_program
+from conftest import for_each, needs_page_protection, read_up_to_a_protected_page, run_program
 from registry import Tiles, rows_for
 
 import fastmlp
@@ -176,29 +176,9 @@ def test_wide_layers_are_updated_by_strips(rule, eager_teams):
         parity.assert_same_bits(result, results[0], rule)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects a page of memory by Linux's numbers")
+@needs_page_protection
 def test_nothing_is_read_beyond_the_arguments():
-    """In a process of its own, since reading the protected page after them would end it."""
-    done = run_program("""
-        import ctypes, mmap
-        import numpy as np
-        from fastmlp import jit
-
-        size = 8 * mmap.PAGESIZE
-        memory = mmap.mmap(-1, size + mmap.PAGESIZE)
-        base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(base + size), mmap.PAGESIZE, 0) == 0
-        at_the_end = np.frombuffer(memory, np.uint8, size)
-        for dtype in (np.float32, np.float64):
-            for n in range(1, 40):
-                for terms in (1, 2, 7):
-                    b = at_the_end[size - terms * n * dtype().itemsize :].view(dtype).reshape(terms, n)
-                    b[...] = 2
-                    for m in (1, 3, 60):
-                        assert (jit.sum_of_products(np.ones((m, terms), dtype), b, b[-1]) == 2 * terms + 2).all()
-                        assert (jit.sum_of_products(b.T[:, :1], b[:1], 0) == 4).all()
-    """)
-    assert done.returncode == 0, done.stderr
+    read_up_to_a_protected_page("from fastmlp import jit", "{np.float32: jit, np.float64: jit}")
 
 
 @pytest.mark.parametrize("dtype", parity.DTYPES)

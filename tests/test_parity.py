@@ -9,7 +9,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from conftest import LAYOUTS, ROW_LAYOUTS, assert_same_bits, for_each, once_a_run, rng_of, values
+from conftest import LAYOUTS, ROW_LAYOUTS, assert_same_bits, for_each, needs_page_protection, once_a_run, rng_of, values
+from conftest import read_up_to_a_protected_page as read_up_to_the_end
 from registry import Row, registry, tiles_of
 
 from fastmlp import reference
@@ -389,6 +390,13 @@ def test_nothing_is_written_beyond_the_result(isa, dtype):
         out = around[32 : 32 + 3 * n].reshape(3, n)
         module.sum_of_products(np.ones((3, 2), dtype), np.ones((2, n), dtype), 1, out=out)
         assert (out == 3).all() and (around[:32] == 7).all() and (around[32 + 3 * n :] == 7).all()
+
+
+@needs_page_protection
+@pytest.mark.parametrize("isa", ISAS)
+def test_nothing_is_read_beyond_the_arguments(isa):
+    modules = f"{{dtype.type: module for dtype, module in kernels().modules({isa!r}).items()}}"
+    read_up_to_the_end("from fastmlp.backends import kernels", modules)
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)

@@ -116,7 +116,7 @@ cdef void multiply(const Product* p, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0
             for column in range(c0, c1):
                 p.c[row * p.c_row + column] = p.seed[column] if p.seed else <real>0
         return
-    if c1 - c0 <= MOST_NARROW and r1 - r0 >= max(2, LANES // 2) and not (p.by_columns or p.carries or p.update):
+    if 0 < c1 - c0 <= MOST_NARROW and r1 - r0 >= max(2, LANES // 2) and not (p.by_columns or p.carries or p.update):
         mark(NARROW)
         narrow(p.lines + r0, r1 - r0, p.terms, p.b + c0 * p.b_col, p.b_row, p.b_col, p.seed + c0 if p.seed else NULL, c1 - c0,
                p.c + r0 * p.c_row + c0, p.c_row)
