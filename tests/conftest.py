@@ -99,7 +99,7 @@ needs_page_protection = pytest.mark.skipif(
 )
 
 
-def read_up_to_a_protected_page(imports, modules):
+def read_to_the_end(imports, modules):
     """Products whose arguments end where memory does, by modules: an expression for {type: module}; in a process of its own,
     since reading the protected page after them would end it."""
     done = run_program(f"""

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_parity as parity
-from conftest import for_each, needs_page_protection, read_up_to_a_protected_page, run_program
+from conftest import for_each, needs_page_protection, read_to_the_end, run_program
 from registry import Tiles, rows_for
 
 import fastmlp
@@ -178,7 +178,7 @@ def test_wide_layers_are_updated_by_strips(rule, eager_teams):
 
 @needs_page_protection
 def test_nothing_is_read_beyond_the_arguments():
-    read_up_to_a_protected_page("from fastmlp import jit", "{np.float32: jit, np.float64: jit}")
+    read_to_the_end("from fastmlp import jit", "{np.float32: jit, np.float64: jit}")
 
 
 @pytest.mark.parametrize("dtype", parity.DTYPES)

@@ -9,8 +9,17 @@ from itertools import product
 
 import numpy as np
 import pytest
-from conftest import LAYOUTS, ROW_LAYOUTS, assert_same_bits, for_each, needs_page_protection, once_a_run, rng_of, values
-from conftest import read_up_to_a_protected_page as read_up_to_the_end
+from conftest import (
+    LAYOUTS,
+    ROW_LAYOUTS,
+    assert_same_bits,
+    for_each,
+    needs_page_protection,
+    once_a_run,
+    read_to_the_end,
+    rng_of,
+    values,
+)
 from registry import Row, registry, tiles_of
 
 from fastmlp import reference
@@ -396,7 +405,7 @@ def test_nothing_is_written_beyond_the_result(isa, dtype):
 @pytest.mark.parametrize("isa", ISAS)
 def test_nothing_is_read_beyond_the_arguments(isa):
     modules = f"{{dtype.type: module for dtype, module in kernels().modules({isa!r}).items()}}"
-    read_up_to_the_end("from fastmlp.backends import kernels", modules)
+    read_to_the_end("from fastmlp.backends import kernels", modules)
 
 
 @pytest.mark.parametrize("isa, dtype", EVERYWHERE)
